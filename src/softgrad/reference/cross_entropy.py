@@ -61,7 +61,6 @@ def _one_hot(labels: NDArray[np.integer], ignored: BoolArray, classes: int) -> F
 
 def _target(
     labels: ArrayLike,
-    shape: tuple[int, ...],
     axis: Axis,
     class_weight: ArrayLike | None,
     sample_weight: FloatArray,
@@ -161,7 +160,7 @@ def cross_entropy(
     shape = np.shape(logits)
     allowed = allowed_rows(where, shape, axis)
     s = row_weights(sample_weight, batch_and_class_shape(shape, axis)[0])
-    target = _target(labels, shape, axis, class_weight, s, ignore_index, label_smoothing, allowed)
+    target = _target(labels, axis, class_weight, s, ignore_index, label_smoothing, allowed)
     row = _transformed(logits, axis, allowed, softcap, temperature)
     q = target.weighted
     # np.where: 0 * inf is NaN, but a class without mass costs nothing.
@@ -215,7 +214,7 @@ def cross_entropy_grad(
     shape = np.shape(logits)
     allowed = allowed_rows(where, shape, axis)
     s = row_weights(sample_weight, batch_and_class_shape(shape, axis)[0])
-    target = _target(labels, shape, axis, class_weight, s, ignore_index, label_smoothing, allowed)
+    target = _target(labels, axis, class_weight, s, ignore_index, label_smoothing, allowed)
     row = _transformed(logits, axis, allowed, softcap, temperature)
     q = target.weighted
     total = np.sum(q, axis=-1, keepdims=True)
