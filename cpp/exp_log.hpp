@@ -1,0 +1,120 @@
+// exp and log1p over packs. The coefficients are printed by polynomials.py.
+//
+// exp:   x = n ln2 + t, |t| <= ln2 / 2, exp(x) = 2^n (1 + (t + t^2 q(t))). ln2 is in two parts, the first short enough
+//        that n times it is exact. Maximum error 1.02 ulp (float), 1.0 ulp (double).
+// log1p: 1 + r = 2^k (1 + f), s = f / (2 + f), log(1 + f) = f - (f^2/2 - s (f^2/2 + s^2 r(s^2))); what the addition
+//        1 + r loses is added back. Maximum error 1 ulp for r >= 0.
+#pragma once
+
+#include "pack.hpp"
+
+namespace softgrad::SOFTGRAD_ISA_NAME {
+
+template <class T>
+struct ExpConstants;
+
+template <>
+struct ExpConstants<float> {
+    static constexpr float log2e = 0x1.715476p+0f, ln2_high = 0x1.62e4p-1f, ln2_low = 0x1.7f7d1cp-20f;
+    static constexpr float integer_maker = 0x1.8p23f;  // adding it rounds to an integer, left in the low bits
+    static constexpr int mantissa_bits = 23, exponent_bias = 127;
+    // A result is made as p 2^(k + spare) 2^-spare: the first product is exact, so a subnormal result is rounded once.
+    static constexpr int spare = 32;
+    static constexpr float unspare = 0x1p-32f;
+    static constexpr float vanishes = 110.0f;      // exp(-110) rounds to 0, with 2^(k + spare) still a normal number
+    static constexpr float direct_limit = 208.0f;  // twice the distance at which the exponential vanishes
+    static constexpr float tail[] = {0x1.fffffcp-2f, 0x1.555492p-3f, 0x1.5558f2p-5f, 0x1.123a2p-7f, 0x1.6a23ccp-10f};
+};
+
+template <>
+struct ExpConstants<double> {
+    static constexpr double log2e = 0x1.71547652b82fep+0, ln2_high = 0x1.62e42fefa3p-1, ln2_low = 0x1.3de6af278ece6p-42;
+    static constexpr double integer_maker = 0x1.8p52;
+    static constexpr int mantissa_bits = 52, exponent_bias = 1023;
+    static constexpr int spare = 128;
+    static constexpr double unspare = 0x1p-128;
+    static constexpr double vanishes = 760.0;
+    static constexpr double direct_limit = 1500.0;
+    static constexpr double tail[] = {0x1.0000000000009p-1,  0x1.5555555555558p-3,  0x1.55555555503ap-5,
+                                      0x1.111111110f7efp-7,  0x1.6c16c18611db6p-10, 0x1.a01a01b015facp-13,
+                                      0x1.a0199386654bfp-16, 0x1.71ddf69838069p-19, 0x1.28b43b4eb75f9p-22,
+                                      0x1.af635f116e264p-26};
+};
+
+// Where the exponentials of a row are measured from: exp(x - subtract) 2^-exponent, which stays in (0, sqrt(2)].
+//
+// The plain shift x - maximum rounds, at a cost of up to 64 ulp in the exponential when the logits have both signs. So x
+// itself is reduced and only the integer exponent is shifted. Far from zero the reduction would lose bits of n; there the
+// plain shift is exact wherever the result does not vanish: |x - m| <= |m| / 2 (Sterbenz).
+template <class T>
+struct Origin {
+    T subtract, lowest;
+    typename Simd<T>::Integer exponent;
+};
+
+template <class T>
+inline Origin<T> origin_at(T maximum) {
+    using C = ExpConstants<T>;
+    if (maximum > -C::direct_limit && maximum < C::direct_limit) {
+        const T n = (maximum * C::log2e + C::integer_maker) - C::integer_maker;
+        return {T(0), maximum - C::vanishes, static_cast<typename Simd<T>::Integer>(n)};
+    }
+    return {maximum, -C::vanishes, 0};
+}
+
+template <class T>
+SOFTGRAD_INLINE Vec<T> exp_from(Origin<T> origin, Vec<T> x) {
+    using C = ExpConstants<T>;
+    constexpr int degree = sizeof C::tail / sizeof(T) - 1;
+    Vec<T> y = x - origin.subtract;
+    const Vec<T> lowest = broadcast(origin.lowest);
+    y = y < lowest ? lowest : y;  // a NaN fails the comparison and stays
+    const Vec<T> shifted = fma(y, broadcast(C::log2e), broadcast(C::integer_maker));
+    const Vec<T> n = shifted - C::integer_maker;
+    Vec<T> t = fma(n, broadcast(-C::ln2_high), y);
+    t = fma(n, broadcast(-C::ln2_low), t);
+    Vec<T> q = broadcast(C::tail[degree]);
+    for (int i = degree - 1; i >= 0; --i) q = fma(q, t, broadcast(C::tail[i]));
+    const Vec<T> p = T(1) + fma(t * t, q, t);
+    // The integer stands in the low bits of `shifted`; the shift drops what is above it.
+    using Integer = typename Simd<T>::Integer;
+    const Mask<T> bits = ((Mask<T>)shifted + (Integer(C::spare + C::exponent_bias) - origin.exponent)) << C::mantissa_bits;
+    return (p * (Vec<T>)bits) * C::unspare;
+}
+
+// exp(maximum - subtract) 2^-exponent for one number, to twice the working precision but for 0.3 ulp.
+template <class T>
+inline TwoParts<double> exp_at_origin(Origin<T> origin, T maximum) {
+    using C = ExpConstants<double>;
+    constexpr int degree = sizeof C::tail / sizeof(double) - 1;
+    const double n = static_cast<double>(origin.exponent);
+    const double t = (static_cast<double>(maximum - origin.subtract) - n * C::ln2_high) - n * C::ln2_low;
+    double q = C::tail[degree];
+    for (int i = degree - 1; i >= 0; --i) q = q * t + C::tail[i];
+    const double u = t * t * q + t;
+    const double high = 1.0 + u;
+    return {high, u - (high - 1.0)};
+}
+
+// log(1 + r) for r >= 0 (or NaN).
+inline Double log1p(Double r) {
+    constexpr double coefficients[] = {0x1.555555555557cp-1, 0x1.99999999845d8p-2, 0x1.2492493fd0d51p-2, 0x1.c71c529ddda92p-3,
+                                       0x1.74664f27d423ap-3, 0x1.399c612ab6fc9p-3, 0x1.2f59349867c3dp-3};
+    constexpr int degree = sizeof coefficients / sizeof(double) - 1;
+    constexpr int64_t one = 0x3ff0000000000000, half_sqrt2 = 0x3fe6a09e667f3bcd, mantissa = 0x000fffffffffffff;
+    using C = ExpConstants<double>;
+    const TwoParts<Double> u = two_sum(broadcast(1.0), r);
+    const Int64 bits = (Int64)u.high + (one - half_sqrt2);
+    const Int64 k_bits = (bits >> 52) - 1023 + (int64_t)0x4338000000000000;  // k in the low bits of integer_maker
+    const Double k = (Double)k_bits - C::integer_maker;
+    const Double f = (Double)((bits & mantissa) + half_sqrt2) - 1.0;
+    const Double s = f / (2.0 + f), z = s * s, half_square = 0.5 * f * f;
+    Double tail = broadcast(coefficients[degree]);
+    for (int i = degree - 1; i >= 0; --i) tail = fma(tail, z, broadcast(coefficients[i]));
+    const Double small = fma(k, broadcast(C::ln2_low), u.low / u.high);
+    return k * C::ln2_high - ((half_square - (s * (half_square + z * tail) + small)) - f);
+}
+
+inline double log1p(double r) { return log1p(broadcast(r))[0]; }
+
+}  // namespace softgrad::SOFTGRAD_ISA_NAME

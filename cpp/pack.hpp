@@ -1,0 +1,140 @@
+// The whole SIMD vocabulary, over the compiler's vector extensions: SOFTGRAD_VECTOR_BYTES wide, in the namespace of the
+// instruction set this source is compiled for. Included only by sources compiled once per instruction set; for that
+// reason it uses no standard C++ header: an inline function of one, compiled here for AVX-512, could be the copy the
+// linker keeps for every machine.
+//
+// "Logical lanes" are fixed (256 bytes of them): a sum is spread over them in the same way whatever the width of the
+// machine's vectors, which is why the instruction sets with a fused multiply-add give the same bits.
+#pragma once
+
+#include <stdint.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+namespace softgrad::SOFTGRAD_ISA_NAME {
+
+using Float = float __attribute__((vector_size(SOFTGRAD_VECTOR_BYTES)));
+using Double = double __attribute__((vector_size(SOFTGRAD_VECTOR_BYTES)));
+using Int32 = int32_t __attribute__((vector_size(SOFTGRAD_VECTOR_BYTES)));
+using Int64 = int64_t __attribute__((vector_size(SOFTGRAD_VECTOR_BYTES)));
+using HalfFloat = float __attribute__((vector_size(SOFTGRAD_VECTOR_BYTES / 2)));
+
+#define SOFTGRAD_INLINE inline __attribute__((always_inline))
+
+// What a scalar type T becomes: its vector V, the integer vector M of the same lanes (also the type of comparisons).
+template <class T>
+struct Simd;
+template <>
+struct Simd<float> {
+    using V = Float;
+    using M = Int32;
+    using Integer = int32_t;
+    static constexpr int width = SOFTGRAD_VECTOR_BYTES / 4;
+    static constexpr int lanes = 64;
+};
+template <>
+struct Simd<double> {
+    using V = Double;
+    using M = Int64;
+    using Integer = int64_t;
+    static constexpr int width = SOFTGRAD_VECTOR_BYTES / 8;
+    static constexpr int lanes = 32;
+};
+template <class T>
+using Vec = typename Simd<T>::V;
+template <class T>
+using Mask = typename Simd<T>::M;
+
+constexpr double infinity = __builtin_inf();
+constexpr double not_a_number = __builtin_nan("");
+
+template <class T>
+SOFTGRAD_INLINE Vec<T> broadcast(T value) {
+    return Vec<T>{} + value;
+}
+
+template <class T>
+SOFTGRAD_INLINE Vec<T> load(const T* from) {
+    Vec<T> v;
+    __builtin_memcpy(&v, from, sizeof v);
+    return v;
+}
+
+template <class T>
+SOFTGRAD_INLINE void store(T* to, Vec<T> v) {
+    __builtin_memcpy(to, &v, sizeof v);
+}
+
+// a * b + c: rounded once where the machine can, twice where it cannot (never the slow library call).
+#if defined(__AVX512F__)
+SOFTGRAD_INLINE Float fma(Float a, Float b, Float c) { return _mm512_fmadd_ps(a, b, c); }
+SOFTGRAD_INLINE Double fma(Double a, Double b, Double c) { return _mm512_fmadd_pd(a, b, c); }
+#elif defined(__FMA__)
+SOFTGRAD_INLINE Float fma(Float a, Float b, Float c) { return _mm256_fmadd_ps(a, b, c); }
+SOFTGRAD_INLINE Double fma(Double a, Double b, Double c) { return _mm256_fmadd_pd(a, b, c); }
+#elif defined(__aarch64__)
+SOFTGRAD_INLINE Float fma(Float a, Float b, Float c) { return (Float)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b); }
+SOFTGRAD_INLINE Double fma(Double a, Double b, Double c) { return (Double)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b); }
+#else
+SOFTGRAD_INLINE Float fma(Float a, Float b, Float c) { return a * b + c; }
+SOFTGRAD_INLINE Double fma(Double a, Double b, Double c) { return a * b + c; }
+#endif
+
+// The larger of two, lane by lane; a NaN in `a` is passed over, a NaN in `kept` stays.
+template <class V>
+SOFTGRAD_INLINE V maximum(V a, V kept) {
+    return a > kept ? a : kept;
+}
+
+// The lanes 0 to width/2 - 1 and the rest, widened to double.
+SOFTGRAD_INLINE Double widen_low(Float v) {
+    HalfFloat half;
+    __builtin_memcpy(&half, &v, sizeof half);
+    return __builtin_convertvector(half, Double);
+}
+SOFTGRAD_INLINE Double widen_high(Float v) {
+    HalfFloat half;
+    __builtin_memcpy(&half, reinterpret_cast<const char*>(&v) + sizeof half, sizeof half);
+    return __builtin_convertvector(half, Double);
+}
+SOFTGRAD_INLINE Float narrow(Double low, Double high) {
+    const HalfFloat a = __builtin_convertvector(low, HalfFloat), b = __builtin_convertvector(high, HalfFloat);
+    Float v;
+    __builtin_memcpy(&v, &a, sizeof a);
+    __builtin_memcpy(reinterpret_cast<char*>(&v) + sizeof a, &b, sizeof b);
+    return v;
+}
+
+// A number in two parts, high + low, low no more than a rounding of high.
+template <class T>
+struct TwoParts {
+    T high, low;
+};
+
+template <class T>
+SOFTGRAD_INLINE TwoParts<T> two_sum(T a, T b) {
+    const T sum = a + b;
+    const T b_seen = sum - a;
+    return {sum, (a - (sum - b_seen)) + (b - b_seen)};
+}
+
+// a * b exactly, as a rounded product and its error. Without a fused multiply-add: Veltkamp's splitting, which is exact
+// for |a|, |b| < 2^970.
+SOFTGRAD_INLINE TwoParts<double> two_product(double a, double b) {
+    const double product = a * b;
+#if defined(__FMA__) || defined(__aarch64__)
+    return {product, __builtin_fma(a, b, -product)};
+#else
+    constexpr double splitter = 134217729.0;  // 2^27 + 1
+    const double a_scaled = splitter * a, b_scaled = splitter * b;
+    const double a_high = a_scaled - (a_scaled - a), b_high = b_scaled - (b_scaled - b);
+    const double a_low = a - a_high, b_low = b - b_high;
+    return {product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low};
+#endif
+}
+
+}  // namespace softgrad::SOFTGRAD_ISA_NAME

@@ -1,0 +1,18 @@
+// Threads for one job at a time: its pieces are handed out one by one to whoever is free, the caller among them.
+//
+// The caller waits only for pieces that a worker has taken, never for a worker that took none. A second caller that comes
+// while a job runs works alone. Workers sleep while there is nothing to do. After fork() the child starts with none.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+namespace softgrad {
+
+int thread_count();
+void set_thread_count(int count);
+
+// Calls piece(i) once for each i in [0, pieces); piece must not throw.
+void parallel_for(int64_t pieces, const std::function<void(int64_t)>& piece);
+
+}  // namespace softgrad

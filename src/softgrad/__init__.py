@@ -1,0 +1,44 @@
+"""softgrad: softmax, cross-entropy and their gradients, accurate to the last bits and the same bits on every run."""
+
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
+
+from softgrad._config import show_config
+from softgrad._differentiable import registry
+from softgrad._native import get_num_threads, set_num_threads
+from softgrad.functional import hardmax, log_sigmoid, log_softmax, logsumexp, sigmoid, softmax
+from softgrad.gradcheck import GradientReport, check_gradient
+from softgrad.losses import cross_entropy, linear_cross_entropy, quadratic
+
+if TYPE_CHECKING:
+    from softgrad.linear_model import SoftmaxRegression
+
+__version__ = _version("softgrad")
+
+__all__ = [
+    "GradientReport",
+    "SoftmaxRegression",
+    "check_gradient",
+    "cross_entropy",
+    "get_num_threads",
+    "hardmax",
+    "linear_cross_entropy",
+    "log_sigmoid",
+    "log_softmax",
+    "logsumexp",
+    "quadratic",
+    "registry",
+    "set_num_threads",
+    "show_config",
+    "sigmoid",
+    "softmax",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # scikit-learn is imported only by those who ask for the estimator.
+    if name == "SoftmaxRegression":
+        from softgrad.linear_model import SoftmaxRegression
+
+        return SoftmaxRegression
+    raise AttributeError(f"module 'softgrad' has no attribute {name!r}")

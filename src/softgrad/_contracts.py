@@ -1,0 +1,184 @@
+"""What the functions ask of their arguments: every check and every error message.
+
+Checks come before the first write: after an error, nothing that the caller gave has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, SupportsFloat
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
+from numpy.typing import ArrayLike, NDArray
+
+Floating = NDArray[np.floating[Any]]
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
+Axis = int | tuple[int, ...] | None
+Reduction = Literal["mean", "sum", "none"]
+Normalizer = Literal["weights", "count"] | float
+
+# The dtypes of the native core; what else is real becomes float64.
+FLOATING_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def floating_array(value: ArrayLike, name: str) -> Floating:
+    """`value` as an array of a dtype the core has: float32 and float64 as they are, integers as float64."""
+    array = np.asarray(value)
+    if array.dtype in FLOATING_DTYPES:
+        return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+    if array.dtype.kind in "iub":
+        return array.astype(np.float64)
+    raise TypeError(f"{name} has dtype {array.dtype}; it must be float32, float64 or an integer dtype")
+
+
+def axes_tuple(axis: Axis, ndim: int) -> tuple[int, ...]:
+    """The class axes in ascending order; None is all of them."""
+    if axis is None:
+        return tuple(range(ndim))
+    if isinstance(axis, tuple):
+        return tuple(sorted(normalize_axis_tuple(axis, ndim, "axis")))
+    return normalize_axis_tuple(axis, ndim, "axis")
+
+
+def shape_without(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(size for d, size in enumerate(shape) if d not in axes)
+
+
+def row_size(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
+    size = 1
+    for d in axes:
+        size *= shape[d]
+    return size
+
+
+def output_for(x: Floating, out: Floating | None) -> Floating:
+    """`out` if it can take a result of the shape and dtype of `x`, a new array if it is None."""
+    if out is None:
+        return np.empty(x.shape, x.dtype)
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be a NumPy array, got {type(out).__name__}")
+    if out.dtype != x.dtype or not out.dtype.isnative:
+        raise TypeError(f"out has dtype {out.dtype}; the result has dtype {x.dtype}")
+    if out.shape != x.shape:
+        raise ValueError(f"out has shape {out.shape}; the result has shape {x.shape}")
+    if not out.flags.writeable:
+        raise ValueError("out is read-only")
+    if 0 in out.strides and any(n > 1 and s == 0 for n, s in zip(out.shape, out.strides, strict=True)):
+        raise ValueError("out has several elements at one place in memory (a stride of 0)")
+    if np.may_share_memory(out, x) and not _same_elements(out, x) and np.shares_memory(out, x):
+        raise ValueError(
+            "out overlaps the input without being the same elements; give the input itself or a separate array"
+        )
+    return out
+
+
+def _same_elements(a: Floating, b: Floating) -> bool:
+    return a.ctypes.data == b.ctypes.data and a.strides == b.strides and a.shape == b.shape
+
+
+def same_shape(value: ArrayLike, name: str, x: Floating, x_name: str) -> Floating:
+    """A cotangent, tangent or target: real, of the shape of `x`."""
+    array = floating_array(value, name)
+    if array.shape != x.shape:
+        raise ValueError(f"{name} has shape {array.shape}; {x_name} has shape {x.shape}")
+    return array
+
+
+def separate(out: Floating | None, other: Floating, name: str) -> None:
+    if out is not None and np.may_share_memory(out, other) and np.shares_memory(out, other):
+        raise ValueError(f"out overlaps {name}")
+
+
+def class_labels(
+    labels: NDArray[Any], shape: tuple[int, ...], classes: int, ignore_index: int | None
+) -> tuple[Int64, NDArray[np.bool_] | None]:
+    """Class indices as contiguous int64, each in range, 0 where they are ignored; and where that is."""
+    if labels.shape != shape:
+        raise ValueError(
+            f"labels has shape {labels.shape}; for class indices it must be {shape}, the logits without the class axis"
+        )
+    ignored = None if ignore_index is None else labels == ignore_index
+    outside = (labels < 0) | (labels >= classes)
+    if ignored is not None:
+        outside &= ~ignored
+    if outside.any():
+        index = np.unravel_index(int(outside.argmax()), shape) if shape else ()
+        where = f"labels[{', '.join(str(i) for i in index)}]" if shape else "labels"
+        raise ValueError(f"{where} is {labels[tuple(index)]}; logits have {classes} classes (0 to {classes - 1})")
+    if ignored is not None and ignored.any():
+        return np.where(ignored, 0, labels).astype(np.int64, order="C"), ignored
+    return np.ascontiguousarray(labels, np.int64), None
+
+
+def ignored_label(value: object) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        return int(value)
+    raise TypeError(f"ignore_index must be an integer or None, got {type(value).__name__}")
+
+
+def nonnegative_weights(value: ArrayLike, name: str, shape: tuple[int, ...]) -> Float64:
+    """Weights as contiguous float64 of the given shape, finite and not negative."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "iubf":
+        raise TypeError(f"{name} has dtype {array.dtype}; it must be real")
+    if array.shape != shape:
+        raise ValueError(f"{name} has shape {array.shape}; it must be {shape}")
+    weights = np.ascontiguousarray(array, np.float64)
+    wrong = ~(weights >= 0) | np.isinf(weights)
+    if wrong.any():
+        index = np.unravel_index(int(wrong.argmax()), shape) if shape else ()
+        where = f"{name}[{', '.join(str(i) for i in index)}]"
+        raise ValueError(f"{where} is {weights[tuple(index)]}; weights must be finite and not negative")
+    return weights
+
+
+def number_within(value: SupportsFloat, name: str, allowed: Callable[[float], bool], description: str) -> float:
+    if isinstance(value, (str, bytes)):
+        raise TypeError(f"{name} must be a number, got {type(value).__name__}")
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number, got {type(value).__name__}") from None
+    if not allowed(number):
+        raise ValueError(f"{name} is {number}; it must be {description}")
+    return number
+
+
+def smoothing(value: SupportsFloat) -> float:
+    return number_within(value, "label_smoothing", lambda a: 0.0 <= a <= 1.0, "in [0, 1]")
+
+
+def reduction_name(value: str) -> str:
+    if value not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction is {value!r}; it must be 'mean', 'sum' or 'none'")
+    return value
+
+
+def normalizer_value(value: object) -> str | float:
+    if isinstance(value, str):
+        if value not in ("weights", "count"):
+            raise ValueError(f"normalizer is {value!r}; it must be 'weights', 'count' or a number")
+        return value
+    return number_within(value, "normalizer", lambda a: 0.0 < a < np.inf, "positive and finite")  # type: ignore[arg-type]
+
+
+def upstream_for(value: ArrayLike | None, reduction: str, shape: tuple[int, ...]) -> tuple[float, Float64 | None]:
+    """The gradient that arrives from above: a number for one loss, an array of the shape of the losses for "none"."""
+    if value is None:
+        return 1.0, None
+    array = np.asarray(value)
+    if array.dtype.kind not in "iubf":
+        raise TypeError(f"upstream has dtype {array.dtype}; it must be real")
+    if reduction == "none":
+        if array.shape != shape:
+            raise ValueError(
+                f"upstream has shape {array.shape}; with reduction='none' it must be {shape}, the shape of the losses"
+            )
+        return 1.0, np.ascontiguousarray(array, np.float64)
+    if array.ndim != 0:
+        raise ValueError(f"upstream has shape {array.shape}; with reduction={reduction!r} it must be a number")
+    return float(array), None

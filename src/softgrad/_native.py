@@ -1,0 +1,84 @@
+"""The one importer of the compiled core: its kernels, its threads, its instruction set."""
+
+from __future__ import annotations
+
+import os
+
+from softgrad import _core
+from softgrad._core import (
+    available_instruction_sets,
+    cross_entropy,
+    get_num_threads,
+    instruction_set,
+    log_sigmoid,
+    log_softmax,
+    logsumexp,
+    probability_weights,
+    sigmoid,
+    soft_cross_entropy,
+    softmax,
+    sum,
+)
+
+__all__ = [
+    "available_instruction_sets",
+    "cross_entropy",
+    "get_num_threads",
+    "instruction_set",
+    "log_sigmoid",
+    "log_softmax",
+    "logsumexp",
+    "probability_weights",
+    "set_num_threads",
+    "sigmoid",
+    "soft_cross_entropy",
+    "softmax",
+    "sum",
+]
+
+
+def set_num_threads(count: int) -> None:
+    """Set how many threads the native core works with.
+
+    Results do not depend on it. The default is the number of CPUs this process may run on, or the environment
+    variable ``SOFTGRAD_NUM_THREADS``.
+
+    Parameters
+    ----------
+    count : int
+        At least 1; the calling thread is one of them.
+
+    Raises
+    ------
+    TypeError
+        If `count` is not an integer.
+    ValueError
+        If `count` is below 1 or above 1024.
+
+    Examples
+    --------
+    >>> import softgrad as sg
+    >>> before = sg.get_num_threads()
+    >>> sg.set_num_threads(1)
+    >>> sg.get_num_threads()
+    1
+    >>> sg.set_num_threads(before)
+    """
+    if not isinstance(count, int) or isinstance(count, bool):
+        raise TypeError(f"count must be an integer, got {type(count).__name__}")
+    if not 1 <= count <= 1024:
+        raise ValueError(f"count is {count}; it must be between 1 and 1024")
+    _core.set_num_threads(count)
+
+
+def _threads_from_environment() -> None:
+    wanted = os.environ.get("SOFTGRAD_NUM_THREADS", "")
+    if not wanted:
+        return
+    try:
+        set_num_threads(int(wanted))
+    except ValueError:
+        raise ValueError(f"SOFTGRAD_NUM_THREADS is {wanted!r}; it must be an integer between 1 and 1024") from None
+
+
+_threads_from_environment()

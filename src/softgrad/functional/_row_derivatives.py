@@ -1,0 +1,60 @@
+"""Products with the Jacobian of softmax, over rows, in float64."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softgrad import _native
+from softgrad._contracts import Float64, Floating
+
+
+def to_rows(array: NDArray[Any], axes: tuple[int, ...]) -> Float64:
+    """The array in float64 as (*batch, K), its class axes flattened into the last."""
+    last = range(array.ndim - len(axes), array.ndim)
+    moved = np.moveaxis(array, axes, tuple(last))
+    batch, classes = moved.shape[: last.start], moved.shape[last.start :]
+    return moved.reshape((*batch, math.prod(classes))).astype(np.float64)
+
+
+def from_rows(rows: Float64, like: Floating, axes: tuple[int, ...]) -> Floating:
+    """Undo `to_rows`: the shape and dtype of `like`."""
+    last = tuple(range(like.ndim - len(axes), like.ndim))
+    moved_shape = np.moveaxis(like, axes, last).shape
+    # Beyond the range of float32 a value is inf, as it is for any cast of an exact result.
+    with np.errstate(over="ignore", under="ignore"):
+        return np.moveaxis(rows.reshape(moved_shape), last, axes).astype(like.dtype, order="C")
+
+
+def jacobian_shape(x: Floating, axes: tuple[int, ...], times: int) -> tuple[int, ...]:
+    classes = tuple(x.shape[d] for d in axes)
+    batch = tuple(size for d, size in enumerate(x.shape) if d not in axes)
+    return batch + classes * times
+
+
+def probabilities(x: Floating, axes: tuple[int, ...]) -> Float64:
+    """softmax of x in float64, as rows."""
+    rows = to_rows(x, axes)
+    _native.softmax(rows, rows, (rows.ndim - 1,))
+    return rows
+
+
+def centred(vectors: Float64, x: Floating, axes: tuple[int, ...]) -> Float64:
+    """v - v_k with k the first maximum of the row of x.
+
+    The products do not change, since constants are in the null space of the Jacobian, and lose no digits where p_k is
+    near 1.
+    """
+    if vectors.shape[-1] == 0:
+        return vectors
+    rows = to_rows(x, axes)
+    return vectors - np.take_along_axis(vectors, rows.argmax(axis=-1)[..., None], axis=-1)
+
+
+def mean_under(p: Float64, vectors: Float64) -> Float64:
+    """<p, v> of each row, shape (*batch, 1)."""
+    means: Float64 = np.einsum("...j,...j->...", p, vectors)
+    return means[..., None]

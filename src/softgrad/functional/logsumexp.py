@@ -1,0 +1,156 @@
+"""logsumexp, log sum_i exp(x_i), and its derivatives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from softgrad import _native
+from softgrad._contracts import Axis, Floating, axes_tuple, floating_array, same_shape, shape_without
+from softgrad._differentiable import Differentiable
+from softgrad.functional._row_derivatives import (
+    from_rows,
+    jacobian_shape,
+    mean_under,
+    probabilities,
+    to_rows,
+)
+
+
+class LogSumExp(Differentiable):
+    """Logarithm of the sum of exponentials of each row.
+
+    ``logsumexp(x, /, *, axis=-1, keepdims=False)``, and its derivatives ``logsumexp.vjp``, ``logsumexp.jvp``,
+    ``logsumexp.jacobian``.
+
+    Parameters
+    ----------
+    x : array_like, any shape
+        Logits: float32 or float64 of any strides; integers are taken as float64.
+    axis : int, tuple of int or None, default -1
+        The class axes; None takes the whole array as one row.
+    keepdims : bool, default False
+        Keep the class axes, with size 1.
+
+    Returns
+    -------
+    ndarray or NumPy scalar, dtype of `x`, shape of `x` without its class axes
+        An empty row and a row of nothing but -inf give -inf; a row with a NaN gives NaN, else one with +inf gives +inf.
+
+    Raises
+    ------
+    TypeError
+        `x` is not real.
+    numpy.exceptions.AxisError
+        `axis` is out of range.
+
+    Notes
+    -----
+    Within 1 ulp of max(abs(result), max(abs(x))) [1]_.
+
+    References
+    ----------
+    .. [1] m + log1p(R), with the maximum m left out of the sum R.
+
+    Examples
+    --------
+    >>> import softgrad as sg
+    >>> float(sg.logsumexp([1000.0, 1000.0]))
+    1000.6931471805599
+    """
+
+    name = "logsumexp"
+
+    def __call__(self, x: ArrayLike, /, *, axis: Axis = -1, keepdims: bool = False) -> Any:
+        logits = floating_array(x, "x")
+        axes = axes_tuple(axis, logits.ndim)
+        result = np.empty(shape_without(logits.shape, axes), logits.dtype)
+        _native.logsumexp(logits, result, axes)
+        return np.expand_dims(result, axes) if keepdims else result[()]
+
+    def jvp(self, x: ArrayLike, tangent: ArrayLike, /, *, axis: Axis = -1, keepdims: bool = False) -> Any:
+        """The derivative in the direction `tangent`: <p, v>.
+
+        Parameters
+        ----------
+        x, axis, keepdims
+            As in the call.
+        tangent : array_like, shape of `x`
+
+        Returns
+        -------
+        ndarray or NumPy scalar, shape and dtype of the result of the call
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> float(sg.logsumexp.jvp([0.0, 0.0], [1.0, 2.0]))
+        1.5
+        """
+        logits = floating_array(x, "x")
+        axes = axes_tuple(axis, logits.ndim)
+        v = to_rows(same_shape(tangent, "tangent", logits, "x"), axes)
+        change = mean_under(probabilities(logits, axes), v)[..., 0].astype(logits.dtype)
+        return np.expand_dims(change, axes) if keepdims else change[()]
+
+    def vjp(self, x: ArrayLike, cotangent: ArrayLike, /, *, axis: Axis = -1, keepdims: bool = False) -> Floating:
+        """The gradient of a loss whose gradient by logsumexp(x) is `cotangent`: g p.
+
+        Parameters
+        ----------
+        x, axis, keepdims
+            As in the call.
+        cotangent : array_like, shape of the result of the call
+
+        Returns
+        -------
+        ndarray, shape and dtype of `x`
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> sg.logsumexp.vjp([0.0, 0.0], 3.0)
+        array([1.5, 1.5])
+        """
+        logits = floating_array(x, "x")
+        axes = axes_tuple(axis, logits.ndim)
+        g = floating_array(cotangent, "cotangent")
+        reduced = shape_without(logits.shape, axes)
+        expected = tuple(1 if d in axes else n for d, n in enumerate(logits.shape)) if keepdims else reduced
+        if g.shape != expected:
+            raise ValueError(f"cotangent has shape {g.shape}; the result has shape {expected}")
+        rows = probabilities(logits, axes) * g.reshape(reduced)[..., None]
+        return from_rows(rows, logits, axes)
+
+    def jacobian(self, x: ArrayLike, /, *, axis: Axis = -1) -> Floating:
+        """The gradient p of each row.
+
+        Parameters
+        ----------
+        x, axis
+            As in the call.
+
+        Returns
+        -------
+        ndarray, shape (\\*batch, \\*classes), dtype of `x`
+            First the axes of `x` that are no class axes, then its class axes.
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> sg.logsumexp.jacobian([0.0, 0.0])
+        array([0.5, 0.5])
+        """
+        logits = floating_array(x, "x")
+        axes = axes_tuple(axis, logits.ndim)
+        return probabilities(logits, axes).reshape(jacobian_shape(logits, axes, 1)).astype(logits.dtype)
+
+    def sample_arguments(
+        self, rng: np.random.Generator, dtype: np.dtype[Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return (rng.normal(scale=3.0, size=(4, 7)).astype(dtype),), {}
+
+
+logsumexp = LogSumExp()

@@ -1,0 +1,113 @@
+"""sigmoid, 1 / (1 + exp(-x)), and its derivatives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from softgrad import _native
+from softgrad._contracts import Floating, floating_array, output_for, same_shape
+from softgrad._differentiable import Differentiable
+
+
+class Sigmoid(Differentiable):
+    """Logistic sigmoid of each element.
+
+    ``sigmoid(x, /, *, out=None)``, and its derivatives ``sigmoid.vjp``, ``sigmoid.jvp``.
+
+    Parameters
+    ----------
+    x : array_like, any shape
+        float32 or float64 of any strides; integers are taken as float64.
+    out : ndarray, optional
+        Where the result goes: shape and dtype of `x`; it may be `x` itself.
+
+    Returns
+    -------
+    ndarray or NumPy scalar, shape and dtype of `x`
+        0 at -inf, 1 at +inf, NaN at NaN.
+
+    Raises
+    ------
+    TypeError
+        `x` is not real, or `out` has another dtype.
+    ValueError
+        `out` has another shape, is read-only, or overlaps `x` without being the same elements.
+
+    Notes
+    -----
+    Within 2 ulp (float32) and 3 ulp (float64), subnormal results included.
+
+    References
+    ----------
+    With e = exp(-abs(x)): 1 / (1 + e) for x >= 0, e / (1 + e) below; nothing overflows or cancels.
+
+    Examples
+    --------
+    >>> import softgrad as sg
+    >>> sg.sigmoid([-800.0, 0.0, 800.0])
+    array([0. , 0.5, 1. ])
+    """
+
+    name = "sigmoid"
+
+    def __call__(self, x: ArrayLike, /, *, out: Floating | None = None) -> Any:
+        array = floating_array(x, "x")
+        result = output_for(array, out)
+        _native.sigmoid(array, result)
+        return result if out is not None else result[()]
+
+    def jvp(self, x: ArrayLike, tangent: ArrayLike, /) -> Any:
+        """The derivative in the direction `tangent`: v s (1 - s), with 1 - s taken as the sigmoid of -x.
+
+        Parameters
+        ----------
+        x
+            As in the call.
+        tangent : array_like, shape of `x`
+
+        Returns
+        -------
+        ndarray or NumPy scalar, shape and dtype of `x`
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> float(sg.sigmoid.jvp(0.0, 2.0))
+        0.5
+        """
+        array = floating_array(x, "x")
+        v = same_shape(tangent, "tangent", array, "x")
+        return (self(array) * self(-array) * v).astype(array.dtype)[()]
+
+    def vjp(self, x: ArrayLike, cotangent: ArrayLike, /) -> Any:
+        """The gradient of a loss whose gradient by sigmoid(x) is `cotangent`; the same product as `jvp`.
+
+        Parameters
+        ----------
+        x
+            As in the call.
+        cotangent : array_like, shape of `x`
+
+        Returns
+        -------
+        ndarray or NumPy scalar, shape and dtype of `x`
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> float(sg.sigmoid.vjp(0.0, 2.0))
+        0.5
+        """
+        array = floating_array(x, "x")
+        return self.jvp(array, same_shape(cotangent, "cotangent", array, "x"))
+
+    def sample_arguments(
+        self, rng: np.random.Generator, dtype: np.dtype[Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return (rng.normal(scale=3.0, size=(4, 7)).astype(dtype),), {}
+
+
+sigmoid = Sigmoid()

@@ -1,0 +1,72 @@
+"""From one loss per row to the result: weights that count, what "mean" divides by, and the shape of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from softgrad import _native
+from softgrad._contracts import (
+    Float64,
+    Normalizer,
+    Reduction,
+    normalizer_value,
+    reduction_name,
+    upstream_for,
+)
+
+
+@dataclass(frozen=True)
+class ReductionPlan:
+    """How the losses of the rows become one result, and what their gradients are multiplied by."""
+
+    reduction: str
+    divisor: float
+    scale: float
+    upstream: Float64 | None
+
+    @classmethod
+    def of(
+        cls,
+        reduction: Reduction,
+        normalizer: Normalizer,
+        upstream: ArrayLike | None,
+        shape: tuple[int, ...],
+        label_weights: Float64 | None,
+    ) -> ReductionPlan:
+        """`label_weights`: that of every row, flat, 0 where it does not count; None is 1 for all."""
+        name = reduction_name(reduction)
+        divide_by = normalizer_value(normalizer)
+        factor, per_row = upstream_for(upstream, name, shape)
+        divisor = 1.0
+        if name == "mean":
+            if isinstance(divide_by, float):
+                divisor = divide_by
+            elif label_weights is None:
+                divisor = float(np.prod(shape))
+            elif divide_by == "weights":
+                divisor = _native.sum(label_weights)
+            else:
+                divisor = float(np.count_nonzero(label_weights))
+        # No row counts: their sum is 0 and so is the mean.
+        divisor = divisor or 1.0
+        return cls(name, divisor, factor / divisor, per_row if per_row is None else per_row.reshape(-1))
+
+    def rows(self, part: slice) -> ReductionPlan:
+        """That of a range of rows."""
+        return self if self.upstream is None else replace(self, upstream=self.upstream[part])
+
+    def result(self, losses: Float64, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+        """The losses of the rows, flat, reduced and rounded to `dtype`."""
+        if self.reduction == "none":
+            return round_to(losses.reshape(shape), dtype)[()]
+        return round_to(np.asarray(_native.sum(losses) / self.divisor), dtype)[()]
+
+
+def round_to(values: Float64, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """To the dtype of the result; beyond its range is inf, as for any rounding of an exact result."""
+    with np.errstate(over="ignore", under="ignore"):
+        return values.astype(dtype, copy=False)

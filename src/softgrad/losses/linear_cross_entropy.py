@@ -1,0 +1,268 @@
+"""Cross-entropy of a linear classifier, hidden @ weight.T + bias, without the matrix of its logits.
+
+The rows are taken in blocks: BLAS makes the logits of a block, the native kernel turns them into their loss and gradient
+in place, BLAS takes that gradient back to hidden, weight and bias. Only one block of logits exists at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from softgrad._contracts import Floating, Normalizer, Reduction, floating_array
+from softgrad._differentiable import Differentiable
+from softgrad.losses._reduction import ReductionPlan, round_to
+from softgrad.losses._targets import Targets
+from softgrad.losses.cross_entropy import run_rows
+
+# The block of logits stays in the outer cache while the kernel and the second product read it.
+_BLOCK_BYTES = 8 << 20
+# Fewer rows than this and the products are no longer at the speed of BLAS.
+_LEAST_ROWS = 64
+
+
+class LinearGradients(NamedTuple):
+    """Gradients by the arguments of `linear_cross_entropy`; None for one that was not asked for or not given."""
+
+    hidden: Floating | None
+    weight: Floating | None
+    bias: Floating | None
+
+
+class LinearCrossEntropy(Differentiable):
+    """Cross-entropy of the logits hidden @ weight.T + bias, which are never all held.
+
+    ``linear_cross_entropy(hidden, weight, labels, /, bias=None, *, class_weight=None, sample_weight=None,
+    ignore_index=None, label_smoothing=0.0, reduction="mean", normalizer="weights")``, and its derivatives
+    ``linear_cross_entropy.value_and_grad`` and ``linear_cross_entropy.grad``.
+
+    Parameters
+    ----------
+    hidden : array_like, shape (N, D)
+        float32 or float64; integers are taken as float64.
+    weight : array_like, shape (V, D), dtype of `hidden`
+    labels : array_like
+        Of an integer dtype: classes, shape (N,). Of a floating dtype: target probabilities, shape (N, V).
+    bias : array_like, shape (V,), dtype of `hidden`, optional
+    class_weight, sample_weight, ignore_index, label_smoothing, reduction, normalizer
+        As in `cross_entropy`.
+
+    Returns
+    -------
+    NumPy scalar, or ndarray of shape (N,) for reduction "none"; dtype of `hidden`
+
+    Raises
+    ------
+    TypeError
+        An argument has a dtype that is not listed, or the dtypes of hidden, weight and bias differ.
+    ValueError
+        As in `cross_entropy`; also if the shapes of hidden, weight and bias do not fit.
+
+    Notes
+    -----
+    The logits are those of the BLAS that NumPy has, in the dtype of `hidden`; from them on the loss and its gradient are
+    as exact as those of `cross_entropy`. Over the blocks the gradients by weight and bias are added up in float64.
+    Besides inputs and results the call holds one block of logits: 8 MiB, or 64 rows if that is more.
+
+    References
+    ----------
+    With G the gradient by the logits: hidden G @ weight, weight G.T @ hidden, bias the column sums of G.
+
+    Examples
+    --------
+    >>> import numpy as np, softgrad as sg
+    >>> hidden, weight = np.eye(2), np.array([[1.0, 0.0], [0.0, 1.0]])
+    >>> loss, grads = sg.linear_cross_entropy.value_and_grad(hidden, weight, [0, 1])
+    >>> float(loss.round(6))
+    0.313262
+    >>> grads.weight.round(6)
+    array([[-0.134471,  0.134471],
+           [ 0.134471, -0.134471]])
+    >>> grads.bias is None
+    True
+    """
+
+    name = "linear_cross_entropy"
+
+    def __call__(
+        self,
+        hidden: ArrayLike,
+        weight: ArrayLike,
+        labels: ArrayLike,
+        /,
+        bias: ArrayLike | None = None,
+        *,
+        class_weight: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        ignore_index: int | None = None,
+        label_smoothing: float = 0.0,
+        reduction: Reduction = "mean",
+        normalizer: Normalizer = "weights",
+    ) -> Any:
+        loss, _ = self.value_and_grad(
+            hidden,
+            weight,
+            labels,
+            bias,
+            wrt=(),
+            class_weight=class_weight,
+            sample_weight=sample_weight,
+            ignore_index=ignore_index,
+            label_smoothing=label_smoothing,
+            reduction=reduction,
+            normalizer=normalizer,
+        )
+        return loss
+
+    def value_and_grad(
+        self,
+        hidden: ArrayLike,
+        weight: ArrayLike,
+        labels: ArrayLike,
+        /,
+        bias: ArrayLike | None = None,
+        *,
+        wrt: Iterable[str] = ("hidden", "weight", "bias"),
+        upstream: ArrayLike | None = None,
+        class_weight: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        ignore_index: int | None = None,
+        label_smoothing: float = 0.0,
+        reduction: Reduction = "mean",
+        normalizer: Normalizer = "weights",
+    ) -> tuple[Any, LinearGradients]:
+        """The loss and its gradients.
+
+        Parameters
+        ----------
+        hidden, weight, labels, bias and the options
+            As in the call.
+        wrt : iterable of {"hidden", "weight", "bias"}
+            What to differentiate by; what is not named is not computed.
+        upstream : array_like, shape of the loss, optional
+            The gradient of what follows by the loss; the gradients are multiplied by it.
+
+        Returns
+        -------
+        loss
+            As in the call.
+        gradients : LinearGradients
+            A named tuple with fields hidden, weight, bias of the shapes and dtype of the arguments.
+
+        Examples
+        --------
+        >>> import numpy as np, softgrad as sg
+        >>> loss, grads = sg.linear_cross_entropy.value_and_grad(
+        ...     np.ones((1, 1)), np.zeros((2, 1)), [0], np.zeros(2), wrt=("bias",)
+        ... )
+        >>> grads
+        LinearGradients(hidden=None, weight=None, bias=array([-0.5,  0.5]))
+        """
+        h, w, b = _checked_operands(hidden, weight, bias)
+        wanted = _checked_names(wrt)
+        rows, classes = h.shape[0], w.shape[0]
+        targets = Targets.of(
+            (rows, classes),
+            (1,),
+            labels,
+            class_weight=class_weight,
+            sample_weight=sample_weight,
+            ignore_index=ignore_index,
+            label_smoothing=label_smoothing,
+        )
+        plan = ReductionPlan.of(reduction, normalizer, upstream, (rows,), targets.label_weights)
+
+        by_hidden = np.empty(h.shape, h.dtype) if "hidden" in wanted else None
+        by_weight = np.zeros(w.shape) if "weight" in wanted else None
+        by_bias = np.zeros(classes) if "bias" in wanted and b is not None else None
+        anything = by_hidden is not None or by_weight is not None or by_bias is not None
+
+        losses = np.empty(rows)
+        block = max(_LEAST_ROWS, _BLOCK_BYTES // max(1, classes * h.itemsize))
+        buffer = np.empty((min(block, rows), classes), h.dtype)
+        for start in range(0, rows, block):
+            part = slice(start, min(start + block, rows))
+            logits = buffer[: part.stop - part.start]
+            np.matmul(h[part], w.T, out=logits)
+            if b is not None:
+                logits += b
+            run_rows(logits, (1,), targets.rows(part), plan.rows(part), losses[part], logits if anything else None)
+            if by_hidden is not None:
+                np.matmul(logits, w, out=by_hidden[part])
+            if by_weight is not None:
+                by_weight += logits.T @ h[part]
+            if by_bias is not None:
+                by_bias += logits.sum(axis=0, dtype=np.float64)
+        gradients = LinearGradients(
+            by_hidden,
+            None if by_weight is None else round_to(by_weight, h.dtype),
+            None if by_bias is None else round_to(by_bias, h.dtype),
+        )
+        return plan.result(losses, (rows,), h.dtype), gradients
+
+    def grad(
+        self, hidden: ArrayLike, weight: ArrayLike, labels: ArrayLike, /, bias: ArrayLike | None = None, **options: Any
+    ) -> LinearGradients:
+        """The gradients alone: the second of `value_and_grad`, with the same parameters.
+
+        Parameters
+        ----------
+        hidden, weight, labels, bias and the options
+            As in `value_and_grad`.
+
+        Returns
+        -------
+        LinearGradients
+
+        Examples
+        --------
+        >>> import numpy as np, softgrad as sg
+        >>> sg.linear_cross_entropy.grad(np.ones((1, 1)), np.zeros((2, 1)), [0], wrt=("weight",)).weight
+        array([[-0.5],
+               [ 0.5]])
+        """
+        return self.value_and_grad(hidden, weight, labels, bias, **options)[1]
+
+    def sample_arguments(
+        self, rng: np.random.Generator, dtype: np.dtype[Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        hidden = rng.normal(size=(6, 4)).astype(dtype)
+        weight = rng.normal(size=(5, 4)).astype(dtype)
+        bias = rng.normal(size=5).astype(dtype)
+        return (hidden, weight, rng.integers(0, 5, size=6), bias), {"label_smoothing": 0.1}
+
+
+def _checked_operands(
+    hidden: ArrayLike, weight: ArrayLike, bias: ArrayLike | None
+) -> tuple[Floating, Floating, Floating | None]:
+    h, w = floating_array(hidden, "hidden"), floating_array(weight, "weight")
+    if h.ndim != 2:
+        raise ValueError(f"hidden has shape {h.shape}; it must be (N, D)")
+    if w.ndim != 2 or w.shape[1] != h.shape[1]:
+        raise ValueError(f"weight has shape {w.shape}; with hidden {h.shape} it must be (V, {h.shape[1]})")
+    if w.dtype != h.dtype:
+        raise TypeError(f"weight has dtype {w.dtype}; hidden has dtype {h.dtype}")
+    if bias is None:
+        return h, w, None
+    b = floating_array(bias, "bias")
+    if b.shape != w.shape[:1]:
+        raise ValueError(f"bias has shape {b.shape}; with weight {w.shape} it must be {w.shape[:1]}")
+    if b.dtype != h.dtype:
+        raise TypeError(f"bias has dtype {b.dtype}; hidden has dtype {h.dtype}")
+    return h, w, b
+
+
+def _checked_names(wrt: Iterable[str]) -> frozenset[str]:
+    if isinstance(wrt, str):
+        raise TypeError(f"wrt is the string {wrt!r}; give a tuple of names, as in wrt=({wrt!r},)")
+    names = frozenset(wrt)
+    unknown = names - set(LinearGradients._fields)
+    if unknown:
+        raise ValueError(f"wrt names {sorted(unknown)[0]!r}; it may name {', '.join(LinearGradients._fields)}")
+    return names
+
+
+linear_cross_entropy = LinearCrossEntropy()
