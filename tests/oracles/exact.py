@@ -1,9 +1,9 @@
 """Exact enough values for whole arrays, in NumPy's long double.
 
-x - m is kept as an exact pair, so the exponential is right to about 2^-63 however large the gap; an extended
-double has 11 bits more than float64: the oracle errs by about a thousandth of a float64 ulp.
-test_exact.py holds it below a hundredth, against mpmath. All functions work along the last axis, on rows whose
-maximum is finite: the other rows are a matter of named cases, not of accuracy.
+x - m is kept as an exact pair, so the exponential is right to about 2^-63 however large the gap. A long
+double has 11 bits more than float64, so the oracle errs by about a thousandth of a float64 ulp; test_exact.py
+holds it below a hundredth, against mpmath. All functions work along the last axis, on rows whose maximum is
+finite: the other rows are a matter of named cases, not of accuracy.
 """
 
 from __future__ import annotations

@@ -52,8 +52,10 @@ def _confident(gap: float) -> Family:
 
     def draw(rng: np.random.Generator, shape: tuple[int, int], dtype: np.dtype) -> NDArray:
         x = rng.standard_normal(shape)
+        place = random_place(rng, x)
+        x[place] = x.min(axis=1)
         x -= x.max(axis=1, keepdims=True) + gap
-        x[random_place(rng, x)] = 0.0
+        x[place] = 0.0
         return x.astype(dtype)
 
     return draw

@@ -46,7 +46,7 @@ def logsumexp(
     """
     shape = np.shape(x)
     allowed = allowed_rows(where, shape, axis)
-    lse: FloatArray = logsumexp_rows(statistics(np.where(allowed, to_rows(x, axis), -np.inf)))[..., 0]
+    lse: FloatArray = logsumexp_rows(statistics(np.where(allowed, to_rows(x, axis), -np.inf)))[..., 0][()]
     return np.expand_dims(lse, class_axes(len(shape), axis)) if keepdims else lse
 
 
