@@ -1,7 +1,7 @@
 // exp and log1p over packs. The coefficients are printed by polynomials.py.
 //
 // exp:   x = n ln2 + t, |t| <= ln2 / 2, exp(x) = 2^n (1 + (t + t^2 q(t))). ln2 is in two parts, the first short enough
-//        that n times it is exact. Maximum error 1.02 ulp (float), 1.0 ulp (double).
+//        that n times it is exact; what is rounded away in t is added back. Maximum error below 0.9 ulp.
 // log1p: 1 + r = 2^k (1 + f), s = f / (2 + f), log(1 + f) = f - (f^2/2 - s (f^2/2 + s^2 r(s^2))); what the addition
 //        1 + r loses is added back. Maximum error 1 ulp for r >= 0.
 #pragma once
@@ -18,10 +18,10 @@ struct ExpConstants<float> {
     static constexpr float log2e = 0x1.715476p+0f, ln2_high = 0x1.62e4p-1f, ln2_low = 0x1.7f7d1cp-20f;
     static constexpr float integer_maker = 0x1.8p23f;  // adding it rounds to an integer, left in the low bits
     static constexpr int mantissa_bits = 23, exponent_bias = 127;
-    // A result is made as p 2^(k + spare) 2^-spare: the first product is exact, so a subnormal result is rounded once.
+    // Exponentials are held 2^spare too large, so that none is subnormal before the last rounding.
     static constexpr int spare = 32;
     static constexpr float unspare = 0x1p-32f;
-    static constexpr float vanishes = 110.0f;      // exp(-110) rounds to 0, with 2^(k + spare) still a normal number
+    static constexpr float vanishes = 110.0f;      // exp(-110) rounds to 0, with 2^spare times it still a normal number
     static constexpr float direct_limit = 208.0f;  // twice the distance at which the exponential vanishes
     static constexpr float tail[] = {0x1.fffffcp-2f, 0x1.555492p-3f, 0x1.5558f2p-5f, 0x1.123a2p-7f, 0x1.6a23ccp-10f};
 };
@@ -41,7 +41,7 @@ struct ExpConstants<double> {
                                       0x1.af635f116e264p-26};
 };
 
-// Where the exponentials of a row are measured from: exp(x - subtract) 2^-exponent, which stays in (0, sqrt(2)].
+// Where the exponentials of a row are measured from: exp(x - subtract) 2^-exponent, which for the maximum is near 1.
 //
 // The plain shift x - maximum rounds, at a cost of up to 64 ulp in the exponential when the logits have both signs. So x
 // itself is reduced and only the integer exponent is shifted. Far from zero the reduction would lose bits of n; there the
@@ -63,7 +63,13 @@ inline Origin<T> origin_at(T maximum) {
 }
 
 template <class T>
-SOFTGRAD_INLINE Vec<T> exp_from(Origin<T> origin, Vec<T> x) {
+struct Exponential {
+    Vec<T> value;           // times 2^spare
+    Vec<T> residue, scale;  // residue * scale is what the rounding of value took away
+};
+
+template <class T>
+SOFTGRAD_INLINE Exponential<T> exp_from(Origin<T> origin, Vec<T> x) {
     using C = ExpConstants<T>;
     constexpr int degree = sizeof C::tail / sizeof(T) - 1;
     Vec<T> y = x - origin.subtract;
@@ -71,15 +77,17 @@ SOFTGRAD_INLINE Vec<T> exp_from(Origin<T> origin, Vec<T> x) {
     y = y < lowest ? lowest : y;  // a NaN fails the comparison and stays
     const Vec<T> shifted = fma(y, broadcast(C::log2e), broadcast(C::integer_maker));
     const Vec<T> n = shifted - C::integer_maker;
-    Vec<T> t = fma(n, broadcast(-C::ln2_high), y);
-    t = fma(n, broadcast(-C::ln2_low), t);
+    const Vec<T> reduced = fma(n, broadcast(-C::ln2_high), y);  // exact
+    const Vec<T> t = fma(n, broadcast(-C::ln2_low), reduced);
+    const Vec<T> t_error = fma(n, broadcast(-C::ln2_low), reduced - t);
     Vec<T> q = broadcast(C::tail[degree]);
     for (int i = degree - 1; i >= 0; --i) q = fma(q, t, broadcast(C::tail[i]));
-    const Vec<T> p = T(1) + fma(t * t, q, t);
+    const Vec<T> u = t + fma(t * t, q, t_error), p = T(1) + u;
     // The integer stands in the low bits of `shifted`; the shift drops what is above it.
     using Integer = typename Simd<T>::Integer;
     const Mask<T> bits = ((Mask<T>)shifted + (Integer(C::spare + C::exponent_bias) - origin.exponent)) << C::mantissa_bits;
-    return (p * (Vec<T>)bits) * C::unspare;
+    const Vec<T> scale = (Vec<T>)bits;
+    return {p * scale, u - (p - T(1)), scale};
 }
 
 // exp(maximum - subtract) 2^-exponent for one number, to twice the working precision but for 0.3 ulp.

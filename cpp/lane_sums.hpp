@@ -1,12 +1,44 @@
 // Sums over a row, spread over the logical lanes in an order that the vector width does not change, kept in two doubles.
 //
-// A term that comes in is already the sum of up to four elements, added pairwise in the row's own dtype (two roundings
-// at most); from there on the error is that of float64 for float, and of double-double for double.
+// The (up to four) elements that a lane has in a group are added pairwise in float64, which for float loses nothing that
+// could be seen and for double rounds twice at most; from there on double sums are kept in two parts.
 #pragma once
 
 #include "pack.hpp"
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
+
+template <class T>
+struct FourTerms;
+
+template <>
+struct FourTerms<double> {
+    Double pairs[2] = {};
+    SOFTGRAD_INLINE void add(int depth, Double term) { pairs[depth / 2] = depth % 2 ? pairs[depth / 2] + term : term; }
+    SOFTGRAD_INLINE Double take() {
+        const Double sum = pairs[0] + pairs[1];
+        pairs[0] = pairs[1] = Double{};
+        return sum;
+    }
+};
+
+template <>
+struct FourTerms<float> {
+    FourTerms<double> low, high;
+    SOFTGRAD_INLINE void add(int depth, Float term) {
+        low.add(depth, widen_low(term));
+        high.add(depth, widen_high(term));
+    }
+};
+
+template <class T>
+inline double sum_lanes(Vec<T> v) {
+    T lanes[Simd<T>::width];
+    store(lanes, v);
+    double sum = 0.0;
+    for (int i = 0; i < Simd<T>::width; ++i) sum += static_cast<double>(lanes[i]);
+    return sum;
+}
 
 template <class T>
 class LaneSums;
@@ -17,9 +49,9 @@ class LaneSums<float> {
     Double sums[count] = {};
 
   public:
-    SOFTGRAD_INLINE void add(int vector, Float term) {
-        sums[2 * vector] += widen_low(term);
-        sums[2 * vector + 1] += widen_high(term);
+    SOFTGRAD_INLINE void add(int vector, FourTerms<float>& terms) {
+        sums[2 * vector] += terms.low.take();
+        sums[2 * vector + 1] += terms.high.take();
     }
     inline TwoParts<double> total() const {
         Double folded[count];
@@ -47,7 +79,9 @@ class LaneSums<double> {
     }
 
   public:
-    SOFTGRAD_INLINE void add(int vector, Double term) { fold(high[vector], low[vector], term, Double{}); }
+    SOFTGRAD_INLINE void add(int vector, FourTerms<double>& terms) {
+        fold(high[vector], low[vector], terms.take(), Double{});
+    }
     inline TwoParts<double> total() const {
         LaneSums folded = *this;
         for (int half = count / 2; half >= 1; half /= 2)

@@ -23,6 +23,10 @@ using Int32 = int32_t __attribute__((vector_size(SOFTGRAD_VECTOR_BYTES)));
 using Int64 = int64_t __attribute__((vector_size(SOFTGRAD_VECTOR_BYTES)));
 using HalfFloat = float __attribute__((vector_size(SOFTGRAD_VECTOR_BYTES / 2)));
 
+#if defined(__FMA__) || defined(__aarch64__)
+#define SOFTGRAD_FUSED  // there is a fused multiply-add
+#endif
+
 #define SOFTGRAD_INLINE inline __attribute__((always_inline))
 
 // What a scalar type T becomes: its vector V, the integer vector M of the same lanes (also the type of comparisons).
@@ -54,7 +58,7 @@ constexpr double not_a_number = __builtin_nan("");
 
 template <class T>
 SOFTGRAD_INLINE Vec<T> broadcast(T value) {
-    return Vec<T>{} + value;
+    return value - Vec<T>{};  // minus zero keeps even the sign of a zero
 }
 
 template <class T>
@@ -91,6 +95,13 @@ SOFTGRAD_INLINE V maximum(V a, V kept) {
 }
 
 // The lanes 0 to width/2 - 1 and the rest, widened to double.
+#if defined(__AVX512F__)
+SOFTGRAD_INLINE Double widen_low(Float v) { return _mm512_cvtps_pd(_mm512_castps512_ps256(v)); }
+SOFTGRAD_INLINE Double widen_high(Float v) { return _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1)); }
+#elif defined(__AVX2__)
+SOFTGRAD_INLINE Double widen_low(Float v) { return _mm256_cvtps_pd(_mm256_castps256_ps128(v)); }
+SOFTGRAD_INLINE Double widen_high(Float v) { return _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1)); }
+#else
 SOFTGRAD_INLINE Double widen_low(Float v) {
     HalfFloat half;
     __builtin_memcpy(&half, &v, sizeof half);
@@ -101,6 +112,7 @@ SOFTGRAD_INLINE Double widen_high(Float v) {
     __builtin_memcpy(&half, reinterpret_cast<const char*>(&v) + sizeof half, sizeof half);
     return __builtin_convertvector(half, Double);
 }
+#endif
 SOFTGRAD_INLINE Float narrow(Double low, Double high) {
     const HalfFloat a = __builtin_convertvector(low, HalfFloat), b = __builtin_convertvector(high, HalfFloat);
     Float v;
@@ -126,7 +138,7 @@ SOFTGRAD_INLINE TwoParts<T> two_sum(T a, T b) {
 // for |a|, |b| < 2^970.
 SOFTGRAD_INLINE TwoParts<double> two_product(double a, double b) {
     const double product = a * b;
-#if defined(__FMA__) || defined(__aarch64__)
+#if defined(SOFTGRAD_FUSED)
     return {product, __builtin_fma(a, b, -product)};
 #else
     constexpr double splitter = 134217729.0;  // 2^27 + 1

@@ -10,7 +10,7 @@ namespace softgrad::SOFTGRAD_ISA_NAME {
 template <class T>
 inline double gradient_at_target(const Normalizer<T>& row, bool is_maximum, T exponential) {
     if (is_maximum) return 0.0 - row.rest / (1.0 + row.rest);
-    return static_cast<double>(exponential) * row.inverse.high - 1.0;
+    return static_cast<double>(exponential * ExpConstants<T>::unspare) * row.inverse.high - 1.0;
 }
 
 // Returns the loss, unscaled. gradient may be null, or x itself.

@@ -63,18 +63,6 @@ SOFTGRAD_INLINE void for_groups(int64_t n, Visit visit, Flush flush) {
     }
 }
 
-// The pairwise sum of the (up to four) elements that a lane has in a group.
-template <class V>
-struct FourTerms {
-    V pairs[2] = {};
-    SOFTGRAD_INLINE void add(int depth, V term) { pairs[depth / 2] = depth % 2 ? pairs[depth / 2] + term : term; }
-    SOFTGRAD_INLINE V take() {
-        const V sum = pairs[0] + pairs[1];
-        pairs[0] = pairs[1] = V{};
-        return sum;
-    }
-};
-
 template <class T>
 SOFTGRAD_INLINE Vec<T> load_or_pad(const T* from, int count, T padding) {
     if (count == Simd<T>::width) return load(from);
@@ -97,13 +85,13 @@ struct Normalizer {
     int64_t maxima;            // how many entries equal the maximum
     double rest;               // R
     double log_rest;           // log1p(R)
-    TwoParts<double> inverse;  // 1 / S
+    TwoParts<double> inverse;  // 1 / S; times an exponential, the probability
     bool regular;              // false: the maximum is not finite, nothing else here is set, no exponential was stored
 
     double logsumexp() const { return static_cast<double>(maximum) + log_rest; }
 };
 
-// Also stores the exponentials, on the scale that `inverse` belongs to, where `exponentials` is given; it may be x itself.
+// Also stores the exponentials, 2^spare too large, where `exponentials` is given; it may be x itself.
 template <class T>
 inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials) {
     Normalizer<T> result;
@@ -114,23 +102,29 @@ inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials) {
     const Origin<T> origin = origin_at(result.maximum);
     const Vec<T> maximum = broadcast(result.maximum);
     LaneSums<T> sums;
-    FourTerms<Vec<T>> terms;
+    FourTerms<T> terms;
     Mask<T> equal_count{};
-    auto flush = [&](int vector) __attribute__((always_inline)) { sums.add(vector, terms.take()); };
+    Vec<T> residues[4] = {};
+    auto flush = [&](int vector) __attribute__((always_inline)) { sums.add(vector, terms); };
     auto visit = [&](int64_t offset, int count, int, int depth) __attribute__((always_inline)) {
         const Vec<T> v = load_or_pad(x + offset, count, T(-infinity));
-        const Vec<T> e = exp_from(origin, v);
+        const Exponential<T> e = exp_from(origin, v);
         const Mask<T> equal = v == maximum;
-        equal_count -= equal;
-        terms.add(depth, equal ? Vec<T>{} : e);
-        if (exponentials) store_first(exponentials + offset, e, count);
+        equal_count = equal ? equal_count + 1 : equal_count;
+        terms.add(depth, equal ? Vec<T>{} : e.value);
+        residues[depth] = fma(equal ? Vec<T>{} : e.residue, e.scale, residues[depth]);
+        if (exponentials) store_first(exponentials + offset, e.value, count);
     };
     for_groups<T>(n, visit, flush);
 
     result.maxima = 0;
     for (int lane = 0; lane < Simd<T>::width; ++lane) result.maxima += equal_count[lane];
     const double c = static_cast<double>(result.maxima);
-    const TwoParts<double> others = sums.total(), e = exp_at_origin(origin, result.maximum);
+    TwoParts<double> others = sums.total();
+    others.low += sum_lanes<T>((residues[0] + residues[1]) + (residues[2] + residues[3]));
+    others.high *= ExpConstants<T>::unspare;
+    others.low *= ExpConstants<T>::unspare;
+    const TwoParts<double> e = exp_at_origin(origin, result.maximum);
 
     const TwoParts<double> largest = two_product(c, e.high);
     TwoParts<double> sum = two_sum(largest.high, others.high);
@@ -148,22 +142,47 @@ inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials) {
     return result;
 }
 
-// row[j] *= factor, rounded once; factor in two parts.
+// Multiplies exponentials as they are held by a factor in two parts, and takes the 2^spare out: one rounding where there
+// is a fused multiply-add, and one more for a subnormal result.
+template <class T>
+class Multiplier {
+    Vec<T> high_, low_, unspare_;
+
+  public:
+    explicit Multiplier(TwoParts<double> factor) {
+        // Taken out first where the product could overflow, last where it could be subnormal.
+        const bool first = factor.high > 1.0 || factor.high < -1.0;
+        const double before = first ? ExpConstants<T>::unspare : 1.0;
+        const T high = static_cast<T>(factor.high * before);
+        high_ = broadcast(high);
+        low_ = broadcast(static_cast<T>((factor.high * before - static_cast<double>(high)) + factor.low * before));
+        unspare_ = broadcast(first ? T(1) : ExpConstants<T>::unspare);
+    }
+    SOFTGRAD_INLINE Vec<T> operator()(Vec<T> v) const { return fma(v, high_, v * low_) * unspare_; }
+};
+
+#if !defined(SOFTGRAD_FUSED)
+// Without one, the product of two floats is exact in double.
+template <>
+class Multiplier<float> {
+    Double factor_;
+
+  public:
+    explicit Multiplier(TwoParts<double> factor) : factor_(broadcast(factor.high * ExpConstants<float>::unspare)) {}
+    SOFTGRAD_INLINE Float operator()(Float v) const { return narrow(widen_low(v) * factor_, widen_high(v) * factor_); }
+};
+#endif
+
+// row[j] *= factor.
 template <class T>
 inline void scale_row(T* row, int64_t n, TwoParts<double> factor) {
-    const T high = static_cast<T>(factor.high);
-    const T low = static_cast<T>((factor.high - static_cast<double>(high)) + factor.low);
-    const Vec<T> factor_high = broadcast(high), factor_low = broadcast(low);
+    const Multiplier<T> times(factor);
     constexpr int width = Simd<T>::width;
     int64_t j = 0;
-    for (; j + width <= n; j += width) {
-        const Vec<T> e = load(row + j);
-        store(row + j, fma(e, factor_high, e * factor_low));
-    }
+    for (; j + width <= n; j += width) store(row + j, times(load(row + j)));
     if (j < n) {
         const int count = static_cast<int>(n - j);
-        const Vec<T> e = load_or_pad(row + j, count, T(0));
-        store_first(row + j, fma(e, factor_high, e * factor_low), count);
+        store_first(row + j, times(load_or_pad(row + j, count, T(0))), count);
     }
 }
 

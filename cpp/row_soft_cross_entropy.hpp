@@ -13,12 +13,12 @@ struct TargetSums {
 template <class T>
 inline TargetSums target_sums(const T* x, const double* q, int64_t n, double maximum) {
     LaneSums<double> total, below, distance;
-    FourTerms<Double> total_terms, below_terms, distance_terms;
+    FourTerms<double> total_terms, below_terms, distance_terms;
     const Double zero{}, m = broadcast(maximum);
     auto flush = [&](int vector) __attribute__((always_inline)) {
-        total.add(vector, total_terms.take());
-        below.add(vector, below_terms.take());
-        distance.add(vector, distance_terms.take());
+        total.add(vector, total_terms);
+        below.add(vector, below_terms);
+        distance.add(vector, distance_terms);
     };
     auto visit = [&](int64_t offset, int count, int, int depth) __attribute__((always_inline)) {
         double logits[Simd<double>::width];
@@ -50,7 +50,7 @@ double soft_cross_entropy_row(const T* x, int64_t n, const double* q, double sca
         return not_a_number;
     }
     if (gradient) {
-        const double p_scale = row.inverse.high * (sums.total * scale);
+        const double p_scale = row.inverse.high * (sums.total * scale) * ExpConstants<T>::unspare;
         for (int64_t j = 0; j < n; ++j)
             gradient[j] = static_cast<T>(static_cast<double>(gradient[j]) * p_scale - q[j] * scale);
         // At a single maximum Q p - q = (Q - q) - Q R / (1 + R), where Q - q is summed without it: no cancellation.
@@ -64,8 +64,8 @@ double soft_cross_entropy_row(const T* x, int64_t n, const double* q, double sca
 // The sum of target weights; also of any row of doubles.
 inline double sum_row(const double* q, int64_t n) {
     LaneSums<double> sums;
-    FourTerms<Double> terms;
-    auto flush = [&](int vector) __attribute__((always_inline)) { sums.add(vector, terms.take()); };
+    FourTerms<double> terms;
+    auto flush = [&](int vector) __attribute__((always_inline)) { sums.add(vector, terms); };
     auto visit = [&](int64_t offset, int count, int, int depth) __attribute__((always_inline)) {
         terms.add(depth, load_or_pad(q + offset, count, 0.0));
     };

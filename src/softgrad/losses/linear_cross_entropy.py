@@ -1,7 +1,7 @@
 """Cross-entropy of a linear classifier, hidden @ weight.T + bias, without the matrix of its logits.
 
-The rows are taken in blocks: BLAS makes the logits of a block, the native kernel turns them into their loss and gradient
-in place, BLAS takes that gradient back to hidden, weight and bias. Only one block of logits exists at a time.
+The rows are taken in blocks: BLAS makes the logits of a block, the native kernel turns them into their loss and
+gradient in place, BLAS takes that gradient back to hidden, weight and bias. Only one block of logits exists at a time.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class LinearCrossEntropy(Differentiable):
 
     Notes
     -----
-    The logits are those of the BLAS that NumPy has, in the dtype of `hidden`; from them on the loss and its gradient are
-    as exact as those of `cross_entropy`. Over the blocks the gradients by weight and bias are added up in float64.
+    The logits are those of the BLAS that NumPy has, in the dtype of `hidden`; from them on the loss and its gradient
+    are as exact as those of `cross_entropy`. Over the blocks the gradients by weight and bias are added up in float64.
     Besides inputs and results the call holds one block of logits: 8 MiB, or 64 rows if that is more.
 
     References

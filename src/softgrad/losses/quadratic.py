@@ -28,8 +28,8 @@ class Quadratic(Differentiable):
     """Half the squared distance of each row to its target, 1/2 sum_j (a_j - y_j)^2.
 
     ``quadratic(outputs, targets, /, *, axis=-1, sample_weight=None, reduction="mean", normalizer="weights")``, and its
-    derivatives ``quadratic.value_and_grad`` and ``quadratic.grad``. The mean of the squares over K classes, another common
-    form, is 2 / K times this.
+    derivatives ``quadratic.value_and_grad`` and ``quadratic.grad``. The mean of the squares over K classes, another
+    common form, is 2 / K times this.
 
     Parameters
     ----------
