@@ -1,0 +1,112 @@
+"""Who may import whom, read from the import statements; and what `import softgrad` loads."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import softgrad
+
+PACKAGE = Path(softgrad.__file__).parent
+# In an editable installation the package's path has the sources first; in an installed one they are the same.
+SOURCES = sorted({path for root in softgrad.__path__ for path in Path(root).rglob("*.py")})
+CORE = {"softgrad._contracts", "softgrad._differentiable", "softgrad._native"}
+PUBLIC_API = {"softgrad", "softgrad.linear_model"}
+
+# Per room: the packages from outside it may import, and the modules of softgrad outside the room itself.
+RULES: dict[str, tuple[set[str], set[str]]] = {
+    "softgrad": (
+        {"numpy"},
+        CORE
+        | {"softgrad._config", "softgrad.functional", "softgrad.gradcheck", "softgrad.losses", "softgrad.linear_model"},
+    ),
+    "softgrad._config": (set(), {"softgrad._native"}),
+    "softgrad._contracts": ({"numpy"}, set()),
+    "softgrad._differentiable": ({"numpy"}, set()),
+    "softgrad._native": (set(), {"softgrad._core"}),
+    "softgrad.reference": ({"numpy"}, set()),
+    "softgrad.functional": ({"numpy"}, CORE),
+    "softgrad.losses": ({"numpy"}, CORE),
+    "softgrad.gradcheck": ({"numpy"}, set()),
+    "softgrad.linear_model": ({"numpy", "scipy", "sklearn"}, {"softgrad.losses", "softgrad.functional"}),
+    "softgrad.cli": (
+        {"numpy", "typer", "click", "rich", "pyarrow", "sklearn", "safetensors", "matplotlib"},
+        PUBLIC_API,
+    ),
+}
+
+
+def module_name(path: Path) -> str:
+    parts = list(path.with_suffix("").parts)
+    parts = parts[len(parts) - 1 - parts[::-1].index("softgrad") :]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def room_of(module: str) -> str:
+    parts = module.split(".")
+    return ".".join(parts[:2])
+
+
+def imported_modules(path: Path) -> set[str]:
+    """The modules that import statements name, anywhere in the file; `from a import b` names a.b where that is one."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module is not None
+            submodules = {f"{node.module}.{alias.name}" for alias in node.names}
+            known = {name for name in submodules if name in ALL_MODULES}
+            names |= known if node.module == "softgrad" and known else {node.module}
+    return names
+
+
+ALL_MODULES = {module_name(path) for path in SOURCES} | {"softgrad._core"}
+
+
+def test_the_sources_are_found() -> None:
+    assert {"softgrad.losses.cross_entropy", "softgrad.reference.softmax", "softgrad._native"} <= ALL_MODULES
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_imports_keep_to_the_rooms(path: Path) -> None:
+    module = module_name(path)
+    room = room_of(module)
+    assert room in RULES, f"{module} is in a room without a rule"
+    outside, inside = RULES[room]
+    for name in imported_modules(path):
+        top = name.split(".")[0]
+        if top == "softgrad":
+            allowed = room_of(name) == room or room_of(name) in inside
+            assert allowed, f"{module} imports {name}"
+        else:
+            assert top in outside or top in sys.stdlib_module_names, f"{module} imports {name}"
+
+
+def test_only_native_imports_the_compiled_module() -> None:
+    importers = {module_name(path) for path in SOURCES if "softgrad._core" in imported_modules(path)}
+    assert importers == {"softgrad._native"}
+
+
+def test_import_loads_numpy_and_the_standard_library_alone() -> None:
+    program = (
+        "import sys; before = set(sys.modules); import numpy; numpy_too = set(sys.modules); import softgrad;"
+        "print('\\n'.join(sorted(set(sys.modules) - numpy_too)))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
+    assert "softgrad._core" in loaded
+    foreign = {name.split(".")[0] for name in loaded} - set(sys.stdlib_module_names) - {"softgrad", "numpy"}
+    # The finder of an editable installation is not part of the library.
+    assert {name for name in foreign if "editable" not in name} == set()
+
+
+def test_public_names() -> None:
+    for name in softgrad.__all__:
+        assert getattr(softgrad, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        softgrad.nothing  # noqa: B018
