@@ -1,0 +1,102 @@
+"""The commands and their options. What they do is imported when they run: `softgrad --help` answers at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from softgrad.cli.errors import reported
+
+app = typer.Typer(
+    help="Softmax regression from a file, and what is installed. Errors end with exit status 2.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+DATA_HELP = "digits, iris or wine, or a .csv, .tsv, .parquet or .feather file, also with .gz."
+JSON_HELP = "Print one JSON object on stdout, and everything else on stderr."
+
+Data = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP, show_default=False)]
+ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A file that train wrote.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help=JSON_HELP)]
+
+
+@app.command()
+def train(
+    data: Data,
+    target: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="The column to predict; digits, iris and wine have their own.")
+    ] = None,
+    test_fraction: Annotated[float, typer.Option(help="Share of the rows kept for the test; 0 for none.")] = 0.2,
+    seed: Annotated[int, typer.Option(help="Decides which rows these are.")] = 0,
+    inverse_penalty: Annotated[
+        float, typer.Option("-C", metavar="C", help="Inverse strength of the penalty on the weights.")
+    ] = 1.0,
+    max_iter: Annotated[int, typer.Option(help="The most iterations.")] = 1000,
+    model: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the model there.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Draw the loss curve and the confusion matrix there.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a softmax regression and test it.
+
+    Numbers are standardised; truth values count as 0 and 1. Text is one-hot, with at most 1000 different texts
+    in a column; text that was not seen in training becomes all zeros. The target holds text, whole numbers or
+    truth values, at most 1000 different ones. Missing and infinite values are errors.
+    """
+    with reported():
+        from softgrad.cli import train as command
+        from softgrad.cli.report import Output
+
+        request = command.Request(data, target, test_fraction, seed, inverse_penalty, max_iter, model, plot)
+        command.train(request, Output(as_json))
+
+
+@app.command()
+def predict(
+    model: ModelFile,
+    data: Data,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="OUT.csv", help="Write there instead of stdout.")
+    ] = None,
+) -> None:
+    """Write the predicted label and the probability of each class, one CSV line per row.
+
+    The data need the columns of the training; others are left aside.
+    """
+    with reported():
+        from softgrad.cli import predict as command
+
+        command.predict(model, data, output)
+
+
+@app.command()
+def evaluate(
+    model: ModelFile,
+    data: Data,
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="The column with the true labels; that of the training if not given."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare predictions with the true labels: loss, accuracy, confusion matrix."""
+    with reported():
+        from softgrad.cli import evaluate as command
+        from softgrad.cli.report import Output
+
+        command.evaluate(model, data, target, Output(as_json))
+
+
+@app.command()
+def info() -> None:
+    """Show the version, the instruction set, the threads and what is installed."""
+    with reported():
+        from softgrad.cli import info as command
+
+        for line in command.lines():
+            print(line)

@@ -1,0 +1,70 @@
+"""A trained model: the encoding of the columns, the classes and the weights, and what it says of a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import softgrad
+from softgrad.cli.errors import UserError
+from softgrad.cli.preprocessing import Column, encode, read_known
+from softgrad.cli.tables import Float64Array, IntArray, Table
+from softgrad.cli.targets import Classes
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How a model does on rows whose class is known; `confusion[i, j]` counts class i taken for class j."""
+
+    loss: float
+    confusion: IntArray
+
+    @property
+    def rows(self) -> int:
+        return int(self.confusion.sum())
+
+    @property
+    def accuracy(self) -> float:
+        return int(self.confusion.trace()) / self.rows
+
+
+@dataclass(frozen=True)
+class Model:
+    """Everything that prediction needs; `training` is a record of how it came about.
+
+    coef has shape (classes, features), intercept (classes,), both float64 and finite.
+    """
+
+    target: str
+    columns: tuple[Column, ...]
+    classes: Classes
+    coef: Float64Array
+    intercept: Float64Array
+    training: dict[str, Any]
+
+    def features(self, table: Table) -> Float64Array:
+        """The feature matrix of a table that has all columns of the training data."""
+        return encode(self.columns, read_known(table, self.columns), table.rows)
+
+    def probabilities(self, features: Float64Array) -> Float64Array:
+        """The probability of each class for each row, shape (rows, classes)."""
+        estimator = softgrad.SoftmaxRegression()
+        estimator.coef_ = self.coef
+        estimator.intercept_ = self.intercept
+        estimator.classes_ = np.arange(len(self.classes.labels))
+        estimator.n_features_in_ = self.coef.shape[1]
+        probabilities: Float64Array = estimator.predict_proba(features)
+        finite = np.isfinite(probabilities).all(axis=1)
+        if not finite.all():
+            raise UserError(f"row {int(finite.argmin()) + 1} is too far from the training data to be scored")
+        return probabilities
+
+    def score(self, features: Float64Array, codes: IntArray) -> Scores:
+        """Compare with the true classes; the loss is the mean cross-entropy, without the penalty."""
+        predicted = self.probabilities(features).argmax(axis=1)
+        classes = len(self.classes.labels)
+        confusion = np.bincount(codes * classes + predicted, minlength=classes**2).reshape(classes, classes)
+        loss = softgrad.linear_cross_entropy(features, self.coef, codes, self.intercept)
+        return Scores(float(loss), confusion)

@@ -1,0 +1,175 @@
+"""Model files: safetensors for the weights, JSON in its metadata for the rest, and a checksum over both.
+
+Nothing in a model file is ever executed, and nothing of it is believed before it has been checked. The
+checksum finds damage and careless edits; it is no signature.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+import softgrad
+from softgrad.cli.errors import UserError
+from softgrad.cli.files import replacing
+from softgrad.cli.model import Model
+from softgrad.cli.preprocessing import Column, NumberColumn, TextColumn
+from softgrad.cli.tables import Float64Array
+from softgrad.cli.targets import Classes
+
+FORMAT = 1
+
+
+class _Malformed(Exception):
+    """Says what is wrong with the content of a file."""
+
+
+def save_model(model: Model, path: Path) -> None:
+    """Write the model; the file appears whole or not at all."""
+    description = json.dumps(
+        {
+            "format": FORMAT,
+            "softgrad": softgrad.__version__,
+            "target": model.target,
+            "columns": [asdict(column) for column in model.columns],
+            "classes": asdict(model.classes),
+            "training": model.training,
+        },
+        allow_nan=False,
+    )
+    tensors = {"coef": np.ascontiguousarray(model.coef), "intercept": np.ascontiguousarray(model.intercept)}
+    metadata = {"softgrad": description, "sha256": _checksum(tensors, description)}
+    with replacing(path) as file:
+        file.write(save(tensors, metadata))
+
+
+def load_model(path: Path) -> Model:
+    """Read a model and check all of it.
+
+    Raises
+    ------
+    UserError
+        If the file does not exist, is no softgrad model, was made by a newer format, or is damaged.
+    """
+    if not path.is_file():
+        raise UserError(f"no such file: {path}")
+    try:
+        description, tensors = _content(path)
+        return _model(description, tensors)
+    except _Malformed as error:
+        raise UserError(f"{path} is not a usable softgrad model: {error}") from None
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def _checksum(tensors: Mapping[str, Float64Array], description: str) -> str:
+    digest = hashlib.sha256(description.encode("utf-8"))
+    for name in sorted(tensors):
+        digest.update(f"\n{name} {tensors[name].dtype.str} {tensors[name].shape}\n".encode())
+        digest.update(tensors[name].tobytes())
+    return digest.hexdigest()
+
+
+def _content(path: Path) -> tuple[Any, dict[str, Float64Array]]:
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+            _expect("softgrad" in metadata, "its metadata has no entry softgrad")
+            names = sorted(file.keys())
+            _expect(names == ["coef", "intercept"], f"it holds the tensors {names}")
+            for name in names:
+                kind = file.get_slice(name).get_dtype()
+                _expect(kind == "F64", f"{name} is {kind}, not F64")
+            tensors = {name: file.get_tensor(name) for name in names}
+    except SafetensorError as error:
+        raise _Malformed(str(error)) from None
+    text = metadata["softgrad"]
+    _expect(metadata.get("sha256") == _checksum(tensors, text), "the checksum does not match, it was changed")
+    try:
+        return json.loads(text, parse_constant=_no_constant), tensors
+    except (ValueError, RecursionError) as error:
+        raise _Malformed(f"its description is not JSON: {error}") from None
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number")
+
+
+def _model(description: Any, tensors: Mapping[str, Float64Array]) -> Model:
+    _expect(isinstance(description, dict), "its description is no object")
+    form = description.get("format")
+    _expect(type(form) is int, "its description has no format number")
+    _expect(form <= FORMAT, f"it has format {form}, this softgrad reads up to format {FORMAT}")
+    _expect(form == FORMAT, f"there is no format {form}")
+    columns = tuple(_column(entry) for entry in _list(description, "columns"))
+    _expect(len(columns) > 0, "it has no columns")
+    _expect(len({column.name for column in columns}) == len(columns), "a column occurs twice")
+    classes = _classes(description.get("classes"))
+    training = description.get("training")
+    _expect(isinstance(training, dict), "it has no record of the training")
+    shape = (len(classes.labels), sum(column.width for column in columns))
+    coef, intercept = tensors["coef"], tensors["intercept"]
+    _expect(coef.shape == shape, f"coef has shape {coef.shape}, the columns and classes need {shape}")
+    _expect(intercept.shape == shape[:1], f"intercept has shape {intercept.shape}, not {shape[:1]}")
+    _expect(bool(np.isfinite(coef).all() and np.isfinite(intercept).all()), "a weight is not finite")
+    return Model(_text(description.get("target"), "target"), columns, classes, coef, intercept, training)
+
+
+def _column(entry: Any) -> Column:
+    _expect(isinstance(entry, dict), "a column is no object")
+    name = _text(entry.get("name"), "a column's name")
+    if "categories" in entry:
+        categories = tuple(_text(item, f"a category of {name!r}") for item in _list(entry, "categories"))
+        _expect(set(entry) == {"name", "categories"}, f"column {name!r} has unknown entries")
+        _expect(list(categories) == sorted(set(categories)), f"the categories of {name!r} are not in order")
+        return TextColumn(name, categories)
+    _expect(set(entry) == {"name", "mean", "scale"}, f"column {name!r} has unknown entries")
+    mean, scale = entry["mean"], entry["scale"]
+    for value in (mean, scale):
+        _expect(type(value) is float and math.isfinite(value), f"mean or scale of {name!r} is no finite number")
+    _expect(scale > 0.0, f"the scale of {name!r} is not positive")
+    return NumberColumn(name, mean, scale)
+
+
+def _classes(entry: Any) -> Classes:
+    _expect(isinstance(entry, dict), "it has no classes")
+    kinds = {"text": str, "integer": int, "boolean": bool}
+    kind, labels = entry.get("kind"), _list(entry, "labels")
+    _expect(isinstance(kind, str) and kind in kinds, "the kind of its classes is unknown")
+    _expect(all(type(label) is kinds[kind] for label in labels), f"a class is not {kind}")
+    _expect(len(labels) >= 2, "it has fewer than two classes")
+    _expect(labels == sorted(set(labels)), "its classes are not in order")
+    if kind == "text":
+        labels = [_text(label, "a class") for label in labels]
+    return Classes(kind, tuple(labels))
+
+
+def _list(entry: Mapping[str, Any], key: str) -> list[Any]:
+    value = entry.get(key)
+    if not isinstance(value, list):
+        raise _Malformed(f"{key} is no list")
+    return value
+
+
+def _text(value: Any, what: str) -> str:
+    if not isinstance(value, str):
+        raise _Malformed(f"{what} is no text")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise _Malformed(f"{what} is not valid Unicode") from None
+    return value
+
+
+def _expect(condition: bool, otherwise: str) -> None:
+    if not condition:
+        raise _Malformed(otherwise)

@@ -1,0 +1,44 @@
+"""`softgrad predict`: label and probabilities of each row, as CSV."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.csv
+
+from softgrad.cli import tables
+from softgrad.cli.errors import UserError
+from softgrad.cli.files import check_destination, replacing
+from softgrad.cli.model import Model
+from softgrad.cli.model_file import load_model
+from softgrad.cli.tables import FORMATS, Table
+
+
+def predict(model: Path, data: str, output: Path | None) -> None:
+    """Run the command."""
+    if output is not None:
+        if output.suffix.lower() in {*FORMATS, ".gz"} - {".csv"}:
+            raise UserError(f"-o {output}: predictions are written as plain CSV; let the name end in .csv")
+        check_destination(output)
+    predictions = _predictions(load_model(model), tables.load(data))
+    if output is None:
+        _write(predictions, sys.stdout.buffer)
+        return
+    with replacing(output) as file:
+        _write(predictions, file)
+
+
+def _predictions(model: Model, table: Table) -> pa.Table:
+    probabilities = model.probabilities(model.features(table))
+    labels = pa.array(model.classes.labels).take(pa.array(probabilities.argmax(axis=1)))
+    return pa.table(
+        [labels, *(pa.array(column) for column in probabilities.T)],
+        names=["prediction", *(f"probability_{name}" for name in model.classes.names)],
+    )
+
+
+def _write(predictions: pa.Table, file: BinaryIO) -> None:
+    pyarrow.csv.write_csv(predictions, file, pyarrow.csv.WriteOptions(quoting_style="needed"))

@@ -1,0 +1,249 @@
+"""Tables from files and from scikit-learn's data sets, and their columns as arrays.
+
+A column is read as what it is asked for: numbers, or words. In .csv and .tsv files every cell is text until
+then, and what a column holds is decided from all of it: no guess from its first rows can go wrong later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.feather
+import pyarrow.parquet
+
+from softgrad.cli.errors import UserError, listing
+
+BUILT_IN = ("digits", "iris", "wine")
+FORMATS = (".csv", ".tsv", ".parquet", ".feather")
+# How a missing number is written by the programs that export tables; the empty cell is missing everywhere.
+MISSING_NUMBERS = ("na", "n/a", "#n/a", "nan", "null", "none")
+
+Float64Array = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Words:
+    """A text column: row i holds `vocabulary[codes[i]]`. The vocabulary is sorted and all of it occurs."""
+
+    codes: IntArray
+    vocabulary: list[str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of equal length, at least one row, under distinct names.
+
+    `source` is what the user called it. `untyped` says that the cells are strings, whatever they stand for.
+    `target` is the column to predict where the data set itself says so.
+    """
+
+    source: str
+    data: pa.Table
+    untyped: bool
+    target: str | None
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.data.column_names)
+
+    @property
+    def rows(self) -> int:
+        return int(self.data.num_rows)
+
+    def feature(self, name: str) -> Float64Array | Words:
+        """The column as whichever of numbers and words it holds; truth values count as 0 and 1."""
+        column = self._typed(name)
+        self._check_complete(name, column)
+        if _is_text(column.type):
+            return _words(column)
+        if _is_number(column.type):
+            return _numbers(name, column)
+        raise UserError(f"column {name!r} is neither number nor text: it holds {column.type}")
+
+    def numbers(self, name: str) -> Float64Array:
+        """The column as float64, where nothing else will do."""
+        column = self._typed(name)
+        self._check_complete(name, column)
+        if _is_number(column.type):
+            return _numbers(name, column)
+        if self.untyped and _is_text(column.type):
+            row = _first_failing(column, pa.float64())
+            raise UserError(f"column {name!r}, row {row + 1}: {column[row].as_py()!r} is not a number")
+        raise UserError(f"column {name!r}: numbers are needed, this holds {column.type}")
+
+    def words(self, name: str) -> Words:
+        """The column as text, where nothing else will do: in .csv and .tsv files every cell is text."""
+        column = _blanks_as_missing(self._column(name)) if self.untyped else self._typed(name)
+        self._check_complete(name, column)
+        if not _is_text(column.type):
+            raise UserError(f"column {name!r}: text is needed, this holds {column.type}")
+        return _words(column)
+
+    def labels(self, name: str) -> IntArray | BoolArray | Words:
+        """The column as class labels: text, whole numbers or truth values."""
+        column = self._typed(name)
+        self._check_complete(name, column)
+        if _is_text(column.type):
+            return _words(column)
+        if pa.types.is_boolean(column.type):
+            return np.asarray(column.to_numpy(), dtype=np.bool_)
+        if not _is_number(column.type):
+            raise UserError(f"target {name!r} is neither text nor whole numbers: it holds {column.type}")
+        try:
+            return np.asarray(column.cast(pa.int64()).to_numpy(), dtype=np.int64)
+        except pa.ArrowInvalid:
+            raise UserError(
+                f"target {name!r} holds numbers that are not whole; regression targets are not supported"
+            ) from None
+
+    def _column(self, name: str) -> pa.ChunkedArray:
+        if name not in self.names:
+            raise UserError(f"{self.source} has no column {name!r}; its columns are {listing(self.names)}")
+        return self.data.column(name)
+
+    def _typed(self, name: str) -> pa.ChunkedArray:
+        column = self._column(name)
+        if self.untyped:
+            return _recognised(column)
+        if pa.types.is_dictionary(column.type):
+            return column.cast(column.type.value_type)
+        return column
+
+    def _check_complete(self, name: str, column: pa.ChunkedArray) -> None:
+        missing = pc.is_null(column, nan_is_null=True)
+        row = pc.index(missing, True).as_py()
+        if row >= 0:
+            raise UserError(f"column {name!r} has a missing value, first in row {row + 1}")
+
+
+def load(source: str) -> Table:
+    """Read a built-in data set or a file.
+
+    Rows are counted from 1 in messages, without the header.
+
+    Raises
+    ------
+    UserError
+        If there is no such file, its format is unknown or it cannot be read, if it has no rows, or two
+        columns of the same name.
+    """
+    if source in BUILT_IN:
+        return _built_in(source)
+    path = Path(source)
+    if not path.is_file():
+        raise UserError(f"no such file: {source} (and no built-in data set: {', '.join(BUILT_IN)})")
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    compression = "gzip" if suffixes[-1:] == [".gz"] else None
+    ending = (suffixes[:-1] if compression else suffixes)[-1:]
+    if not ending or ending[0] not in FORMATS:
+        raise UserError(f"{source}: unknown format; {', '.join(FORMATS)} can be read, each also with .gz")
+    try:
+        with pa.input_stream(str(path), compression=compression) as stream:
+            data = _read(stream, ending[0])
+    except (pa.ArrowException, OSError, EOFError) as error:
+        raise UserError(f"cannot read {source}: {str(error).strip()}") from None
+    names = data.column_names
+    repeated = [name for index, name in enumerate(names) if name in names[:index]]
+    if repeated:
+        raise UserError(f"{source} has two columns named {repeated[0]!r}")
+    if data.num_rows == 0:
+        raise UserError(f"{source} has no rows")
+    return Table(source, data, ending[0] in (".csv", ".tsv"), None)
+
+
+def _read(stream: pa.NativeFile, ending: str) -> pa.Table:
+    if ending == ".parquet":
+        return pyarrow.parquet.read_table(pa.BufferReader(stream.read()))
+    if ending == ".feather":
+        return pyarrow.feather.read_table(pa.BufferReader(stream.read()))
+    content = pa.py_buffer(stream.read())
+    parse = pyarrow.csv.ParseOptions(delimiter="," if ending == ".csv" else "\t", newlines_in_values=True)
+    with pyarrow.csv.open_csv(pa.BufferReader(content), parse_options=parse) as reader:
+        names = reader.schema.names
+    convert = pyarrow.csv.ConvertOptions(
+        column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True
+    )
+    return pyarrow.csv.read_csv(pa.BufferReader(content), parse_options=parse, convert_options=convert)
+
+
+def _built_in(source: str) -> Table:
+    from sklearn import datasets
+
+    bunch: Any = getattr(datasets, f"load_{source}")()
+    columns = {str(name): bunch.data[:, i] for i, name in enumerate(bunch.feature_names)}
+    # The digits are named by themselves; the kinds of iris and wine have names.
+    labels = bunch.target if source == "digits" else bunch.target_names[bunch.target]
+    return Table(source, pa.table({**columns, "target": pa.array(labels.tolist())}), False, "target")
+
+
+def _numbers(name: str, column: pa.ChunkedArray) -> Float64Array:
+    # Not safe: integers beyond 2**53 are rounded to the nearest float64.
+    values = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
+    infinite = np.isinf(values)
+    if infinite.any():
+        raise UserError(f"column {name!r} has an infinite value, first in row {int(infinite.argmax()) + 1}")
+    return values
+
+
+def _words(column: pa.ChunkedArray) -> Words:
+    encoded = column.cast(pa.large_string()).combine_chunks().dictionary_encode()
+    vocabulary = encoded.dictionary.to_pylist()
+    order = sorted(range(len(vocabulary)), key=vocabulary.__getitem__)
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    return Words(rank[encoded.indices.to_numpy()], [vocabulary[i] for i in order])
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    types = pa.types
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    types = pa.types
+    return bool(types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
+
+
+def _blanks_as_missing(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    blank = pc.equal(pc.utf8_trim_whitespace(cells), "")
+    return pc.if_else(blank, pa.scalar(None, cells.type), cells) if pc.any(blank).as_py() else cells
+
+
+def _recognised(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Cells of a text file as integers, numbers, truth values or times, if all of them are; else as they are."""
+    cells = _blanks_as_missing(cells)
+    trimmed = pc.utf8_trim_whitespace(cells)
+    lower = pc.utf8_lower(trimmed)
+    known = pc.if_else(pc.is_in(lower, pa.array(MISSING_NUMBERS)), pa.scalar(None, pa.string()), trimmed)
+    if known.null_count == len(known):
+        return cells
+    for candidate, kind in [(known, pa.int64()), (known, pa.float64()), (trimmed, pa.timestamp("ns"))]:
+        try:
+            return candidate.cast(kind)
+        except pa.ArrowInvalid:
+            continue
+    if pc.all(pc.is_in(lower, pa.array(["true", "false", None]))).as_py():
+        return pc.equal(lower, "true")
+    return cells
+
+
+def _first_failing(cells: pa.ChunkedArray, kind: pa.DataType) -> int:
+    """The first cell that cannot be cast, found by halving."""
+    start, stop = 0, len(cells)
+    while stop - start > 1:
+        middle = (start + stop) // 2
+        try:
+            pc.utf8_trim_whitespace(cells.slice(start, middle - start)).cast(kind)
+            start = middle
+        except pa.ArrowInvalid:
+            stop = middle
+    return start

@@ -1,0 +1,201 @@
+"""`softgrad train`: from a table to a model, with the gradient checked before and the accuracy told after."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+import softgrad
+from softgrad.cli import preprocessing, split, tables, targets
+from softgrad.cli.errors import UserError, listing
+from softgrad.cli.files import check_destination
+from softgrad.cli.model import Model, Scores
+from softgrad.cli.model_file import save_model
+from softgrad.cli.plots import draw_training
+from softgrad.cli.progress import training_progress
+from softgrad.cli.report import Output, confusion_as_json
+from softgrad.cli.tables import Float64Array, IntArray, Table
+
+# Enough rows to involve every part of the gradient, few enough for thousands of evaluations.
+ROWS_IN_GRADIENT_CHECK = 32
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asked for."""
+
+    data: str
+    target: str | None
+    test_fraction: float
+    seed: int
+    inverse_penalty: float
+    max_iter: int
+    model: Path | None
+    plot: Path | None
+
+    def check(self) -> None:
+        """Refuse what cannot end well before any work is done."""
+        if not 0.0 <= self.test_fraction < 1.0:
+            raise UserError(f"--test-fraction is {self.test_fraction}; it must be at least 0 and below 1")
+        if not 0 <= self.seed < 2**32:
+            raise UserError(f"--seed is {self.seed}; it must be from 0 to {2**32 - 1}")
+        if not (self.inverse_penalty > 0.0 and math.isfinite(self.inverse_penalty)):
+            raise UserError(f"-C is {self.inverse_penalty}; it must be positive and finite")
+        if self.max_iter < 1:
+            raise UserError(f"--max-iter is {self.max_iter}; it must be at least 1")
+        if self.plot is not None and self.plot.suffix.lower() != ".png":
+            raise UserError(f"--plot {self.plot}: the picture is a PNG, its name must end in .png")
+        for path in (self.model, self.plot):
+            if path is not None:
+                check_destination(path)
+
+
+def train(request: Request, output: Output) -> None:
+    """Run the command."""
+    request.check()
+    table = tables.load(request.data)
+    target = _target(table, request.target)
+    names = [name for name in table.names if name != target]
+    if not names:
+        raise UserError(f"{request.data} has no column besides the target {target!r}")
+    classes, codes = targets.learn(table, target)
+    values = preprocessing.read(table, names)
+    parts = split.stratified(codes, classes, request.test_fraction, request.seed)
+    columns = preprocessing.learn(values, names, parts.train)
+    features = preprocessing.encode(columns, values, table.rows)
+    train_features, train_codes = features[parts.train], codes[parts.train]
+    output.line(f"{request.data}: {table.rows} rows, {len(names)} columns, target {target!r}")
+    if parts.singles:
+        output.line(f"note: {parts.singles} of the classes have a single row, which is in the training part")
+
+    worst = check_gradient(train_features, train_codes, len(classes.labels), request.seed, output)
+    estimator, seconds, warning = _fit(train_features, train_codes, request)
+    record = {
+        "rows": table.rows,
+        "train_rows": len(parts.train),
+        "test_rows": len(parts.test),
+        "features": features.shape[1],
+        "C": request.inverse_penalty,
+        "seed": request.seed,
+        "test_fraction": request.test_fraction,
+        "solver": estimator.solver_,
+        "iterations": estimator.n_iter_,
+        "converged": estimator.converged_,
+    }
+    model = Model(target, columns, classes, estimator.coef_, estimator.intercept_, record)
+    scores = {"training": model.score(train_features, train_codes)}
+    if parts.test.size:
+        scores["test"] = model.score(features[parts.test], codes[parts.test])
+    for part, score in scores.items():
+        record |= {f"{part}_loss": score.loss, f"{part}_accuracy": score.accuracy}
+    shown, confusion = list(scores.items())[-1]
+
+    _print_summary(record, len(classes.labels), seconds, scores, warning, output)
+    output.confusion(confusion, classes, f"{shown} rows")
+    if request.model is not None:
+        save_model(model, request.model)
+        output.line(f"model written to {request.model}")
+    if request.plot is not None:
+        end = "converged" if estimator.converged_ else "not converged"
+        title = f"{Path(request.data).name}: {estimator.solver_}, {estimator.n_iter_} iterations, {end}"
+        draw_training(request.plot, title, estimator.loss_curve_, classes.names, confusion.confusion, f"{shown} rows")
+        output.line(f"plot written to {request.plot}")
+    output.result(
+        {
+            "data": request.data,
+            "target": target,
+            **record,
+            "classes": list(classes.labels),
+            "seconds": seconds,
+            "gradient_check": worst,
+            "warning": warning,
+            "loss_curve": estimator.loss_curve_,
+            "confusion_rows": shown,
+            "confusion_matrix": confusion_as_json(confusion),
+            "model": None if request.model is None else str(request.model),
+            "plot": None if request.plot is None else str(request.plot),
+        }
+    )
+
+
+def _target(table: Table, asked: str | None) -> str:
+    if asked is None and table.target is None:
+        raise UserError(f"which column is the target? Say --target; the columns are {listing(table.names)}")
+    target = asked if asked is not None else str(table.target)
+    if target not in table.names:
+        raise UserError(f"{table.source} has no column {target!r}; its columns are {listing(table.names)}")
+    return target
+
+
+def check_gradient(features: Float64Array, codes: IntArray, classes: int, seed: int, output: Output) -> float:
+    """Compare the gradient that the training follows with finite differences, at a random point.
+
+    Returns
+    -------
+    float
+        The worst relative error.
+
+    Raises
+    ------
+    UserError
+        If the gradient is wrong.
+    """
+    generator = np.random.default_rng(seed)
+    rows = generator.choice(len(codes), size=min(len(codes), ROWS_IN_GRADIENT_CHECK), replace=False)
+    weight = generator.standard_normal((classes, features.shape[1])) / math.sqrt(features.shape[1])
+    bias = generator.standard_normal(classes)
+    arrays = (features[rows], weight, codes[rows], bias)
+    reports = [softgrad.check_gradient(softgrad.linear_cross_entropy, *arrays, wrt=wrt) for wrt in (1, 3)]
+    worst = max(reports, key=lambda report: report.worst_error)
+    output.line(f"gradient check: worst relative error {worst.worst_error:.1e}")
+    for report in reports:
+        if report.verdict == "fail":
+            raise UserError(f"the gradient is wrong on this machine, nothing was trained ({report})")
+        if report.verdict == "inconclusive":
+            output.line(f"warning: the gradient check could not tell ({report})")
+    return worst.worst_error
+
+
+def _fit(
+    features: Float64Array, codes: IntArray, request: Request
+) -> tuple[softgrad.SoftmaxRegression, float, str | None]:
+    """The fitted estimator, the seconds it took and what it warned of."""
+    estimator = softgrad.SoftmaxRegression(C=request.inverse_penalty, max_iter=request.max_iter)
+    start = time.perf_counter()
+    with training_progress(estimator.tol) as callback, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        estimator.set_params(callback=callback)
+        try:
+            estimator.fit(features, codes)
+        except (ValueError, FloatingPointError) as error:
+            raise UserError(f"the training failed: {error}") from None
+    seconds = time.perf_counter() - start
+    return estimator, seconds, "; ".join(str(entry.message) for entry in caught) or None
+
+
+def _print_summary(
+    record: dict[str, Any],
+    classes: int,
+    seconds: float,
+    scores: dict[str, Scores],
+    warning: str | None,
+    output: Output,
+) -> None:
+    output.line(f"rows {record['rows']} ({record['train_rows']} for training, {record['test_rows']} for the test)")
+    output.line(f"features {record['features']}")
+    output.line(f"classes {classes}")
+    output.line(f"solver {record['solver']}")
+    output.line(f"iterations {record['iterations']}")
+    output.line(f"time {seconds:.2f} s")
+    if warning is not None:
+        output.line(f"warning: not converged: {warning}")
+    for part, score in scores.items():
+        output.line(f"{part} loss {score.loss:.6g}")
+        output.line(f"{part} accuracy {score.accuracy:.4f}")
