@@ -21,7 +21,8 @@ struct Sigmoid {
 struct LogSigmoid {
     SOFTGRAD_INLINE Double operator()(Double x) const {
         const Double smaller = x < 0.0 ? x : Double{};
-        return smaller - log1p(exp_of_minus_abs(x));
+        const TwoParts<Double> log = log1p(exp_of_minus_abs(x));
+        return (smaller - log.high) - log.low;
     }
 };
 

@@ -3,7 +3,7 @@
 // exp:   x = n ln2 + t, |t| <= ln2 / 2, exp(x) = 2^n (1 + (t + t^2 q(t))). ln2 is in two parts, the first short enough
 //        that n times it is exact; what is rounded away in t is added back. Maximum error below 0.9 ulp.
 // log1p: 1 + r = 2^k (1 + f), s = f / (2 + f), log(1 + f) = f - (f^2/2 - s (f^2/2 + s^2 r(s^2))); what the addition
-//        1 + r loses is added back. Maximum error 1 ulp for r >= 0.
+//        1 + r loses is added back. For r >= 0; in two parts, so that what it is added to is rounded once.
 #pragma once
 
 #include "pack.hpp"
@@ -19,10 +19,10 @@ struct ExpConstants<float> {
     static constexpr float integer_maker = 0x1.8p23f;  // adding it rounds to an integer, left in the low bits
     static constexpr int mantissa_bits = 23, exponent_bias = 127;
     // Exponentials are held 2^spare too large, so that none is subnormal before the last rounding.
-    static constexpr int spare = 32;
-    static constexpr float unspare = 0x1p-32f;
-    static constexpr float vanishes = 110.0f;      // exp(-110) rounds to 0, with 2^spare times it still a normal number
-    static constexpr float direct_limit = 208.0f;  // twice the distance at which the exponential vanishes
+    static constexpr int spare = 96;
+    static constexpr float unspare = 0x1p-96f;
+    static constexpr float vanishes = 150.0f;      // 2^20 times exp(-150) is far below what a float can hold
+    static constexpr float direct_limit = 208.0f;  // twice the distance at which an exponential is subnormal
     static constexpr float tail[] = {0x1.fffffcp-2f, 0x1.555492p-3f, 0x1.5558f2p-5f, 0x1.123a2p-7f, 0x1.6a23ccp-10f};
 };
 
@@ -31,9 +31,9 @@ struct ExpConstants<double> {
     static constexpr double log2e = 0x1.71547652b82fep+0, ln2_high = 0x1.62e42fefa3p-1, ln2_low = 0x1.3de6af278ece6p-42;
     static constexpr double integer_maker = 0x1.8p52;
     static constexpr int mantissa_bits = 52, exponent_bias = 1023;
-    static constexpr int spare = 128;
-    static constexpr double unspare = 0x1p-128;
-    static constexpr double vanishes = 760.0;
+    static constexpr int spare = 256;
+    static constexpr double unspare = 0x1p-256;
+    static constexpr double vanishes = 800.0;
     static constexpr double direct_limit = 1500.0;
     static constexpr double tail[] = {0x1.0000000000009p-1,  0x1.5555555555558p-3,  0x1.55555555503ap-5,
                                       0x1.111111110f7efp-7,  0x1.6c16c18611db6p-10, 0x1.a01a01b015facp-13,
@@ -105,7 +105,7 @@ inline TwoParts<double> exp_at_origin(Origin<T> origin, T maximum) {
 }
 
 // log(1 + r) for r >= 0 (or NaN).
-inline Double log1p(Double r) {
+inline TwoParts<Double> log1p(Double r) {
     constexpr double coefficients[] = {0x1.555555555557cp-1, 0x1.99999999845d8p-2, 0x1.2492493fd0d51p-2, 0x1.c71c529ddda92p-3,
                                        0x1.74664f27d423ap-3, 0x1.399c612ab6fc9p-3, 0x1.2f59349867c3dp-3};
     constexpr int degree = sizeof coefficients / sizeof(double) - 1;
@@ -120,9 +120,13 @@ inline Double log1p(Double r) {
     Double tail = broadcast(coefficients[degree]);
     for (int i = degree - 1; i >= 0; --i) tail = fma(tail, z, broadcast(coefficients[i]));
     const Double small = fma(k, broadcast(C::ln2_low), u.low / u.high);
-    return k * C::ln2_high - ((half_square - (s * (half_square + z * tail) + small)) - f);
+    const TwoParts<Double> leading = two_sum(k * C::ln2_high, f);
+    return {leading.high, leading.low - (half_square - (s * (half_square + z * tail) + small))};
 }
 
-inline double log1p(double r) { return log1p(broadcast(r))[0]; }
+inline TwoParts<double> log1p(double r) {
+    const TwoParts<Double> result = log1p(broadcast(r));
+    return {result.high[0], result.low[0]};
+}
 
 }  // namespace softgrad::SOFTGRAD_ISA_NAME

@@ -24,10 +24,10 @@ double cross_entropy_row(const T* x, int64_t n, int64_t target, double scale, T*
     }
     if (gradient) {
         const double at_target = gradient_at_target(row, logit == row.maximum, gradient[target]);
-        scale_row(gradient, n, scaled(row.inverse, scale));
+        scale_row(gradient, n, row, scale);
         gradient[target] = static_cast<T>(at_target * scale);
     }
-    return (static_cast<double>(row.maximum) - static_cast<double>(logit)) + row.log_rest;
+    return plus(static_cast<double>(row.maximum) - static_cast<double>(logit), row.log_rest);
 }
 
 }  // namespace softgrad::SOFTGRAD_ISA_NAME

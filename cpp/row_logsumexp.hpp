@@ -8,7 +8,7 @@ namespace softgrad::SOFTGRAD_ISA_NAME {
 template <class T>
 T logsumexp_row(const T* x, int64_t n) {
     const Normalizer<T> row = normalize<T>(x, n, nullptr);
-    if (row.regular) return static_cast<T>(row.logsumexp());
+    if (row.regular) return static_cast<T>(plus(static_cast<double>(row.maximum), row.log_rest));
     return has_nan(x, n) ? T(not_a_number) : row.maximum;
 }
 

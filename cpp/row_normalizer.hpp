@@ -79,16 +79,28 @@ SOFTGRAD_INLINE void store_first(T* to, Vec<T> v, int count) {
     for (int i = 0; i < count; ++i) to[i] = lanes[i];
 }
 
+// a + b, b in two parts, rounded once. An infinite a stays what it is.
+inline double plus(double a, TwoParts<double> b) {
+    if (!is_finite(a)) return a;
+    const TwoParts<double> sum = two_sum(a, b.high);
+    return sum.high + (sum.low + b.low);
+}
+
+inline TwoParts<double> scaled(TwoParts<double> value, double factor) {
+    const TwoParts<double> product = two_product(value.high, factor);
+    return {product.high, product.low + value.low * factor};
+}
+
 template <class T>
 struct Normalizer {
     T maximum;
     int64_t maxima;            // how many entries equal the maximum
     double rest;               // R
-    double log_rest;           // log1p(R)
+    TwoParts<double> log_rest; // log1p(R)
     TwoParts<double> inverse;  // 1 / S; times an exponential, the probability
+    T at_maximum;              // the exponential of the maximum as it is stored
+    TwoParts<double> largest;  // the probability of the maximum: exactly 1 / V where all are equal
     bool regular;              // false: the maximum is not finite, nothing else here is set, no exponential was stored
-
-    double logsumexp() const { return static_cast<double>(maximum) + log_rest; }
 };
 
 // Also stores the exponentials, 2^spare too large, where `exponentials` is given; it may be x itself.
@@ -100,7 +112,10 @@ inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials) {
     if (!result.regular) return result;
 
     const Origin<T> origin = origin_at(result.maximum);
+    const TwoParts<double> e_maximum = exp_at_origin(origin, result.maximum);
     const Vec<T> maximum = broadcast(result.maximum);
+    result.at_maximum = static_cast<T>(e_maximum.high + e_maximum.low) / ExpConstants<T>::unspare;
+    const Vec<T> at_maximum = broadcast(result.at_maximum);
     LaneSums<T> sums;
     FourTerms<T> terms;
     Mask<T> equal_count{};
@@ -113,7 +128,7 @@ inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials) {
         equal_count = equal ? equal_count + 1 : equal_count;
         terms.add(depth, equal ? Vec<T>{} : e.value);
         residues[depth] = fma(equal ? Vec<T>{} : e.residue, e.scale, residues[depth]);
-        if (exponentials) store_first(exponentials + offset, e.value, count);
+        if (exponentials) store_first(exponentials + offset, equal ? at_maximum : e.value, count);
     };
     for_groups<T>(n, visit, flush);
 
@@ -124,71 +139,81 @@ inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials) {
     others.low += sum_lanes<T>((residues[0] + residues[1]) + (residues[2] + residues[3]));
     others.high *= ExpConstants<T>::unspare;
     others.low *= ExpConstants<T>::unspare;
-    const TwoParts<double> e = exp_at_origin(origin, result.maximum);
 
-    const TwoParts<double> largest = two_product(c, e.high);
-    TwoParts<double> sum = two_sum(largest.high, others.high);
-    sum.low += others.low + (largest.low + c * e.low);
+    const TwoParts<double> all_maxima = two_product(c, e_maximum.high);
+    TwoParts<double> sum = two_sum(all_maxima.high, others.high);
+    sum.low += others.low + (all_maxima.low + c * e_maximum.low);
     const double inverse = 1.0 / sum.high;
     const TwoParts<double> back = two_product(inverse, sum.high);
     result.inverse = {inverse, ((1.0 - back.high) - back.low - inverse * sum.low) * inverse};
 
-    const double quotient = others.high / e.high;
-    const TwoParts<double> undone = two_product(quotient, e.high);
-    const double correction = ((others.high - undone.high) - undone.low + others.low - quotient * e.low) / e.high;
-    const TwoParts<double> rest = two_sum(c - 1.0, quotient);
-    result.rest = rest.high + (rest.low + correction);
+    result.largest = scaled(result.inverse, e_maximum.high);
+    result.largest.low += result.inverse.high * e_maximum.low;
+
+    const double quotient = others.high / e_maximum.high;
+    const TwoParts<double> undone = two_product(quotient, e_maximum.high);
+    const double correction = ((others.high - undone.high) - undone.low + others.low - quotient * e_maximum.low) / e_maximum.high;
+    TwoParts<double> rest = two_sum(c - 1.0, quotient);
+    rest.low += correction;
+    result.rest = rest.high + rest.low;
     result.log_rest = log1p(result.rest);
+    result.log_rest.low += ((rest.high - result.rest) + rest.low) / (1.0 + result.rest);
     return result;
 }
 
-// Multiplies exponentials as they are held by a factor in two parts, and takes the 2^spare out: one rounding where there
-// is a fused multiply-add, and one more for a subnormal result.
+// From exponentials as they are stored, 2^spare too large, to their probabilities times a factor: one rounding where there
+// is a fused multiply-add, and one more for a subnormal result. The maximum's own probability is known better.
 template <class T>
-class Multiplier {
-    Vec<T> high_, low_, unspare_;
+class Probabilities {
+    Vec<T> high_, low_, unspare_, at_maximum_, largest_;
 
   public:
-    explicit Multiplier(TwoParts<double> factor) {
-        // Taken out first where the product could overflow, last where it could be subnormal.
-        const bool first = factor.high > 1.0 || factor.high < -1.0;
+    Probabilities(const Normalizer<T>& row, double factor) {
+        const TwoParts<double> inverse = scaled(row.inverse, factor), largest = scaled(row.largest, factor);
+        // 2^-spare is taken out first where the product could overflow, last where it could be subnormal.
+        const bool first = inverse.high > 1.0 || inverse.high < -1.0;
         const double before = first ? ExpConstants<T>::unspare : 1.0;
-        const T high = static_cast<T>(factor.high * before);
+        const T high = static_cast<T>(inverse.high * before);
         high_ = broadcast(high);
-        low_ = broadcast(static_cast<T>((factor.high * before - static_cast<double>(high)) + factor.low * before));
+        low_ = broadcast(static_cast<T>((inverse.high * before - static_cast<double>(high)) + inverse.low * before));
         unspare_ = broadcast(first ? T(1) : ExpConstants<T>::unspare);
+        at_maximum_ = broadcast(row.at_maximum);
+        largest_ = broadcast(static_cast<T>(largest.high + largest.low));
     }
-    SOFTGRAD_INLINE Vec<T> operator()(Vec<T> v) const { return fma(v, high_, v * low_) * unspare_; }
+    SOFTGRAD_INLINE Vec<T> operator()(Vec<T> e) const {
+        return e == at_maximum_ ? largest_ : fma(e, high_, e * low_) * unspare_;
+    }
 };
 
 #if !defined(SOFTGRAD_FUSED)
 // Without one, the product of two floats is exact in double.
 template <>
-class Multiplier<float> {
-    Double factor_;
+class Probabilities<float> {
+    Double inverse_;
+    Float at_maximum_, largest_;
 
   public:
-    explicit Multiplier(TwoParts<double> factor) : factor_(broadcast(factor.high * ExpConstants<float>::unspare)) {}
-    SOFTGRAD_INLINE Float operator()(Float v) const { return narrow(widen_low(v) * factor_, widen_high(v) * factor_); }
+    Probabilities(const Normalizer<float>& row, double factor)
+        : inverse_(broadcast(row.inverse.high * factor * ExpConstants<float>::unspare)),
+          at_maximum_(broadcast(row.at_maximum)),
+          largest_(broadcast(static_cast<float>(row.largest.high * factor))) {}
+    SOFTGRAD_INLINE Float operator()(Float e) const {
+        return e == at_maximum_ ? largest_ : narrow(widen_low(e) * inverse_, widen_high(e) * inverse_);
+    }
 };
 #endif
 
-// row[j] *= factor.
+// Stored exponentials become probabilities times a factor.
 template <class T>
-inline void scale_row(T* row, int64_t n, TwoParts<double> factor) {
-    const Multiplier<T> times(factor);
+inline void scale_row(T* row, int64_t n, const Normalizer<T>& normalizer, double factor) {
+    const Probabilities<T> probabilities(normalizer, factor);
     constexpr int width = Simd<T>::width;
     int64_t j = 0;
-    for (; j + width <= n; j += width) store(row + j, times(load(row + j)));
+    for (; j + width <= n; j += width) store(row + j, probabilities(load(row + j)));
     if (j < n) {
         const int count = static_cast<int>(n - j);
-        store_first(row + j, times(load_or_pad(row + j, count, T(0))), count);
+        store_first(row + j, probabilities(load_or_pad(row + j, count, T(0))), count);
     }
-}
-
-inline TwoParts<double> scaled(TwoParts<double> value, double factor) {
-    const TwoParts<double> product = two_product(value.high, factor);
-    return {product.high, product.low + value.low * factor};
 }
 
 template <class T>

@@ -34,6 +34,33 @@ inline TargetSums target_sums(const T* x, const double* q, int64_t n, double max
     return {t.high + t.low, b.high + b.low, d.high + d.low};
 }
 
+// row[j], a stored exponential, becomes p_scale * p_j - q_j * scale. The two may cancel: for float the difference is taken
+// in double, for double with the factor of the exponential in two parts.
+inline void subtract_targets(float* row, const double* q, int64_t n, const Normalizer<float>& normalizer, double p_scale, double scale) {
+    const double inverse = normalizer.inverse.high * p_scale * ExpConstants<float>::unspare;
+    const double largest = normalizer.largest.high * p_scale;
+    for (int64_t j = 0; j < n; ++j) {
+        const double p = row[j] == normalizer.at_maximum ? largest : static_cast<double>(row[j]) * inverse;
+        row[j] = static_cast<float>(p - q[j] * scale);
+    }
+}
+
+inline void subtract_targets(double* row, const double* q, int64_t n, const Normalizer<double>& normalizer, double p_scale, double scale) {
+    const TwoParts<double> inverse = scaled(normalizer.inverse, p_scale), largest = scaled(normalizer.largest, p_scale);
+    const Double high = broadcast(inverse.high), low = broadcast(inverse.low), at_maximum = broadcast(normalizer.at_maximum);
+    constexpr double spare = 1.0 / ExpConstants<double>::unspare;
+    const Double largest_high = broadcast(largest.high), largest_low = broadcast(largest.low);
+    constexpr int width = Simd<double>::width;
+    for (int64_t j = 0; j < n; j += width) {
+        const int count = static_cast<int>(n - j < width ? n - j : width);
+        const Double e = load_or_pad(row + j, count, 0.0), target = load_or_pad(q + j, count, 0.0) * scale;
+        // Subtracted 2^spare too large as well, where nothing is subnormal.
+        const Double at_others = fma(e, high, fma(e, low, target * -spare)) * ExpConstants<double>::unspare;
+        const Double at_largest = (largest_high - target) + largest_low;
+        store_first(row + j, e == at_maximum ? at_largest : at_others, count);
+    }
+}
+
 // Returns the loss, unscaled. gradient may be null, or x itself.
 template <class T>
 double soft_cross_entropy_row(const T* x, int64_t n, const double* q, double scale, T* gradient) {
@@ -50,15 +77,13 @@ double soft_cross_entropy_row(const T* x, int64_t n, const double* q, double sca
         return not_a_number;
     }
     if (gradient) {
-        const double p_scale = row.inverse.high * (sums.total * scale) * ExpConstants<T>::unspare;
-        for (int64_t j = 0; j < n; ++j)
-            gradient[j] = static_cast<T>(static_cast<double>(gradient[j]) * p_scale - q[j] * scale);
-        // At a single maximum Q p - q = (Q - q) - Q R / (1 + R), where Q - q is summed without it: no cancellation.
-        if (row.maxima == 1)
+        subtract_targets(gradient, q, n, row, sums.total * scale, scale);
+        // Where p > 1/2, Q p - q = (Q - q) - Q R / (1 + R), with Q - q summed without it, does not lose what p - 1 would.
+        if (row.maxima == 1 && row.rest < 1.0)
             gradient[where_maximum] =
                 static_cast<T>((sums.below_maximum - sums.total * (row.rest / (1.0 + row.rest))) * scale);
     }
-    return (sums.total == 0.0 ? 0.0 : sums.total * row.log_rest) + sums.distance;
+    return plus(sums.distance, scaled(row.log_rest, sums.total));
 }
 
 // The sum of target weights; also of any row of doubles.

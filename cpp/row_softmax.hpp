@@ -10,7 +10,7 @@ template <class T>
 void softmax_row(const T* x, T* out, int64_t n) {
     const Normalizer<T> row = normalize(x, n, out);
     if (row.regular)
-        scale_row(out, n, row.inverse);
+        scale_row(out, n, row, 1.0);
     else
         fill_row(out, n, T(not_a_number));
 }

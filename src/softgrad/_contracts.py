@@ -26,8 +26,8 @@ FLOATING_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 def floating_array(value: ArrayLike, name: str) -> Floating:
     """`value` as an array of a dtype the core has: float32 and float64 as they are, integers as float64."""
     array = np.asarray(value)
-    if array.dtype in FLOATING_DTYPES:
-        return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+    if array.dtype.newbyteorder("=") in FLOATING_DTYPES:
+        return array if array.dtype.isnative and array.flags.aligned else array.astype(array.dtype.newbyteorder("="))
     if array.dtype.kind in "iub":
         return array.astype(np.float64)
     raise TypeError(f"{name} has dtype {array.dtype}; it must be float32, float64 or an integer dtype")
@@ -65,13 +65,27 @@ def output_for(x: Floating, out: Floating | None) -> Floating:
         raise ValueError(f"out has shape {out.shape}; the result has shape {x.shape}")
     if not out.flags.writeable:
         raise ValueError("out is read-only")
-    if 0 in out.strides and any(n > 1 and s == 0 for n, s in zip(out.shape, out.strides, strict=True)):
-        raise ValueError("out has several elements at one place in memory (a stride of 0)")
+    if not out.flags.aligned:
+        raise ValueError("out is not aligned to its elements")
+    if _may_overlap_itself(out):
+        raise ValueError(f"out has several elements at one place in memory: shape {out.shape}, strides {out.strides}")
     if np.may_share_memory(out, x) and not _same_elements(out, x) and np.shares_memory(out, x):
         raise ValueError(
             "out overlaps the input without being the same elements; give the input itself or a separate array"
         )
     return out
+
+
+def _may_overlap_itself(array: Floating) -> bool:
+    """False where each dimension, by growing stride, steps over all that the smaller ones reach, as slices always do."""
+    if array.size == 0:
+        return False
+    reach = array.itemsize
+    for stride, size in sorted((abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1):
+        if stride < reach:
+            return True
+        reach += stride * (size - 1)
+    return False
 
 
 def _same_elements(a: Floating, b: Floating) -> bool:
@@ -86,9 +100,13 @@ def same_shape(value: ArrayLike, name: str, x: Floating, x_name: str) -> Floatin
     return array
 
 
-def separate(out: Floating | None, other: Floating, name: str) -> None:
-    if out is not None and np.may_share_memory(out, other) and np.shares_memory(out, other):
-        raise ValueError(f"out overlaps {name}")
+def separate(out: Floating | None, **inputs: ArrayLike | None) -> None:
+    """Refuses an `out` that shares memory with an input that is read while it is written."""
+    if out is None:
+        return
+    for name, value in inputs.items():
+        if isinstance(value, np.ndarray) and np.may_share_memory(out, value) and np.shares_memory(out, value):
+            raise ValueError(f"out overlaps {name}")
 
 
 def class_labels(
@@ -109,7 +127,7 @@ def class_labels(
         raise ValueError(f"{where} is {labels[tuple(index)]}; logits have {classes} classes (0 to {classes - 1})")
     if ignored is not None and ignored.any():
         return np.where(ignored, 0, labels).astype(np.int64, order="C"), ignored
-    return np.ascontiguousarray(labels, np.int64), None
+    return np.asarray(labels, np.int64, order="C"), None
 
 
 def ignored_label(value: object) -> int | None:
@@ -127,7 +145,7 @@ def nonnegative_weights(value: ArrayLike, name: str, shape: tuple[int, ...]) -> 
         raise TypeError(f"{name} has dtype {array.dtype}; it must be real")
     if array.shape != shape:
         raise ValueError(f"{name} has shape {array.shape}; it must be {shape}")
-    weights = np.ascontiguousarray(array, np.float64)
+    weights = np.asarray(array, np.float64, order="C")
     wrong = ~(weights >= 0) | np.isinf(weights)
     if wrong.any():
         index = np.unravel_index(int(wrong.argmax()), shape) if shape else ()
@@ -178,7 +196,7 @@ def upstream_for(value: ArrayLike | None, reduction: str, shape: tuple[int, ...]
             raise ValueError(
                 f"upstream has shape {array.shape}; with reduction='none' it must be {shape}, the shape of the losses"
             )
-        return 1.0, np.ascontiguousarray(array, np.float64)
+        return 1.0, np.asarray(array, np.float64, order="C")
     if array.ndim != 0:
         raise ValueError(f"upstream has shape {array.shape}; with reduction={reduction!r} it must be a number")
     return float(array), None

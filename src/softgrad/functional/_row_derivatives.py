@@ -17,7 +17,7 @@ def to_rows(array: NDArray[Any], axes: tuple[int, ...]) -> Float64:
     last = range(array.ndim - len(axes), array.ndim)
     moved = np.moveaxis(array, axes, tuple(last))
     batch, classes = moved.shape[: last.start], moved.shape[last.start :]
-    return moved.reshape((*batch, math.prod(classes))).astype(np.float64)
+    return moved.reshape((*batch, math.prod(classes))).astype(np.float64, order="C")
 
 
 def from_rows(rows: Float64, like: Floating, axes: tuple[int, ...]) -> Floating:
@@ -56,5 +56,5 @@ def centred(vectors: Float64, x: Floating, axes: tuple[int, ...]) -> Float64:
 
 def mean_under(p: Float64, vectors: Float64) -> Float64:
     """<p, v> of each row, shape (*batch, 1)."""
-    means: Float64 = np.einsum("...j,...j->...", p, vectors)
-    return means[..., None]
+    means: Float64 = (p * vectors).sum(axis=-1, keepdims=True)
+    return means

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from softgrad import _native
 from softgrad._contracts import (
     Float64,
+    Int64,
     Normalizer,
     Reduction,
     normalizer_value,
@@ -55,8 +56,8 @@ class ReductionPlan:
         divisor = divisor or 1.0
         return cls(name, divisor, factor / divisor, per_row if per_row is None else per_row.reshape(-1))
 
-    def rows(self, part: slice) -> ReductionPlan:
-        """That of a range of rows."""
+    def rows(self, part: slice | Int64) -> ReductionPlan:
+        """That of some of the rows."""
         return self if self.upstream is None else replace(self, upstream=self.upstream[part])
 
     def result(self, losses: Float64, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:

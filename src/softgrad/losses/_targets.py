@@ -85,8 +85,15 @@ class Targets:
         row_weights = np.where(label_weights == 0.0, 0.0, 1.0 if s is None else s)
         return cls(None, probabilities, w, amount, label_weights, row_weights)
 
-    def rows(self, part: slice) -> Targets:
-        """Those of a range of rows, the class axis being the last of two."""
+    def counting(self, part: slice) -> slice | Int64:
+        """The rows of a range that count: the range itself, or their indices where some are ignored."""
+        if self.row_weights is None:
+            return part
+        counts = self.row_weights[part] != 0.0
+        return part if counts.all() else part.start + np.flatnonzero(counts)
+
+    def rows(self, part: slice | Int64) -> Targets:
+        """Those of some of the rows, the class axis being the last of two."""
         return Targets(
             None if self.indices is None else self.indices[part],
             None if self.probabilities is None else self.probabilities[part],

@@ -182,8 +182,7 @@ class CrossEntropy(Differentiable):
             label_smoothing=label_smoothing,
         )
         plan = ReductionPlan.of(reduction, normalizer, upstream, shape_without(x.shape, axes), targets.label_weights)
-        if targets.probabilities is not None:
-            separate(out, targets.probabilities, "labels")
+        separate(out, labels=labels, class_weight=class_weight, sample_weight=sample_weight, upstream=upstream)
         gradient = output_for(x, out)
         return run(x, axes, targets, plan, gradient), gradient
 

@@ -175,25 +175,28 @@ class LinearCrossEntropy(Differentiable):
         )
         plan = ReductionPlan.of(reduction, normalizer, upstream, (rows,), targets.label_weights)
 
-        by_hidden = np.empty(h.shape, h.dtype) if "hidden" in wanted else None
+        by_hidden = np.zeros(h.shape, h.dtype) if "hidden" in wanted else None
         by_weight = np.zeros(w.shape) if "weight" in wanted else None
         by_bias = np.zeros(classes) if "bias" in wanted and b is not None else None
         anything = by_hidden is not None or by_weight is not None or by_bias is not None
 
-        losses = np.empty(rows)
+        losses = np.zeros(rows)
         block = max(_LEAST_ROWS, _BLOCK_BYTES // max(1, classes * h.itemsize))
         buffer = np.empty((min(block, rows), classes), h.dtype)
         for start in range(0, rows, block):
-            part = slice(start, min(start + block, rows))
-            logits = buffer[: part.stop - part.start]
-            np.matmul(h[part], w.T, out=logits)
+            part = targets.counting(slice(start, min(start + block, rows)))
+            hidden_part = h[part]
+            logits = buffer[: len(hidden_part)]
+            np.matmul(hidden_part, w.T, out=logits)
             if b is not None:
                 logits += b
-            run_rows(logits, (1,), targets.rows(part), plan.rows(part), losses[part], logits if anything else None)
+            loss_part = np.empty(len(hidden_part))
+            run_rows(logits, (1,), targets.rows(part), plan.rows(part), loss_part, logits if anything else None)
+            losses[part] = loss_part
             if by_hidden is not None:
-                np.matmul(logits, w, out=by_hidden[part])
+                by_hidden[part] = logits @ w
             if by_weight is not None:
-                by_weight += logits.T @ h[part]
+                by_weight += logits.T @ hidden_part
             if by_bias is not None:
                 by_bias += logits.sum(axis=0, dtype=np.float64)
         gradients = LinearGradients(

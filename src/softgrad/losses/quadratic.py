@@ -129,7 +129,7 @@ class Quadratic(Differentiable):
         """
         loss, pull_back = self._evaluate(outputs, targets, axis, sample_weight, reduction, normalizer, upstream)
         a = floating_array(outputs, "outputs")
-        separate(out, floating_array(targets, "targets"), "targets")
+        separate(out, targets=targets)
         gradient = output_for(a, out)
         gradient[...] = pull_back
         return loss, gradient
