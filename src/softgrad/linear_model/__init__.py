@@ -1,0 +1,11 @@
+"""Softmax regression as a scikit-learn classifier; needs the extra ``sklearn``."""
+
+try:
+    import sklearn  # noqa: F401
+except ImportError as error:
+    raise ImportError('softgrad.linear_model needs scikit-learn: pip install "softgrad[sklearn]"') from error
+
+from softgrad.linear_model.estimator import SoftmaxRegression
+from softgrad.linear_model.solvers import IterationReport
+
+__all__ = ["IterationReport", "SoftmaxRegression"]

@@ -1,0 +1,345 @@
+"""SoftmaxRegression: multinomial logistic regression with a ridge penalty, as a scikit-learn classifier."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from numbers import Integral, Real
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from softgrad.functional import log_softmax, softmax
+from softgrad.linear_model.objective import Array, SoftmaxObjective
+from softgrad.linear_model.preconditioners import LARGEST_FACTOR, choose_preconditioner
+from softgrad.linear_model.row_space import RowSpace
+from softgrad.linear_model.solvers import IterationReport, Solution, minimise
+
+
+class SoftmaxRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Softmax (multinomial logistic) regression with a ridge penalty, solved to a stated distance from the optimum.
+
+    It minimises, over the coefficients W (K x d) and the intercepts b,
+
+        C * sum_i s_i * loss_i + ||W||^2 / 2,   loss_i = -log softmax(W x_i + b)[y_i],
+
+    the objective of scikit-learn's LogisticRegression, with s_i the sample weight times the class weight.
+
+    Parameters
+    ----------
+    C : float, default 1.0
+        Inverse strength of the penalty; positive and finite. The intercepts are not penalised.
+    tol : float, default 1e-6
+        The fit ends when (objective - optimum) / objective is estimated to be at most this; positive.
+    max_iter : int, default 1000
+        The most Newton iterations; at least 1.
+    fit_intercept : bool, default True
+        Whether there are intercepts; else they are 0.
+    class_weight : dict, "balanced" or None, default None
+        Weight of each class; a class that the dict does not name has 1. "balanced" gives every class the same total.
+    warm_start : bool, default False
+        Start from the coefficients of the previous fit.
+    verbose : int, default 0
+        Above 0 each iteration prints a line.
+    callback : callable or None, default None
+        Called with an `IterationReport` after each iteration; what it returns is ignored. What it raises ends the fit.
+
+    Attributes
+    ----------
+    coef_ : ndarray, shape (K, d), float64
+        One row per class, also for two classes; each column sums to 0.
+    intercept_ : ndarray, shape (K,), float64
+        Sums to 0.
+    classes_ : ndarray, shape (K,)
+        The labels in the order of the rows of `coef_`.
+    n_iter_ : int
+        Newton iterations.
+    loss_curve_ : list of float
+        The objective divided by C * sum_i s_i, so the mean loss plus the penalty: at the start, then after each
+        iteration. It falls, to within rounding.
+    relative_gap_ : float
+        The last estimate that was compared with `tol`.
+    converged_ : bool
+        Whether it was at most `tol`.
+    solver_ : str
+        How the Newton equations were solved; see Notes.
+    n_features_in_ : int
+    feature_names_in_ : ndarray, shape (d,)
+        Only where X had names that are all strings.
+
+    Raises
+    ------
+    ValueError
+        X has no rows, NaN or inf, or another number of rows than y; y has fewer than two classes with positive weight;
+        a weight is negative; a parameter is out of its range; or `warm_start` meets other classes or features.
+    TypeError
+        X is sparse.
+    FloatingPointError
+        The scores at the start overflow the dtype of X.
+
+    Warns
+    -----
+    ConvergenceWarning
+        The tolerance was not reached; `converged_` is then False.
+
+    Notes
+    -----
+    The solver is a truncated Newton method on standardised features, which are never stored: neither their units nor
+    their offsets change the iterations. Each iteration solves the Newton equations by preconditioned conjugate
+    gradients. The preconditioner follows from the shape of the data:
+
+    - "newton-cholesky", where (K - 1) * (d + 1) <= 128: the Hessian itself.
+    - "newton-cg, Gram matrix", where d <= 4096: the mean covariance of the class probabilities times the Gram matrix of
+      the features, by Cholesky factors of order d.
+    - "newton-cg, diagonal": the same with the diagonal of the Gram matrix.
+    - ", row space" follows the name where d > n and n <= 4096: the fit was made in the space that the rows span, with n
+      features. This takes about three times the memory of X as float64.
+
+    The gap is estimated by the decrease that the quadratic model promises for an exact Newton step, g^T H^-1 g / 2,
+    divided by 1 - r, where r is its ratio to the promise before it, at most 0.9. The step is taken before the fit ends,
+    so that the remaining gap is smaller, as a rule by orders of magnitude.
+
+    With float32 X the products with X are float32; parameters, penalty and the decision to stop are float64.
+
+    A class whose rows all have weight 0 is kept, with a probability of about 1e-16: its optimal intercept is -inf.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from softgrad.linear_model import SoftmaxRegression
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = SoftmaxRegression().fit(X, y)
+    >>> model.solver_, model.converged_, model.relative_gap_ < 1e-6
+    ('newton-cholesky', True, True)
+    >>> round(model.score(X, y), 3)
+    0.973
+    >>> model.predict_proba(X[:1]).round(3)
+    array([[0.982, 0.018, 0.   ]])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "C": [Interval(Real, 0, None, closed="neither")],
+        "tol": [Interval(Real, 0, None, closed="neither")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "fit_intercept": ["boolean"],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+        "callback": [callable, None],
+    }
+
+    coef_: Array
+    intercept_: Array
+    classes_: NDArray[Any]
+    n_iter_: int
+    loss_curve_: list[float]
+    relative_gap_: float
+    converged_: bool
+    solver_: str
+    n_features_in_: int
+
+    def __init__(
+        self,
+        *,
+        C: float = 1.0,
+        tol: float = 1e-6,
+        max_iter: int = 1000,
+        fit_intercept: bool = True,
+        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        callback: Callable[[IterationReport], object] | None = None,
+    ) -> None:
+        self.C = C
+        self.tol = tol
+        self.max_iter = max_iter
+        self.fit_intercept = fit_intercept
+        self.class_weight = class_weight
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.callback = callback
+
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit to rows and their labels.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, d)
+            Dense. float32 is kept; everything else is taken as float64.
+        y : array_like, shape (n,)
+            Labels of at least two classes: integers, text or booleans.
+        sample_weight : array_like, shape (n,), optional
+            Weight of each row, none negative; 1 if not given. 2 is as the row given twice, 0 as the row left out.
+
+        Returns
+        -------
+        SoftmaxRegression
+            Itself.
+        """
+        previous = self._previous_fit()
+        data: NDArray[Any]
+        data, targets = validate_data(self, X, y, dtype=[np.float64, np.float32], order="C")
+        check_classification_targets(targets)
+        labels, classes = np.unique(targets, return_inverse=True)
+        weights = self._row_weights(data, labels, classes, sample_weight)
+
+        rows, features = data.shape
+        space = RowSpace(data) if rows < features and rows <= LARGEST_FACTOR else None
+        objective = SoftmaxObjective(
+            data if space is None else space.data,
+            classes,
+            weights,
+            n_classes=len(labels),
+            C=float(self.C),
+            fit_intercept=self.fit_intercept,
+        )
+        start = objective.start()
+        if previous is not None:
+            coef, intercept = self._checked_previous(*previous, labels, features)
+            start = objective.coordinates(coef if space is None else space.enter(coef), intercept)
+        preconditioner = choose_preconditioner(objective)
+        solution = minimise(
+            objective, preconditioner, start, tol=float(self.tol), max_iter=int(self.max_iter), report=self._report
+        )
+
+        coef, self.intercept_ = objective.coefficients(solution.theta)
+        self.coef_ = coef if space is None else space.leave(coef)
+        self.classes_ = labels
+        self.solver_ = preconditioner.name + ("" if space is None else ", row space")
+        self._record(solution)
+        return self
+
+    def _previous_fit(self) -> tuple[NDArray[Any], Array, Array] | None:
+        if not (self.warm_start and hasattr(self, "coef_")):
+            return None
+        return self.classes_, self.coef_, self.intercept_
+
+    def _checked_previous(
+        self, previous: NDArray[Any], coef: Array, intercept: Array, labels: NDArray[Any], features: int
+    ) -> tuple[Array, Array]:
+        if coef.shape[1] != features:
+            raise ValueError(f"X has {features} features; warm_start starts from a fit with {coef.shape[1]}")
+        if not np.array_equal(previous, labels):
+            raise ValueError(f"y has the classes {labels}; warm_start starts from a fit with {previous}")
+        return coef, intercept
+
+    def _row_weights(
+        self, X: NDArray[Any], labels: NDArray[Any], classes: NDArray[np.intp], sample_weight: ArrayLike | None
+    ) -> Array:
+        if len(labels) < 2:
+            raise ValueError(f"y has 1 class, {labels[0]}; a classifier needs at least 2")
+        weights: Array = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        totals: Array = np.bincount(classes, weights).astype(np.float64)
+        weights = weights * self._class_weights(labels, totals)[classes]
+        present = np.flatnonzero(np.bincount(classes, weights))
+        if len(present) < 2:
+            found = f"only class {labels[present[0]]} has one" if len(present) else "none has one"
+            raise ValueError(f"at least 2 classes need a row of positive weight; {found}")
+        return weights
+
+    def _class_weights(self, labels: NDArray[Any], totals: Array) -> Array:
+        if self.class_weight == "balanced":
+            balanced: Array = np.divide(totals.sum(), len(labels) * totals, out=np.zeros(len(labels)), where=totals > 0)
+            return balanced
+        weights: Array = compute_class_weight(self.class_weight, classes=labels, y=labels)
+        for label, weight in zip(labels, weights, strict=True):
+            if not (weight >= 0 and np.isfinite(weight)):
+                raise ValueError(f"class_weight of class {label} is {weight}; it must be finite and not negative")
+        return weights
+
+    def _report(self, report: IterationReport) -> None:
+        if self.verbose:
+            print(
+                f"iteration {report.iteration}/{report.max_iter}: objective {report.objective:.9g}, "
+                f"relative gap before it {report.relative_gap:.2e}"
+            )
+        if self.callback is not None:
+            self.callback(report)
+
+    def _record(self, solution: Solution) -> None:
+        self.n_iter_ = solution.iterations
+        self.loss_curve_ = solution.objectives
+        self.relative_gap_ = solution.relative_gap
+        self.converged_ = solution.obstacle is None
+        if solution.obstacle is not None:
+            warnings.warn(
+                f"SoftmaxRegression stopped at a relative gap of about {solution.relative_gap:.2e} (tol={self.tol:g}), "
+                f"after {solution.iterations} iterations at the objective {solution.objectives[-1]:.9g}: "
+                f"{solution.obstacle}",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    def decision_function(self, X: ArrayLike) -> NDArray[Any]:
+        """The logits; for two classes the logit of the second less that of the first.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, d)
+
+        Returns
+        -------
+        ndarray, shape (n, K), or (n,) for two classes; the dtype of X if that is float32, else float64
+        """
+        logits = self._logits(X)
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """The likeliest class of each row.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, d)
+
+        Returns
+        -------
+        ndarray, shape (n,), dtype of `classes_`
+        """
+        likeliest = self._logits(X).argmax(axis=1)
+        predicted: NDArray[Any] = self.classes_[likeliest]
+        return predicted
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """The probability of each class.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, d)
+
+        Returns
+        -------
+        ndarray, shape (n, K); the dtype of X if that is float32, else float64
+            `softgrad.softmax` of the logits. Columns in the order of `classes_`.
+        """
+        logits = self._logits(X)
+        return softmax(logits, out=logits)
+
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """The logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, d)
+
+        Returns
+        -------
+        ndarray, shape (n, K); the dtype of X if that is float32, else float64
+            `softgrad.log_softmax` of the logits: exact also where the probability would be rounded to 0 or 1.
+        """
+        logits = self._logits(X)
+        return log_softmax(logits, out=logits)
+
+    def _logits(self, X: ArrayLike) -> NDArray[Any]:
+        check_is_fitted(self)
+        rows = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        logits: NDArray[Any] = rows @ self.coef_.T.astype(rows.dtype)
+        logits += self.intercept_.astype(rows.dtype)
+        return logits

@@ -1,0 +1,305 @@
+"""The objective of softmax regression, its gradient and Hessian, in coordinates that do not know the features' units.
+
+With row weights s_i (sum S), C the inverse strength of the penalty and W the K x d coefficients, it is
+
+    f(W, b) = (1/S) sum_i s_i loss_i + ||W||^2 / (2 C S),
+
+which is scikit-learn's objective of LogisticRegression divided by C S. The solvers see it as a function of theta
+(K x P): the coefficients of the standardised features (x - centre) / scale and, if there are intercepts, one column
+for them. The data are not copied: a product with standardised features is a product with X and a correction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+
+from softgrad.functional import softmax
+from softgrad.losses import linear_cross_entropy
+
+Array = NDArray[np.float64]
+
+# Scores of a block of rows stay in the second-level cache between the two products.
+_SCORE_BLOCK_BYTES = 1 << 19
+# Standardised copies of blocks of X, for the Gram matrices.
+_FEATURE_BLOCK_BYTES = 1 << 23
+# Class probabilities are kept between Hessian products up to this size, and made again for each product above it.
+_KEPT_PROBABILITY_BYTES = 1 << 28
+# Spreads of a feature whose square, and whose inverse square, stay representable.
+_SPREAD_RANGE = {np.dtype(np.float64): (1e-140, 1e140), np.dtype(np.float32): (1e-30, 1e30)}
+
+
+class SoftmaxObjective:
+    """The objective for one data set.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, d)
+        Finite, float32 or float64, C-contiguous. Products with X are made in its dtype; theta and what is returned are
+        float64.
+    classes : ndarray of int, shape (n,)
+        Class of each row, 0 to n_classes - 1.
+    weights : ndarray, shape (n,)
+        Row weights, none negative, at least one positive.
+    n_classes : int
+    C : float
+    fit_intercept : bool
+
+    Raises
+    ------
+    ValueError
+        A feature spreads over more than the dtype of X can square.
+    """
+
+    def __init__(
+        self,
+        X: NDArray[Any],
+        classes: NDArray[np.intp],
+        weights: Array,
+        *,
+        n_classes: int,
+        C: float,
+        fit_intercept: bool,
+    ) -> None:
+        total = float(weights.sum())
+        self.X = X
+        self.classes = classes
+        self.weights = weights / total
+        self.n_classes = n_classes
+        self.fit_intercept = fit_intercept
+        self.penalty = 1.0 / (C * total)
+        self.centre = self._means() if fit_intercept else np.zeros(X.shape[1])
+        self.scale = self._spreads()
+        ridge = self.penalty / self.scale**2
+        self.ridge: Array = np.append(ridge, 0.0) if fit_intercept else ridge
+        self.shape = (n_classes, len(self.ridge))
+
+    def _means(self) -> Array:
+        means = np.zeros(self.X.shape[1])
+        for rows in self._feature_blocks():
+            means += self.weights[rows] @ self.X[rows]
+        return means
+
+    def _spreads(self) -> Array:
+        """The largest distance of a value from its centre; 1 where that is nothing but rounding."""
+        spreads = np.zeros(self.X.shape[1])
+        for rows in self._feature_blocks():
+            block = self.X[rows]
+            furthest = np.maximum(block.max(axis=0) - self.centre, self.centre - block.min(axis=0))
+            spreads = np.maximum(spreads, furthest)
+        smallest, largest = _SPREAD_RANGE[self.X.dtype]
+        # Written so that an overflow to inf or NaN is caught as well.
+        too_large = np.flatnonzero(~(spreads <= largest))
+        if too_large.size:
+            raise ValueError(
+                f"feature {too_large[0]} of X spreads over {spreads[too_large[0]]:.3g}; "
+                f"{self.X.dtype} allows up to {largest:.0e}: rescale it"
+            )
+        rounding = 16 * np.finfo(np.float64).eps * np.abs(self.centre)
+        return np.where(spreads <= np.maximum(rounding, smallest), 1.0, spreads)
+
+    def _feature_blocks(self) -> Iterator[slice]:
+        return _blocks(self.X.shape[0], _FEATURE_BLOCK_BYTES // (self.X.shape[1] * self.X.itemsize))
+
+    def score_blocks(self) -> Iterator[slice]:
+        """Blocks of rows whose scores fit the cache."""
+        return _blocks(self.X.shape[0], _SCORE_BLOCK_BYTES // (self.n_classes * self.X.itemsize))
+
+    def start(self) -> Array:
+        """No coefficients, and the intercepts that are optimal with none: the logarithms of the class frequencies."""
+        theta = np.zeros(self.shape)
+        if self.fit_intercept:
+            frequencies = np.bincount(self.classes, self.weights, self.n_classes)
+            # A class whose rows all weigh nothing has its optimal intercept at -inf; this one is within rounding of it.
+            logs = np.log(np.maximum(frequencies, np.finfo(np.float64).eps))
+            theta[:, -1] = logs - logs.mean()
+        return theta
+
+    def coordinates(self, coef: Array, intercept: Array) -> Array:
+        """The theta of given coefficients, moved to zero sum over the classes: the loss stays, the penalty falls."""
+        theta = coef * self.scale
+        if self.fit_intercept:
+            theta = np.column_stack([theta, intercept + coef @ self.centre])
+        return centred(theta)
+
+    def coefficients(self, theta: Array) -> tuple[Array, Array]:
+        """Coefficients (K, d) and intercepts (K,) of X as it is."""
+        coef = theta[:, : self.X.shape[1]] / self.scale
+        if not self.fit_intercept:
+            return coef, np.zeros(self.n_classes)
+        return coef, centred(theta[:, -1] - coef @ self.centre)
+
+    def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
+        """The objective and its gradient by theta, whose columns sum to zero as those of theta do."""
+        weight, bias = self.affine(theta)
+        loss, gradients = linear_cross_entropy.value_and_grad(
+            self.X,
+            weight,
+            self.classes,
+            bias,
+            wrt=("weight", "bias"),
+            sample_weight=self.weights,
+            reduction="sum",
+        )
+        assert gradients.weight is not None
+        by_theta = self._by_theta(gradients.weight, gradients.bias)
+        value = float(loss) + 0.5 * float(np.sum(self.ridge * theta**2))
+        return value, centred(by_theta + self.ridge * theta)
+
+    def curvature(self, theta: Array) -> Curvature:
+        """The Hessian at theta."""
+        return Curvature(self, *self.affine(theta))
+
+    def scores(self, weight: NDArray[Any], bias: NDArray[Any] | None, rows: slice) -> NDArray[Any]:
+        """Products of rows of X with what `affine` returned, (K, number of rows), in the dtype of X."""
+        scores: NDArray[Any] = weight @ self.X[rows].T
+        if bias is not None:
+            scores += bias[:, None]
+        return scores
+
+    def gather(self, blocks: Iterable[tuple[slice, NDArray[Any]]]) -> Array:
+        """The transpose of `affine` and `scores`: sums over the rows of factors (K, number of rows) times rows."""
+        by_weight = np.zeros((self.n_classes, self.X.shape[1]))
+        by_bias = np.zeros(self.n_classes)
+        for rows, factors in blocks:
+            by_weight += factors @ self.X[rows]
+            by_bias += factors.sum(axis=1, dtype=np.float64)
+        return self._by_theta(by_weight, by_bias)
+
+    def affine(self, theta: Array) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        """Weight and bias on X as it is, in its dtype, with the scores that theta has on the standardised features."""
+        weight = (theta[:, : self.X.shape[1]] / self.scale).astype(self.X.dtype)
+        if not self.fit_intercept:
+            return weight, None
+        # From the rounded weights: in float32 their error would otherwise be multiplied by the centre.
+        return weight, (theta[:, -1] - weight @ self.centre).astype(self.X.dtype)
+
+    def _by_theta(self, by_weight: NDArray[Any], by_bias: NDArray[Any] | None) -> Array:
+        if not self.fit_intercept or by_bias is None:
+            return by_weight / self.scale
+        bias_column = by_bias.astype(np.float64)[:, None]
+        return np.hstack([(by_weight - bias_column * self.centre) / self.scale, bias_column])
+
+    def standardised(self, rows: slice) -> NDArray[Any]:
+        """A copy of some rows, standardised, without a column for the intercept, in the dtype of X."""
+        block: NDArray[Any] = self.X[rows] - self.centre.astype(self.X.dtype)
+        block /= self.scale.astype(self.X.dtype)
+        return block
+
+    def gram(self) -> Array:
+        """sum_i s_i x_i x_i^T over the standardised features, (d, d)."""
+        total = np.zeros((self.X.shape[1], self.X.shape[1]))
+        for rows in self._feature_blocks():
+            block = self.standardised(rows)
+            block *= np.sqrt(self.weights[rows]).astype(block.dtype)[:, None]
+            total += block.T @ block
+        return total
+
+    def gram_diagonal(self) -> Array:
+        """The diagonal of `gram`, (d,)."""
+        total = np.zeros(self.X.shape[1])
+        for rows in self._feature_blocks():
+            total += self.weights[rows] @ self.standardised(rows) ** 2
+        return total
+
+
+class Curvature:
+    """The Hessian of a `SoftmaxObjective` at one point.
+
+    Nothing in it subtracts nearly equal numbers where a row is classified with confidence: with p_k near 1, what stands
+    for p_k (1 - p_k) comes from the other classes' probabilities.
+    """
+
+    def __init__(self, objective: SoftmaxObjective, weight: NDArray[Any], bias: NDArray[Any] | None) -> None:
+        self.objective = objective
+        self._weight = weight
+        self._bias = bias
+        X = objective.X
+        self._kept: list[tuple[slice, NDArray[Any], NDArray[Any]]] | None = None
+        if X.shape[0] * objective.n_classes * X.itemsize <= _KEPT_PROBABILITY_BYTES:
+            self._kept = list(self._made_blocks())
+
+    def _made_blocks(self) -> Iterator[tuple[slice, NDArray[Any], NDArray[Any]]]:
+        for rows in self.objective.score_blocks():
+            scores = self.objective.scores(self._weight, self._bias, rows)
+            likeliest = scores.argmax(axis=0) * scores.shape[1] + np.arange(scores.shape[1])
+            yield rows, softmax(scores, axis=0, out=scores), likeliest
+
+    def _blocks(self) -> Iterator[tuple[slice, NDArray[Any], NDArray[Any]]]:
+        """Rows, their probabilities (K, number of rows), and the flat position in them of each likeliest class."""
+        return self._made_blocks() if self._kept is None else iter(self._kept)
+
+    def product(self, direction: Array) -> Array:
+        """The Hessian times a direction (K, P), the same shape; its columns sum to zero over the classes."""
+        objective = self.objective
+        weight, bias = objective.affine(direction)
+
+        def factors() -> Iterator[tuple[slice, NDArray[Any]]]:
+            for rows, probabilities, likeliest in self._blocks():
+                change = objective.scores(weight, bias, rows)
+                change -= change.take(likeliest)
+                weighted = probabilities * change
+                change = weighted - probabilities * weighted.sum(axis=0)
+                change *= objective.weights[rows].astype(change.dtype)
+                yield rows, change
+
+        return centred(objective.gather(factors()) + objective.ridge * direction)
+
+    def class_covariance(self) -> Array:
+        """The mean over the rows of diag(p) - p p^T, (K, K): the Hessian by the intercepts."""
+        joint = np.zeros((self.objective.n_classes, self.objective.n_classes))
+        for rows, probabilities, _ in self._blocks():
+            weighted = probabilities * self.objective.weights[rows].astype(probabilities.dtype)
+            joint += weighted @ probabilities.T
+        return _laplacian(joint)
+
+    def hessian(self, basis: Array) -> Array:
+        """The whole Hessian for theta = basis @ omega, basis (K, m) of columns that sum to zero; (m P, m P)."""
+        objective = self.objective
+        classes, columns = objective.shape
+        joint = np.zeros((classes, classes, columns, columns))
+        for rows, probabilities, _ in self._blocks():
+            block = objective.standardised(rows)
+            if objective.fit_intercept:
+                block = np.hstack([block, np.ones((len(block), 1), block.dtype)])
+            weights = objective.weights[rows].astype(block.dtype)
+            for k in range(1, classes):
+                for other in range(k):
+                    pair = probabilities[k] * probabilities[other] * weights
+                    joint[k, other] += (block * pair[:, None]).T @ block
+        joint += joint.transpose(1, 0, 2, 3)
+        laplacian = -joint
+        for k in range(classes):
+            laplacian[k, k] = joint[k].sum(axis=0)
+        reduced = np.einsum("ka,klij,lb->aibj", basis, laplacian, basis, optimize=True)
+        ridge = np.einsum("ka,kb,i,ij->aibj", basis, basis, objective.ridge, np.eye(columns))
+        size = basis.shape[1] * columns
+        total: Array = (reduced + ridge).reshape(size, size)
+        return total
+
+
+def zero_sum_basis(classes: int) -> Array:
+    """Orthonormal columns that span the vectors of zero sum, (classes, classes - 1)."""
+    basis: Array = scipy.linalg.helmert(classes).T
+    return basis
+
+
+def centred(values: Array) -> Array:
+    """The values less their mean over the classes, the first axis."""
+    result: Array = values - values.mean(axis=0)
+    return result
+
+
+def _laplacian(joint: Array) -> Array:
+    """diag(row sums) - joint, from the entries off the diagonal alone."""
+    off_diagonal = joint - np.diag(np.diag(joint))
+    return np.diag(off_diagonal.sum(axis=1)) - off_diagonal
+
+
+def _blocks(rows: int, length: int) -> Iterator[slice]:
+    length = max(length, 256)
+    return (slice(start, min(start + length, rows)) for start in range(0, rows, length))

@@ -1,0 +1,146 @@
+"""Approximate inverses of the Hessian for the conjugate gradients, and the choice among them by the shape of the data.
+
+With A the mean over the rows of diag(p) - p p^T and G the Gram matrix of the standardised features, the Hessian is
+close to the Kronecker product of A and G plus the ridge R; where every row has the same probabilities, so at the start,
+it is that. G is made once, A again at each Newton iteration. In the eigenvectors of A the classes come apart into one
+system (mu G + R) x = r for each eigenvalue mu. Boehning's bound, A = (I - 1 1^T / K) / 2, does not follow the
+probabilities as they become confident.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+import scipy.linalg
+
+from softgrad.linear_model.objective import Array, Curvature, SoftmaxObjective, zero_sum_basis
+
+# Up to this many unknowns the whole Hessian is cheaper than the products with it that it saves.
+_LARGEST_HESSIAN = 128
+# A factor of this order takes 128 MiB.
+LARGEST_FACTOR = 4096
+
+Solver = Callable[[Array], Array]
+
+
+class Preconditioner(Protocol):
+    """An approximate inverse of the Hessian on the directions that sum to zero over the classes."""
+
+    name: str
+
+    def update(self, curvature: Curvature) -> None:
+        """Move to the Hessian of another point."""
+
+    def apply(self, residual: Array) -> Array:
+        """The approximate inverse times a residual (K, P)."""
+
+
+def choose_preconditioner(objective: SoftmaxObjective) -> Preconditioner:
+    """By the shape of the data alone."""
+    classes, columns = objective.shape
+    if (classes - 1) * columns <= _LARGEST_HESSIAN:
+        return HessianPreconditioner(objective)
+    if objective.X.shape[1] <= LARGEST_FACTOR:
+        return GramPreconditioner(objective)
+    return DiagonalPreconditioner(objective)
+
+
+class HessianPreconditioner:
+    """The Hessian itself, factorised at every Newton iteration."""
+
+    name = "newton-cholesky"
+
+    def __init__(self, objective: SoftmaxObjective) -> None:
+        self._basis = zero_sum_basis(objective.n_classes)
+
+    def update(self, curvature: Curvature) -> None:
+        self._solve = _cholesky_solver(curvature.hessian(self._basis))
+
+    def apply(self, residual: Array) -> Array:
+        reduced = self._basis.T @ residual
+        return self._basis @ self._solve(reduced.reshape(1, -1)).reshape(reduced.shape)
+
+
+class _KroneckerPreconditioner(ABC):
+    """The Kronecker product of A and one form of G, which a subclass brings in, plus R."""
+
+    name: str
+
+    def __init__(self, objective: SoftmaxObjective) -> None:
+        self._features = objective.X.shape[1]
+        self._ridge = objective.ridge[: self._features]
+        self._basis = zero_sum_basis(objective.n_classes)
+        self._solvers: dict[int, Solver] = {}
+
+    @abstractmethod
+    def _solver(self, eigenvalue: float) -> Solver:
+        """Solves (eigenvalue * G + R) x = r for rows r, (m, d)."""
+
+    def update(self, curvature: Curvature) -> None:
+        eigenvalues, eigenvectors = np.linalg.eigh(self._basis.T @ curvature.class_covariance() @ self._basis)
+        # All of them are 0 where every row is certain to the last bit.
+        largest = max(eigenvalues[-1], 1e-290)
+        self._eigenvalues = np.maximum(eigenvalues, 1e-14 * largest)
+        self._eigenvectors = self._basis @ eigenvectors
+        # Eigenvalues within a factor of 4 share a factor, at a power of 4, so that later iterations find it again.
+        self._levels = np.rint(np.log2(self._eigenvalues) / 2).astype(int)
+        self._solvers = {
+            level: self._solvers.get(level) or self._solver(4.0**level) for level in np.unique(self._levels).tolist()
+        }
+
+    def apply(self, residual: Array) -> Array:
+        rotated = self._eigenvectors.T @ residual
+        # The intercept, if there is one, does not mix with centred features, and has no ridge.
+        solved = rotated / self._eigenvalues[:, None]
+        for level, solve in self._solvers.items():
+            chosen = self._levels == level
+            solved[chosen, : self._features] = solve(rotated[chosen, : self._features])
+        result: Array = self._eigenvectors @ solved
+        return result
+
+
+class GramPreconditioner(_KroneckerPreconditioner):
+    """The whole Gram matrix, by Cholesky factors."""
+
+    name = "newton-cg, Gram matrix"
+
+    def __init__(self, objective: SoftmaxObjective) -> None:
+        super().__init__(objective)
+        self._gram = objective.gram()
+
+    def _solver(self, eigenvalue: float) -> Solver:
+        return _cholesky_solver(eigenvalue * self._gram + np.diag(self._ridge))
+
+
+class DiagonalPreconditioner(_KroneckerPreconditioner):
+    """The diagonal of the Gram matrix, where the whole would be too large."""
+
+    name = "newton-cg, diagonal"
+
+    def __init__(self, objective: SoftmaxObjective) -> None:
+        super().__init__(objective)
+        self._diagonal = objective.gram_diagonal()
+
+    def _solver(self, eigenvalue: float) -> Solver:
+        diagonal = eigenvalue * self._diagonal + self._ridge
+        return lambda right: right / diagonal
+
+
+def _cholesky_solver(matrix: Array) -> Solver:
+    """Solves with a matrix that is positive definite but for rounding, for right-hand sides in rows."""
+    diagonal = np.diag(matrix).copy()
+    lift = 1e-14
+    while True:
+        # Collinear features and next to no penalty; relative to the diagonal, so that no feature's unit matters.
+        np.fill_diagonal(matrix, diagonal * (1.0 + lift))
+        try:
+            factor = scipy.linalg.cho_factor(matrix, lower=True, check_finite=False)
+        except np.linalg.LinAlgError:
+            if lift > 1.0:
+                raise
+            lift *= 100
+        else:
+            return lambda right: scipy.linalg.cho_solve(factor, right.T, check_finite=False).T

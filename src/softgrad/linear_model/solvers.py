@@ -1,0 +1,196 @@
+"""Truncated Newton: conjugate gradients for the direction, and a line search that knows rounding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from softgrad.linear_model.objective import Array, Curvature, SoftmaxObjective, centred
+from softgrad.linear_model.preconditioners import Preconditioner
+
+# Products with the Hessian for one direction; a direction that is cut off here is still one of descent.
+_MOST_PRODUCTS = 1000
+_MOST_TRIALS = 40
+_SUFFICIENT_DECREASE = 1e-4
+
+
+@dataclass(frozen=True)
+class IterationReport:
+    """What a callback of `SoftmaxRegression` is given after each iteration.
+
+    Attributes
+    ----------
+    iteration : int
+        1 after the first.
+    max_iter : int
+        The most iterations that there will be.
+    objective : float
+        The objective after the iteration: mean loss per unit of row weight, plus the penalty in the same unit.
+    relative_gap : float
+        The estimate that is compared with `tol`: (objective - optimum) / objective at the point the iteration
+        started from. What is left after the iteration is smaller.
+
+    Examples
+    --------
+    >>> from softgrad.linear_model import IterationReport
+    >>> IterationReport(iteration=1, max_iter=100, objective=0.5, relative_gap=0.25).relative_gap
+    0.25
+    """
+
+    iteration: int
+    max_iter: int
+    objective: float
+    relative_gap: float
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Where the iteration ended; `obstacle` says why if that is not the optimum to within the tolerance."""
+
+    theta: Array
+    objectives: list[float]
+    iterations: int
+    relative_gap: float
+    obstacle: str | None
+
+
+class _Point(NamedTuple):
+    theta: Array
+    value: float
+    gradient: Array
+
+    def is_finite(self) -> bool:
+        return bool(np.isfinite(self.value) and np.isfinite(self.gradient).all())
+
+
+def minimise(
+    objective: SoftmaxObjective,
+    preconditioner: Preconditioner,
+    start: Array,
+    *,
+    tol: float,
+    max_iter: int,
+    report: Callable[[IterationReport], object],
+) -> Solution:
+    """The minimum of the objective.
+
+    Each iteration solves H x = -g by conjugate gradients. How far the objective is above its minimum is estimated by
+    the decrease of the quadratic model, g^T H^-1 g / 2. The step is taken in any case, and the iteration ends when the
+    estimate divided by the objective is at most `tol`.
+
+    Raises
+    ------
+    FloatingPointError
+        The objective or its gradient at the start is not finite.
+    """
+    # Trial points that overflow are seen by their values.
+    with np.errstate(over="ignore", invalid="ignore"):
+        point = _evaluate(objective, start)
+        if not point.is_finite():
+            raise FloatingPointError(
+                f"the objective at the starting point is {point.value}: the scores overflow {objective.X.dtype}"
+            )
+        objectives = [point.value]
+        gap = decrease = np.inf
+        for iteration in range(1, max_iter + 1):
+            curvature = objective.curvature(point.theta)
+            preconditioner.update(curvature)
+            before = decrease
+            direction, decrease = _newton_direction(curvature, preconditioner, point, _forcing(gap))
+            gap = _relative_gap(decrease, before, point.value)
+            close = gap <= tol
+            found = _line_search(objective, point, direction)
+            if found is not None and not (close and found.value > point.value):
+                point = found
+            objectives.append(point.value)
+            report(IterationReport(iteration, max_iter, point.value, gap))
+            if close:
+                return Solution(point.theta, objectives, iteration, gap, None)
+            if found is None:
+                obstacle = f"no step along the Newton direction lowers the objective as {objective.X.dtype} computes it"
+                return Solution(point.theta, objectives, iteration, gap, obstacle)
+    return Solution(point.theta, objectives, max_iter, gap, f"max_iter={max_iter} iterations were not enough")
+
+
+def _evaluate(objective: SoftmaxObjective, theta: Array) -> _Point:
+    return _Point(theta, *objective.value_and_gradient(theta))
+
+
+def _relative_gap(decrease: float, before: float, value: float) -> float:
+    """How far above the optimum, relative to the objective, from the last two decreases that the model promised.
+
+    Where these fall slowly the model holds only nearby, and what is still to come is taken as a geometric series.
+    """
+    if not decrease > 0:
+        return 0.0
+    ratio = min(decrease / before, 0.9)
+    return decrease / (1.0 - ratio) / value
+
+
+def _forcing(gap: float) -> float:
+    """How much of the model's decrease may be missed: little enough for fast convergence near the optimum."""
+    return float(np.clip(0.5 * np.sqrt(gap), 0.01, 0.1))
+
+
+def _newton_direction(
+    curvature: Curvature, preconditioner: Preconditioner, point: _Point, forcing: float
+) -> tuple[Array, float]:
+    """An approximate solution of H x = -g, and an estimate from above of g^T H^-1 g / 2."""
+    direction = np.zeros_like(point.gradient)
+    residual = -point.gradient
+    step = preconditioned = centred(preconditioner.apply(residual))
+    product = float(np.vdot(residual, preconditioned))
+    decrease = last = 0.0
+    for count in range(1, _MOST_PRODUCTS + 1):
+        curved = curvature.product(step)
+        bend = float(np.vdot(step, curved))
+        if not (product > 0 and bend > 0):
+            break
+        length = product / bend
+        direction = direction + length * step
+        residual = residual - length * curved
+        last = 0.5 * length * product
+        decrease += last
+        # What is still to come is taken to be less than `count` times the last part.
+        if count * last <= forcing * decrease:
+            break
+        # The objective is positive: a model that promises more is left before it leads astray.
+        if decrease > point.value:
+            break
+        preconditioned = centred(preconditioner.apply(residual))
+        product, before = float(np.vdot(residual, preconditioned)), product
+        step = preconditioned + (product / before) * step
+    return direction, decrease + count * last
+
+
+def _line_search(objective: SoftmaxObjective, origin: _Point, direction: Array) -> _Point | None:
+    """A point along the direction that is lower; None if there is none, to within rounding."""
+    slope = float(np.vdot(origin.gradient, direction))
+    noise = 8 * float(np.finfo(objective.X.dtype).eps) * origin.value
+
+    def trial_at(length: float) -> tuple[_Point, float]:
+        trial = _evaluate(objective, origin.theta + length * direction)
+        return trial, float(np.vdot(trial.gradient, direction))
+
+    length = 1.0
+    for _ in range(_MOST_TRIALS):
+        trial, trial_slope = trial_at(length)
+        lower = trial.value <= origin.value + _SUFFICIENT_DECREASE * length * slope
+        # The objective is convex: a slope that has come closer to zero tells of a decrease that its value cannot show.
+        flatter = trial.value <= origin.value + noise and abs(trial_slope) <= 0.8 * abs(slope)
+        if trial.is_finite() and (lower or flatter):
+            break
+        length /= 2
+    else:
+        return None
+    # Where the classes are nearly separable the optimum is far out, and the Newton step much too short.
+    while trial_slope < 0.25 * slope and length < 1e3:
+        length *= float(np.clip(slope / min(slope - trial_slope, -1e-300), 1.5, 4.0))
+        further, trial_slope = trial_at(length)
+        if not (further.is_finite() and further.value < trial.value):
+            break
+        trial = further
+    return trial
