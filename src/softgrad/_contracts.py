@@ -77,7 +77,7 @@ def output_for(x: Floating, out: Floating | None) -> Floating:
 
 
 def _may_overlap_itself(array: Floating) -> bool:
-    """False where each dimension, by growing stride, steps over all that the smaller ones reach, as slices always do."""
+    """False where each dimension, by growing stride, steps over all that the smaller ones reach, as in any slice."""
     if array.size == 0:
         return False
     reach = array.itemsize
