@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 
 class Problem(NamedTuple):
@@ -18,6 +18,11 @@ class Problem(NamedTuple):
 
 
 LABEL_KINDS = ("indices", "probabilities")
+
+
+def one_hot(labels: ArrayLike, classes: int, dtype: np.dtype) -> NDArray:
+    """Rows of zeros with a one at each label; without the identity matrix, which is large for many classes."""
+    return (np.asarray(labels)[..., None] == np.arange(classes)).astype(dtype)
 
 
 def draw_problem(rng: np.random.Generator, rows: int, classes: int, dtype: np.dtype) -> Problem:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import softgrad as sg
+from tests.losses.problems import one_hot
 from tests.oracles.bounds import DTYPES, GRADIENT, LOSS
 from tests.oracles.edge_cases import edge_cases_without_where
 from tests.oracles.inputs import BLOCK, LANES, fresh_rng
@@ -21,7 +22,7 @@ kinds = pytest.mark.parametrize("kind", ["index", "one-hot"])
 
 
 def labels_for(kind, label, size, dtype):
-    return label if kind == "index" else np.eye(size, dtype=dtype)[label]
+    return label if kind == "index" else one_hot(label, size, dtype)
 
 
 @kinds
@@ -46,7 +47,7 @@ def test_among_ordinary_rows(case, dtype, kind):
     struck = np.arange(LANES[dtype] + 9) % 3 == 1
     x = np.where(struck[:, None], case.row(dtype), ordinary)
     index = np.where(struck, case.label, classes - 1)
-    labels = index if kind == "index" else np.eye(classes, dtype=dtype)[index]
+    labels = index if kind == "index" else one_hot(index, classes, dtype)
     losses = sg.cross_entropy(x, labels, reduction="none")
     _, gradient = sg.cross_entropy.value_and_grad(x, labels, reduction="sum")
     for row, rows, label in ((case.row(dtype), struck, case.label), (ordinary, ~struck, classes - 1)):
@@ -80,7 +81,7 @@ def test_an_ignored_row_is_exactly_zero_whatever_it_holds(case, dtype, kind):
     if kind == "index":
         labels, options = np.array([-100, 0]), {"ignore_index": -100}
     else:
-        labels = np.eye(len(case.x), dtype=dtype)[[case.label, 0]]
+        labels = one_hot([case.label, 0], len(case.x), dtype)
         options = {"sample_weight": np.array([0.0, 1.0])}
     for reduction in ("mean", "sum"):
         for normalizer in ("weights", "count"):

@@ -9,7 +9,7 @@ import pytest
 
 import softgrad as sg
 from softgrad import reference
-from tests.losses.problems import LABEL_KINDS, draw_problem, option_values
+from tests.losses.problems import LABEL_KINDS, draw_problem, one_hot, option_values
 from tests.oracles import generate
 from tests.oracles.bounds import DTYPES, FLOAT64
 from tests.oracles.inputs import fresh_rng
@@ -137,9 +137,9 @@ def test_an_index_equals_its_one_hot_row(names, dtype):
         problem = draw_problem(rng, rows, classes, dtype)
         values = option_values(rng, problem)
         options = {name: values[name] for name in names}
-        one_hot = np.eye(classes, dtype=dtype)[problem.indices]
+        rows_of_ones = one_hot(problem.indices, classes, dtype)
         by_index, index_gradient = sg.cross_entropy.value_and_grad(problem.logits, problem.indices, **options)
-        by_row, row_gradient = sg.cross_entropy.value_and_grad(problem.logits, one_hot, **options)
+        by_row, row_gradient = sg.cross_entropy.value_and_grad(problem.logits, rows_of_ones, **options)
         eps = np.finfo(dtype).eps
         np.testing.assert_allclose(by_row, by_index, rtol=4 * eps)
         scale = np.max(np.abs(index_gradient), axis=-1, keepdims=True)

@@ -10,7 +10,7 @@ import pytest
 
 import softgrad as sg
 from softgrad import reference
-from tests.losses.problems import LABEL_KINDS
+from tests.losses.problems import LABEL_KINDS, one_hot
 from tests.oracles.bounds import DTYPES, FLOAT64
 from tests.oracles.inputs import fresh_rng
 
@@ -44,7 +44,7 @@ def draw(rng, size, dtype, kind="indices"):
     bias = rng.standard_normal(classes).astype(dtype)
     labels = rng.integers(classes, size=rows)
     if kind == "probabilities":
-        labels = (rng.uniform(0.0, 1.0, (rows, classes)) + np.eye(classes)[labels]).astype(dtype)
+        labels = rng.uniform(0.0, 1.0, (rows, classes)).astype(dtype) + one_hot(labels, classes, dtype)
     return Operands(hidden, weight, labels, bias)
 
 
