@@ -35,21 +35,20 @@ class _Malformed(Exception):
 
 def save_model(model: Model, path: Path) -> None:
     """Write the model; the file appears whole or not at all."""
-    description = json.dumps(
-        {
-            "format": FORMAT,
-            "softgrad": softgrad.__version__,
-            "target": model.target,
-            "columns": [asdict(column) for column in model.columns],
-            "classes": asdict(model.classes),
-            "training": model.training,
-        },
-        allow_nan=False,
-    )
     tensors = {"coef": np.ascontiguousarray(model.coef), "intercept": np.ascontiguousarray(model.intercept)}
-    metadata = {"softgrad": description, "sha256": _checksum(tensors, description)}
+    description = {
+        "format": FORMAT,
+        "softgrad": softgrad.__version__,
+        "target": model.target,
+        "columns": [asdict(column) for column in model.columns],
+        "classes": asdict(model.classes),
+        "training": model.training,
+    }
+    description["sha256"] = _checksum(tensors, description)
+    # One entry, since safetensors writes several in an order that differs from run to run.
+    content = save(tensors, {"softgrad": json.dumps(description, allow_nan=False)})
     with replacing(path) as file:
-        file.write(save(tensors, metadata))
+        file.write(content)
 
 
 def load_model(path: Path) -> Model:
@@ -71,19 +70,21 @@ def load_model(path: Path) -> Model:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
 
 
-def _checksum(tensors: Mapping[str, Float64Array], description: str) -> str:
-    digest = hashlib.sha256(description.encode("utf-8"))
+def _checksum(tensors: Mapping[str, Float64Array], description: Mapping[str, Any]) -> str:
+    """SHA-256 of the description as JSON with sorted keys, then of each tensor's name, dtype, shape and bytes."""
+    digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode("ascii"))
     for name in sorted(tensors):
-        digest.update(f"\n{name} {tensors[name].dtype.str} {tensors[name].shape}\n".encode())
+        digest.update(f"\n{name} {tensors[name].dtype.str} {tensors[name].shape}\n".encode("ascii"))
         digest.update(tensors[name].tobytes())
     return digest.hexdigest()
 
 
-def _content(path: Path) -> tuple[Any, dict[str, Float64Array]]:
+def _content(path: Path) -> tuple[dict[str, Any], dict[str, Float64Array]]:
     try:
         with safe_open(path, framework="np") as file:
-            metadata = file.metadata() or {}
-            _expect("softgrad" in metadata, "its metadata has no entry softgrad")
+            text = (file.metadata() or {}).get("softgrad")
+            if text is None:
+                raise _Malformed("its metadata has no entry softgrad")
             names = sorted(file.keys())
             _expect(names == ["coef", "intercept"], f"it holds the tensors {names}")
             for name in names:
@@ -92,22 +93,26 @@ def _content(path: Path) -> tuple[Any, dict[str, Float64Array]]:
             tensors = {name: file.get_tensor(name) for name in names}
     except SafetensorError as error:
         raise _Malformed(str(error)) from None
-    text = metadata["softgrad"]
-    _expect(metadata.get("sha256") == _checksum(tensors, text), "the checksum does not match, it was changed")
     try:
-        return json.loads(text, parse_constant=_no_constant), tensors
+        description = json.loads(text, parse_constant=_no_constant)
+        if not isinstance(description, dict):
+            raise _Malformed("its description is no object")
+        stated = description.pop("sha256", None)
+        matches = stated == _checksum(tensors, description)
     except (ValueError, RecursionError) as error:
         raise _Malformed(f"its description is not JSON: {error}") from None
+    _expect(matches, "the checksum does not match, it was changed")
+    return description, tensors
 
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no number")
 
 
-def _model(description: Any, tensors: Mapping[str, Float64Array]) -> Model:
-    _expect(isinstance(description, dict), "its description is no object")
+def _model(description: Mapping[str, Any], tensors: Mapping[str, Float64Array]) -> Model:
     form = description.get("format")
-    _expect(type(form) is int, "its description has no format number")
+    if type(form) is not int:
+        raise _Malformed("its description has no format number")
     _expect(form <= FORMAT, f"it has format {form}, this softgrad reads up to format {FORMAT}")
     _expect(form == FORMAT, f"there is no format {form}")
     columns = tuple(_column(entry) for entry in _list(description, "columns"))
@@ -115,7 +120,8 @@ def _model(description: Any, tensors: Mapping[str, Float64Array]) -> Model:
     _expect(len({column.name for column in columns}) == len(columns), "a column occurs twice")
     classes = _classes(description.get("classes"))
     training = description.get("training")
-    _expect(isinstance(training, dict), "it has no record of the training")
+    if not isinstance(training, dict):
+        raise _Malformed("it has no record of the training")
     shape = (len(classes.labels), sum(column.width for column in columns))
     coef, intercept = tensors["coef"], tensors["intercept"]
     _expect(coef.shape == shape, f"coef has shape {coef.shape}, the columns and classes need {shape}")
@@ -150,6 +156,8 @@ def _classes(entry: Any) -> Classes:
     _expect(labels == sorted(set(labels)), "its classes are not in order")
     if kind == "text":
         labels = [_text(label, "a class") for label in labels]
+    if kind == "integer":
+        _expect(labels[0] >= -(2**63) and labels[-1] < 2**63, "a class is out of range")
     return Classes(kind, tuple(labels))
 
 

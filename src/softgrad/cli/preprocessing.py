@@ -98,12 +98,10 @@ def learn(values: Values, names: Sequence[str], rows: IntArray) -> tuple[Column,
 
 
 def _learn_text(name: str, column: Words, rows: IntArray) -> TextColumn:
-    categories = tuple(column.vocabulary[code] for code in np.unique(column.codes[rows]))
-    if len(categories) > MOST_CATEGORIES:
-        raise UserError(
-            f"column {name!r} holds {len(categories)} different texts; at most {MOST_CATEGORIES} can be encoded"
-        )
-    return TextColumn(name, categories)
+    count = len(column.vocabulary)
+    if count > MOST_CATEGORIES:
+        raise UserError(f"column {name!r} holds {count} different texts; at most {MOST_CATEGORIES} can be encoded")
+    return TextColumn(name, tuple(column.vocabulary[code] for code in np.unique(column.codes[rows])))
 
 
 def _learn_number(name: str, values: Float64Array) -> NumberColumn:
