@@ -119,8 +119,8 @@ def log_softmax_vjp(
     g = np.where(allowed, to_rows(cotangent, axis), 0.0)
     total = np.sum(g, axis=-1, keepdims=True)
     others = np.sum(np.where(row.first_maximum, 0.0, g), axis=-1, keepdims=True)
-    # g_k - p_k total, with 1 - p_k = R / (1 + R) taken out before it can cancel.
-    at_maximum = total * (row.rest / (1.0 + row.rest)) - others
+    # g_k - p_k (g_k + others), with 1 - p_k = R / (1 + R) taken out before it can cancel.
+    at_maximum = g * (row.rest / (1.0 + row.rest)) - p * others
     change = np.where(row.first_maximum, at_maximum, g - p * total) / temperature
     return from_rows(np.where(allowed, change, 0.0), shape, axis)
 
