@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
-from tests.cli.conftest import animals, fails, run, set_cell, succeeds, with_column, write
+from tests.cli.conftest import animals, fails, set_cell, succeeds, with_column, write
 
 Trained = tuple[Path, Path]
 
@@ -184,14 +184,19 @@ def test_values_that_cannot_be_scored(
     assert not (in_folder / "out.csv").exists()
 
 
-def test_values_beyond_all_bounds(trained: Trained, in_folder: Path) -> None:
-    write(set_cell(animals(), "weight", 9, 1e308), in_folder / "data.parquet")
-    outcome = run("predict", trained[0], "data.parquet")
-    if outcome.status == 0:
-        probabilities = table_of(outcome.stdout)[1][8]
-        assert sorted(probabilities) == [0.0, 0.0, 1.0]
-    else:
-        assert outcome.stderr == "softgrad: row 9 is too far from the training data to be scored\n"
+def test_values_far_beyond_the_training_data(in_folder: Path) -> None:
+    for size, model in [(1e-3, "small"), (4.0, "large")]:
+        data = pa.table({"x": size * (np.arange(40) % 2) + 0.01 * size * np.arange(40), "y": [0, 1] * 20})
+        write(data, in_folder / "data.parquet")
+        succeeds("train", "data.parquet", "--target", "y", "-C", 1e6, "--model", model)
+    write(pa.table({"x": [0.0, 1e300, -1e300]}), in_folder / "far.parquet")
+    _, probabilities, _ = table_of(succeeds("predict", "large", "far.parquet").stdout)
+    assert probabilities[1:].tolist() == [[0.0, 1.0], [1.0, 0.0]]
+    write(pa.table({"x": [0.0, 1e308], "y": [0, 1]}), in_folder / "farther.parquet")
+    expected = "row 2 is too far from the training data to be scored"
+    assert fails("predict", "large", "farther.parquet") == expected
+    assert fails("evaluate", "large", "farther.parquet", "--target", "y") == expected
+    assert fails("predict", "small", "farther.parquet") == "column 'x', row 2: too large to standardise"
 
 
 def test_labels_that_the_model_does_not_know(trained: Trained, in_folder: Path) -> None:

@@ -15,7 +15,7 @@ def main() -> None:
     """Run the command on the arguments of this process."""
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
-        print(f'softgrad: {", ".join(missing)} not installed: pip install "softgrad[cli]"', file=sys.stderr)
+        print(f'softgrad: not installed: {", ".join(missing)}; pip install "softgrad[cli]"', file=sys.stderr)
         sys.exit(2)
     from softgrad.cli.app import app
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +56,9 @@ class Model:
         estimator.intercept_ = self.intercept
         estimator.classes_ = np.arange(len(self.classes.labels))
         estimator.n_features_in_ = self.coef.shape[1]
-        probabilities: Float64Array = estimator.predict_proba(features)
+        # An overflow shows in the result.
+        with np.errstate(over="ignore", invalid="ignore"):
+            probabilities: Float64Array = estimator.predict_proba(features)
         finite = np.isfinite(probabilities).all(axis=1)
         if not finite.all():
             raise UserError(f"row {int(finite.argmin()) + 1} is too far from the training data to be scored")
@@ -66,5 +69,8 @@ class Model:
         predicted = self.probabilities(features).argmax(axis=1)
         classes = len(self.classes.labels)
         confusion = np.bincount(codes * classes + predicted, minlength=classes**2).reshape(classes, classes)
-        loss = softgrad.linear_cross_entropy(features, self.coef, codes, self.intercept)
-        return Scores(float(loss), confusion)
+        with np.errstate(over="ignore", invalid="ignore"):
+            loss = float(softgrad.linear_cross_entropy(features, self.coef, codes, self.intercept))
+        if not math.isfinite(loss):
+            raise UserError("the loss is infinite: a row is too far from the training data")
+        return Scores(loss, confusion)

@@ -65,13 +65,14 @@ def _draw_confusion(figure: Figure, axes: Axes, names: Sequence[str], confusion:
         axes.set_xticks(range(count), short, rotation=90 if steep else 0, parse_math=False)
         axes.set_yticks(range(count), short, parse_math=False)
     if count <= MOST_WITH_COUNTS:
+        # Cells of the widest numbers just touch at this size.
+        size = min(10.0, 360.0 / (count * len(str(confusion.max()))))
         for (row, column), value in np.ndenumerate(confusion):
+            color = "white" if shares[row, column] > 0.5 else "black"
             if value:
-                axes.text(
-                    column, row, str(value), ha="center", va="center",
-                    color="white" if shares[row, column] > 0.5 else "black",
-                )  # fmt: skip
+                axes.text(column, row, str(value), ha="center", va="center", color=color, fontsize=size)
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= 16 else name[:15] + "…"
+    """The beginning and the end of a long name: either may be what tells it from the others."""
+    return name if len(name) <= 16 else f"{name[:8]}…{name[-7:]}"

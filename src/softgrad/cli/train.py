@@ -18,7 +18,6 @@ from softgrad.cli.errors import UserError, listing
 from softgrad.cli.files import check_destination
 from softgrad.cli.model import Model, Scores
 from softgrad.cli.model_file import save_model
-from softgrad.cli.plots import draw_training
 from softgrad.cli.progress import training_progress
 from softgrad.cli.report import Output, confusion_as_json
 from softgrad.cli.tables import Float64Array, IntArray, Table
@@ -103,6 +102,9 @@ def train(request: Request, output: Output) -> None:
         save_model(model, request.model)
         output.line(f"model written to {request.model}")
     if request.plot is not None:
+        # matplotlib takes as long to import as a small training takes.
+        from softgrad.cli.plots import draw_training
+
         end = "converged" if estimator.converged_ else "not converged"
         title = f"{Path(request.data).name}: {estimator.solver_}, {estimator.n_iter_} iterations, {end}"
         draw_training(request.plot, title, estimator.loss_curve_, classes.names, confusion.confusion, f"{shown} rows")
@@ -126,11 +128,9 @@ def train(request: Request, output: Output) -> None:
 
 
 def _target(table: Table, asked: str | None) -> str:
-    if asked is None and table.target is None:
+    target = table.target if asked is None else asked
+    if target is None:
         raise UserError(f"which column is the target? Say --target; the columns are {listing(table.names)}")
-    target = asked if asked is not None else str(table.target)
-    if target not in table.names:
-        raise UserError(f"{table.source} has no column {target!r}; its columns are {listing(table.names)}")
     return target
 
 
