@@ -75,7 +75,8 @@ def read(table: Table, names: Sequence[str]) -> Values:
 
 def read_known(table: Table, columns: Sequence[Column]) -> Values:
     """The columns that a model was trained on, read as what they were then."""
-    lacking = [column.name for column in columns if column.name not in table.names]
+    present = set(table.names)
+    lacking = [column.name for column in columns if column.name not in present]
     if lacking:
         raise UserError(
             f"{table.source} lacks the column{'s' if len(lacking) > 1 else ''} {listing(map(repr, lacking))} "

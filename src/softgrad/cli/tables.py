@@ -6,6 +6,7 @@ then, and what a column holds is decided from all of it: no guess from its first
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,7 @@ class Table:
             ) from None
 
     def _column(self, name: str) -> pa.ChunkedArray:
-        if name not in self.names:
+        if self.data.schema.get_field_index(name) < 0:
             raise UserError(f"{self.source} has no column {name!r}; its columns are {listing(self.names)}")
         return self.data.column(name)
 
@@ -151,8 +152,7 @@ def load(source: str) -> Table:
             data = _read(stream, ending[0])
     except (pa.ArrowException, OSError, EOFError) as error:
         raise UserError(f"cannot read {source}: {str(error).strip()}") from None
-    names = data.column_names
-    repeated = [name for index, name in enumerate(names) if name in names[:index]]
+    repeated = [name for name, count in Counter(data.column_names).items() if count > 1]
     if repeated:
         raise UserError(f"{source} has two columns named {repeated[0]!r}")
     if data.num_rows == 0:
