@@ -25,6 +25,16 @@ def one_hot(labels: ArrayLike, classes: int, dtype: np.dtype) -> NDArray:
     return (np.asarray(labels)[..., None] == np.arange(classes)).astype(dtype)
 
 
+def row_scale(gradient: NDArray) -> NDArray:
+    """The size of each row of a gradient Q p - q, to measure errors against; keeps the last axis.
+
+    Where a row happens to have p close to q it cancels as a whole, and the rounding of its terms shows: such a row is
+    measured against a sixteenth of the largest.
+    """
+    largest = np.max(np.abs(gradient), axis=-1, keepdims=True)
+    return np.maximum(largest, np.max(largest) / 16)
+
+
 def draw_problem(rng: np.random.Generator, rows: int, classes: int, dtype: np.dtype) -> Problem:
     """Logits of scale 3, labels of every class, probabilities with zeros that need not sum to 1."""
     logits = (3.0 * rng.standard_normal((rows, classes))).astype(dtype)

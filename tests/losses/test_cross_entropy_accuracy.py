@@ -70,6 +70,13 @@ def test_a_long_row(family, dtype):
 
 
 @dtypes
+@pytest.mark.parametrize("family", ["normal 5", "dominant 17"])
+def test_a_row_of_a_million(family, dtype):
+    x = FAMILIES[family](fresh_rng(), (1, 2**20), dtype)
+    check(x, np.argmax(x, axis=1), f"{family}, 2^20 classes")
+
+
+@dtypes
 @pytest.mark.parametrize("gap", [11, 17, 30])
 def test_dominant_logit_over_many_equal_ones(gap, dtype):
     count = 2**17
