@@ -4,6 +4,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +19,9 @@ using namespace softgrad;
 
 namespace {
 
+using Axes = std::vector<int>;
+constexpr double no_softcap = std::numeric_limits<double>::infinity();
+
 class Array {
   public:
     enum Access { read, write };
@@ -30,20 +34,19 @@ class Array {
     Array(const Array&) = delete;
     Array& operator=(const Array&) = delete;
 
-    bool is_double() const { return is('d'); }
+    char format() const { return view_.format[0] == 'q' ? 'l' : view_.format[0]; }
+
     template <class T>
-    T* contiguous(char format) const {
-        if (!is(format) || !PyBuffer_IsContiguous(&view_, 'C')) throw nb::type_error("softgrad._core: wrong buffer");
+    T* contiguous(char wanted) const {
+        if (format() != wanted || !PyBuffer_IsContiguous(&view_, 'C')) throw nb::type_error("softgrad._core: wrong buffer");
         return static_cast<T*>(view_.buf);
     }
 
     Elements elements() const {
-        check_floating();
         return {static_cast<char*>(view_.buf), Walk(dimensions([](int) { return true; }))};
     }
 
-    RowView rows(const std::vector<int>& axes) const {
-        check_floating();
+    RowView rows(const Axes& axes) const {
         auto is_class = [&](int d) {
             for (int axis : axes)
                 if (axis == d) return true;
@@ -53,10 +56,6 @@ class Array {
     }
 
   private:
-    bool is(char format) const { return view_.format[0] == format || (format == 'l' && view_.format[0] == 'q'); }
-    void check_floating() const {
-        if (!is('f') && !is('d')) throw nb::type_error("softgrad._core: float32 or float64 expected");
-    }
     template <class Wanted>
     std::vector<Dimension> dimensions(const Wanted& wanted) const {
         std::vector<Dimension> result;
@@ -79,26 +78,57 @@ T* data_or_null(const OptionalArray& array, char format) {
     return array ? array->contiguous<T>(format) : nullptr;
 }
 
-// Calls work.operator()<T>() for the dtype of the array.
+// Calls work.operator()<S>() for the dtype of the array.
 template <class Work>
 void with_dtype(const Array& array, const Work& work) {
-    nb::gil_scoped_release unlocked;
-    if (array.is_double())
-        work.template operator()<double>();
-    else
-        work.template operator()<float>();
+    switch (array.format()) {
+#define SOFTGRAD_CASE(name, S, character)     \
+    case character: {                         \
+        nb::gil_scoped_release unlocked;      \
+        return work.template operator()<S>(); \
+    }
+        SOFTGRAD_DTYPES(SOFTGRAD_CASE)
+#undef SOFTGRAD_CASE
+    }
+    throw nb::type_error("softgrad._core: an array of another dtype");
 }
 
-void map_rows_of(RowMap function, nb::handle x, nb::handle out, const std::vector<int>& axes) {
+using Probability = double (*)(const char*);
+
+Probability probability_of(const Array& array) {
+    switch (array.format()) {
+#define SOFTGRAD_CASE(name, S, character) \
+    case character:                       \
+        return read_as_double<S>;
+        SOFTGRAD_DTYPES(SOFTGRAD_CASE)
+#undef SOFTGRAD_CASE
+    }
+    throw nb::type_error("softgrad._core: an array of another dtype");
+}
+
+// The mask is kept here for the length of the call.
+struct TransformArrays {
+    OptionalArray where;
+    Transform transform;
+
+    TransformArrays(nb::handle mask, const Axes& axes, double softcap, double temperature)
+        : where(optional_array(mask, Array::read)),
+          transform{where ? std::optional<RowView>(where->rows(axes)) : std::nullopt, softcap, temperature} {
+        if (where && where->format() != '?') throw nb::type_error("softgrad._core: a mask of another dtype");
+    }
+};
+
+void map_rows_of(RowMap function, nb::handle x, nb::handle out, const Axes& axes, nb::handle where, double temperature) {
     const Array from(x, Array::read), to(out, Array::write);
+    const TransformArrays with(where, axes, no_softcap, temperature);
     const RowView from_rows = from.rows(axes), to_rows = to.rows(axes);
-    with_dtype(from, [&]<class T>() { map_rows<T>(function, from_rows, to_rows); });
+    with_dtype(from, [&]<class S>() { map_rows<S>(function, from_rows, with.transform, to_rows); });
 }
 
 void map_elements_of(ElementMap function, nb::handle x, nb::handle out) {
     const Array from(x, Array::read), to(out, Array::write);
     const Elements from_elements = from.elements(), to_elements = to.elements();
-    with_dtype(from, [&]<class T>() { map_elements<T>(function, from_elements, to_elements); });
+    with_dtype(from, [&]<class S>() { map_elements<S>(function, from_elements, to_elements); });
 }
 
 // The parts that both forms of cross-entropy have, held for the length of the call.
@@ -107,7 +137,7 @@ struct CrossEntropyArrays {
     OptionalArray gradient, weight, upstream;
     CrossEntropyCall call;
 
-    CrossEntropyArrays(nb::handle x, const std::vector<int>& axes, nb::handle weights, nb::handle upstreams, double scale,
+    CrossEntropyArrays(nb::handle x, const Axes& axes, nb::handle weights, nb::handle upstreams, double scale,
                        nb::handle loss, nb::handle grad)
         : logits(x, Array::read),
           losses(loss, Array::write),
@@ -137,25 +167,38 @@ NB_MODULE(_core, m) {
     m.def("get_num_threads", &thread_count);
     m.def("set_num_threads", &set_thread_count, nb::arg("count"));
 
-    m.def("softmax", [](nb::handle x, nb::handle out, const std::vector<int>& axes) {
-        map_rows_of(RowMap::softmax, x, out, axes);
+    m.def("dtypes", [] {
+        std::vector<std::string> names;
+#define SOFTGRAD_NAME(name, S, character) names.push_back(#name);
+        SOFTGRAD_DTYPES(SOFTGRAD_NAME)
+#undef SOFTGRAD_NAME
+        return names;
     });
-    m.def("log_softmax", [](nb::handle x, nb::handle out, const std::vector<int>& axes) {
-        map_rows_of(RowMap::log_softmax, x, out, axes);
-    });
+
+    m.def(
+        "softmax",
+        [](nb::handle x, nb::handle out, const Axes& axes, nb::handle where, double temperature) {
+            map_rows_of(RowMap::softmax, x, out, axes, where, temperature);
+        },
+        nb::arg("x"), nb::arg("out"), nb::arg("axes"), nb::arg("where").none(), nb::arg("temperature"));
+    m.def(
+        "log_softmax",
+        [](nb::handle x, nb::handle out, const Axes& axes, nb::handle where, double temperature) {
+            map_rows_of(RowMap::log_softmax, x, out, axes, where, temperature);
+        },
+        nb::arg("x"), nb::arg("out"), nb::arg("axes"), nb::arg("where").none(), nb::arg("temperature"));
+    m.def(
+        "logsumexp",
+        [](nb::handle x, nb::handle out, const Axes& axes, nb::handle where) {
+            const Array from(x, Array::read), to(out, Array::write);
+            const TransformArrays with(where, axes, no_softcap, 1.0);
+            const RowView rows = from.rows(axes);
+            void* values = to.contiguous<void>(from.format());
+            with_dtype(from, [&]<class S>() { logsumexp<S>(rows, with.transform, static_cast<S*>(values)); });
+        },
+        nb::arg("x"), nb::arg("out"), nb::arg("axes"), nb::arg("where").none());
     m.def("sigmoid", [](nb::handle x, nb::handle out) { map_elements_of(ElementMap::sigmoid, x, out); });
     m.def("log_sigmoid", [](nb::handle x, nb::handle out) { map_elements_of(ElementMap::log_sigmoid, x, out); });
-    m.def("logsumexp", [](nb::handle x, nb::handle out, const std::vector<int>& axes) {
-        const Array from(x, Array::read), to(out, Array::write);
-        const RowView rows = from.rows(axes);
-        if (from.is_double()) {
-            double* values = to.contiguous<double>('d');
-            with_dtype(from, [&]<class T>() { logsumexp<T>(rows, reinterpret_cast<T*>(values)); });
-        } else {
-            float* values = to.contiguous<float>('f');
-            with_dtype(from, [&]<class T>() { logsumexp<T>(rows, reinterpret_cast<T*>(values)); });
-        }
-    });
     m.def("sum", [](nb::handle values) {
         const Array array(values, Array::read);
         const double* data = array.contiguous<const double>('d');
@@ -166,45 +209,61 @@ NB_MODULE(_core, m) {
 
     m.def(
         "cross_entropy",
-        [](nb::handle logits, const std::vector<int>& axes, nb::handle labels, nb::handle weight, nb::handle upstream, double scale,
+        [](nb::handle logits, const Axes& axes, nb::handle labels, nb::handle weight, nb::handle upstream, double scale,
            nb::handle losses, nb::handle gradient) {
             const CrossEntropyArrays arrays(logits, axes, weight, upstream, scale, losses, gradient);
             const Array indices(labels, Array::read);
             const int64_t* classes = indices.contiguous<const int64_t>('l');
-            with_dtype(arrays.logits, [&]<class T>() { cross_entropy<T>(arrays.call, classes); });
+            with_dtype(arrays.logits, [&]<class S>() { cross_entropy<S>(arrays.call, classes); });
         },
         nb::arg("logits"), nb::arg("axes"), nb::arg("labels"), nb::arg("weight").none(), nb::arg("upstream").none(), nb::arg("scale"),
         nb::arg("losses"), nb::arg("gradient").none());
 
     m.def(
         "soft_cross_entropy",
-        [](nb::handle logits, const std::vector<int>& axes, nb::handle labels, nb::handle probabilities, nb::handle class_weight,
-           double smoothing, nb::handle weight, nb::handle upstream, double scale, nb::handle losses, nb::handle gradient) {
+        [](nb::handle logits, const Axes& axes, nb::handle labels, nb::handle probabilities, nb::handle class_weight,
+           double smoothing, nb::handle where, double softcap, double temperature, double z_loss, nb::handle weight,
+           nb::handle upstream, double scale, nb::handle losses, nb::handle gradient) {
             const CrossEntropyArrays arrays(logits, axes, weight, upstream, scale, losses, gradient);
+            const TransformArrays with(where, axes, softcap, temperature);
             const OptionalArray indices = optional_array(labels, Array::read);
             const OptionalArray given = optional_array(probabilities, Array::read);
             const OptionalArray weights = optional_array(class_weight, Array::read);
-            Targets targets{data_or_null<const int64_t>(indices, 'l'), std::nullopt, false,
+            Targets targets{data_or_null<const int64_t>(indices, 'l'), std::nullopt, nullptr,
                             data_or_null<const double>(weights, 'd'), smoothing};
             if (given) {
                 targets.probabilities = given->rows(axes);
-                targets.probabilities_are_double = given->is_double();
+                targets.probability = probability_of(*given);
             }
-            with_dtype(arrays.logits, [&]<class T>() { soft_cross_entropy<T>(arrays.call, targets); });
+            with_dtype(arrays.logits, [&]<class S>() { soft_cross_entropy<S>(arrays.call, targets, with.transform, z_loss); });
         },
         nb::arg("logits"), nb::arg("axes"), nb::arg("labels").none(), nb::arg("probabilities").none(), nb::arg("class_weight").none(),
-        nb::arg("smoothing"), nb::arg("weight").none(), nb::arg("upstream").none(), nb::arg("scale"), nb::arg("losses"),
-        nb::arg("gradient").none());
+        nb::arg("smoothing"), nb::arg("where").none(), nb::arg("softcap"), nb::arg("temperature"), nb::arg("z_loss"),
+        nb::arg("weight").none(), nb::arg("upstream").none(), nb::arg("scale"), nb::arg("losses"), nb::arg("gradient").none());
+
+    m.def("token_logprobs", [](nb::handle logits, const Axes& axes, nb::handle labels, nb::handle logprobs, nb::handle entropies,
+                               nb::handle ranks) {
+        const Array from(logits, Array::read), indices(labels, Array::read);
+        const Array first(logprobs, Array::write), second(entropies, Array::write), third(ranks, Array::write);
+        const RowView rows = from.rows(axes);
+        const int64_t* classes = indices.contiguous<const int64_t>('l');
+        double* logprob = first.contiguous<double>('d');
+        double* entropy = second.contiguous<double>('d');
+        int64_t* rank = third.contiguous<int64_t>('l');
+        with_dtype(from, [&]<class S>() { token_logprobs<S>(rows, classes, logprob, entropy, rank); });
+    });
 
     m.def(
         "probability_weights",
-        [](nb::handle probabilities, const std::vector<int>& axes, nb::handle class_weight, nb::handle out) {
+        [](nb::handle probabilities, const Axes& axes, nb::handle class_weight, nb::handle out) {
             const Array given(probabilities, Array::read), to(out, Array::write);
             const OptionalArray weights = optional_array(class_weight, Array::read);
             const RowView rows = given.rows(axes);
+            const Probability probability = probability_of(given);
             const double* w = data_or_null<const double>(weights, 'd');
             double* result = to.contiguous<double>('d');
-            with_dtype(given, [&]<class T>() { probability_weights<T>(rows, w, result); });
+            nb::gil_scoped_release unlocked;
+            probability_weights(rows, probability, w, result);
         },
         nb::arg("probabilities"), nb::arg("axes"), nb::arg("class_weight").none(), nb::arg("out"));
 }

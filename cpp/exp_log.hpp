@@ -68,8 +68,9 @@ struct Exponential {
     Vec<T> residue, scale;  // residue * scale is what the rounding of value took away
 };
 
-template <class T>
-SOFTGRAD_INLINE Exponential<T> exp_from(Origin<T> origin, Vec<T> x) {
+// With `two_parts` of x + x_low, x_low no more than a rounding of x.
+template <class T, bool two_parts = false>
+SOFTGRAD_INLINE Exponential<T> exp_from(Origin<T> origin, Vec<T> x, [[maybe_unused]] Vec<T> x_low = Vec<T>{}) {
     using C = ExpConstants<T>;
     constexpr int degree = sizeof C::tail / sizeof(T) - 1;
     Vec<T> y = x - origin.subtract;
@@ -79,7 +80,8 @@ SOFTGRAD_INLINE Exponential<T> exp_from(Origin<T> origin, Vec<T> x) {
     const Vec<T> n = shifted - C::integer_maker;
     const Vec<T> reduced = fma(n, broadcast(-C::ln2_high), y);  // exact
     const Vec<T> t = fma(n, broadcast(-C::ln2_low), reduced);
-    const Vec<T> t_error = fma(n, broadcast(-C::ln2_low), reduced - t);
+    Vec<T> t_error = fma(n, broadcast(-C::ln2_low), reduced - t);
+    if constexpr (two_parts) t_error += x_low;
     Vec<T> q = broadcast(C::tail[degree]);
     for (int i = degree - 1; i >= 0; --i) q = fma(q, t, broadcast(C::tail[i]));
     const Vec<T> u = t + fma(t * t, q, t_error), p = T(1) + u;

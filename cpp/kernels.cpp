@@ -7,16 +7,23 @@
 #include "row_logsumexp.hpp"
 #include "row_soft_cross_entropy.hpp"
 #include "row_softmax.hpp"
+#include "row_token_logprobs.hpp"
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
 
+template <class T, bool two_parts>
+constexpr DenseKernels<T> dense = {
+    softmax_row<T, two_parts>,
+    log_softmax_row<T, two_parts>,
+    soft_cross_entropy_row<T, two_parts>,
+};
+
 template <class T>
-constexpr RowKernels<T> table = {
-    softmax_row<T>,        log_softmax_row<T>, logsumexp_row<T>,   cross_entropy_row<T>,
-    soft_cross_entropy_row<T>, map<T, Sigmoid>,    map<T, LogSigmoid>,
+constexpr RowKernels<T> rows = {
+    dense<T, false>, logsumexp_row<T>, cross_entropy_row<T>, token_logprobs_row<T>, map<T, Sigmoid>, map<T, LogSigmoid>,
 };
 
 extern const Kernels kernels;
-const Kernels kernels = {table<float>, table<double>, sum_row};
+const Kernels kernels = {rows<float>, rows<double>, dense<double, true>, log_normalizer_row, sum_row};
 
 }  // namespace softgrad::SOFTGRAD_ISA_NAME

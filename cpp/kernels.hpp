@@ -5,13 +5,25 @@
 
 namespace softgrad {
 
+// x_low: null, but for the kernels of rows in two parts.
 template <class T>
-struct RowKernels {
-    void (*softmax)(const T* x, T* out, int64_t n);
-    void (*log_softmax)(const T* x, T* out, int64_t n);
+struct DenseKernels {
+    void (*softmax)(const T* x, const T* x_low, T* out, int64_t n);
+    void (*log_softmax)(const T* x, const T* x_low, T* out, int64_t n);
+    double (*soft_cross_entropy)(const T* x, const T* x_low, int64_t n, const double* q, double z_loss, double origin, double scale,
+                                 T* gradient);
+};
+
+struct TokenRow {
+    double logprob, entropy;
+    int64_t rank;
+};
+
+template <class T>
+struct RowKernels : DenseKernels<T> {
     T (*logsumexp)(const T* x, int64_t n);
     double (*cross_entropy)(const T* x, int64_t n, int64_t target, double scale, T* gradient);
-    double (*soft_cross_entropy)(const T* x, int64_t n, const double* q, double scale, T* gradient);
+    TokenRow (*token_logprobs)(const T* x, int64_t n, int64_t target);
     void (*sigmoid)(const T* x, T* out, int64_t n);
     void (*log_sigmoid)(const T* x, T* out, int64_t n);
 };
@@ -19,6 +31,9 @@ struct RowKernels {
 struct Kernels {
     RowKernels<float> float32;
     RowKernels<double> float64;
+    // Of rows x + x_low whose maximum has no second part.
+    DenseKernels<double> two_parts;
+    void (*log_normalizer)(const double* x, const double* x_low, int64_t n, double* parts);
     double (*sum)(const double* values, int64_t n);
 };
 

@@ -104,8 +104,9 @@ struct Normalizer {
 };
 
 // Also stores the exponentials, 2^spare too large, where `exponentials` is given; it may be x itself.
-template <class T>
-inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials) {
+// With `two_parts` the row is x + x_low; its maximum must have no second part.
+template <class T, bool two_parts = false>
+inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials, [[maybe_unused]] const T* x_low = nullptr) {
     Normalizer<T> result;
     result.maximum = row_maximum(x, n);
     result.regular = is_finite(result.maximum);
@@ -123,7 +124,9 @@ inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials) {
     auto flush = [&](int vector) __attribute__((always_inline)) { sums.add(vector, terms); };
     auto visit = [&](int64_t offset, int count, int, int depth) __attribute__((always_inline)) {
         const Vec<T> v = load_or_pad(x + offset, count, T(-infinity));
-        const Exponential<T> e = exp_from(origin, v);
+        Vec<T> v_low{};
+        if constexpr (two_parts) v_low = load_or_pad(x_low + offset, count, T(0));
+        const Exponential<T> e = exp_from<T, two_parts>(origin, v, v_low);
         const Mask<T> equal = v == maximum;
         equal_count = equal ? equal_count + 1 : equal_count;
         terms.add(depth, equal ? Vec<T>{} : e.value);

@@ -1,4 +1,5 @@
-// Cross-entropy against target weights q (any sum Q): loss Q log1p(R) + sum q_j (m - x_j), gradient Q p - q, times `scale`.
+// Cross-entropy against target weights q (any sum Q): loss Q log1p(R) + sum q_j (m - x_j), gradient Q p - q, times `scale`;
+// with a z-loss of weight z on the normalizer l = logsumexp: z l^2 more, and 2 z l p.
 #pragma once
 
 #include "row_normalizer.hpp"
@@ -10,8 +11,8 @@ struct TargetSums {
 };
 
 // A class with q_j = 0 contributes exactly 0, also where x_j = -inf.
-template <class T>
-inline TargetSums target_sums(const T* x, const double* q, int64_t n, double maximum) {
+template <class T, bool two_parts>
+inline TargetSums target_sums(const T* x, [[maybe_unused]] const T* x_low, const double* q, int64_t n, double maximum) {
     LaneSums<double> total, below, distance;
     FourTerms<double> total_terms, below_terms, distance_terms;
     const Double zero{}, m = broadcast(maximum);
@@ -24,7 +25,9 @@ inline TargetSums target_sums(const T* x, const double* q, int64_t n, double max
         double logits[Simd<double>::width];
         for (int i = 0; i < Simd<double>::width; ++i) logits[i] = i < count ? static_cast<double>(x[offset + i]) : maximum;
         const Double logit = load(logits), weight = load_or_pad(q + offset, count, 0.0);
-        const Double term = weight * (m - logit);
+        Double above = m - logit;
+        if constexpr (two_parts) above -= load_or_pad(x_low + offset, count, 0.0);
+        const Double term = weight * above;
         total_terms.add(depth, weight);
         below_terms.add(depth, logit == m ? zero : weight);
         distance_terms.add(depth, weight == zero ? zero : term);
@@ -61,29 +64,33 @@ inline void subtract_targets(double* row, const double* q, int64_t n, const Norm
     }
 }
 
-// Returns the loss, unscaled. gradient may be null, or x itself.
-template <class T>
-double soft_cross_entropy_row(const T* x, int64_t n, const double* q, double scale, T* gradient) {
+// Returns the loss, unscaled. gradient may be null, or x itself. With `two_parts` the row is x + x_low. `origin` is what was
+// subtracted from the logits before; only the z-loss depends on it.
+template <class T, bool two_parts = false>
+double soft_cross_entropy_row(const T* x, const T* x_low, int64_t n, const double* q, double z_loss, double origin,
+                              double scale, T* gradient) {
     const T maximum = row_maximum(x, n);
     TargetSums sums{};
     int64_t where_maximum = 0;
     if (is_finite(maximum)) {
-        sums = target_sums(x, q, n, static_cast<double>(maximum));
+        sums = target_sums<T, two_parts>(x, x_low, q, n, static_cast<double>(maximum));
         while (x[where_maximum] != maximum) ++where_maximum;
     }
-    const Normalizer<T> row = normalize(x, n, gradient);
+    const Normalizer<T> row = normalize<T, two_parts>(x, n, gradient, x_low);
     if (!row.regular) {
         if (gradient) fill_row(gradient, n, T(not_a_number));
         return not_a_number;
     }
+    const double lse = origin + plus(static_cast<double>(row.maximum), row.log_rest);
     if (gradient) {
-        subtract_targets(gradient, q, n, row, sums.total * scale, scale);
+        subtract_targets(gradient, q, n, row, (sums.total + 2.0 * z_loss * lse) * scale, scale);
         // Where p > 1/2, Q p - q = (Q - q) - Q R / (1 + R), with Q - q summed without it, does not lose what p - 1 would.
         if (row.maxima == 1 && row.rest < 1.0)
-            gradient[where_maximum] =
-                static_cast<T>((sums.below_maximum - sums.total * (row.rest / (1.0 + row.rest))) * scale);
+            gradient[where_maximum] = static_cast<T>((sums.below_maximum - sums.total * (row.rest / (1.0 + row.rest)) +
+                                                      2.0 * z_loss * lse * row.largest.high) * scale);
     }
-    return plus(sums.distance, scaled(row.log_rest, sums.total));
+    const double loss = plus(sums.distance, scaled(row.log_rest, sums.total));
+    return z_loss == 0.0 ? loss : loss + z_loss * lse * lse;
 }
 
 // The sum of target weights; also of any row of doubles.

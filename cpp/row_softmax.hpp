@@ -5,10 +5,10 @@
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
 
-// out may be x itself.
-template <class T>
-void softmax_row(const T* x, T* out, int64_t n) {
-    const Normalizer<T> row = normalize(x, n, out);
+// out may be x itself. With `two_parts` the row is x + x_low.
+template <class T, bool two_parts = false>
+void softmax_row(const T* x, const T* x_low, T* out, int64_t n) {
+    const Normalizer<T> row = normalize<T, two_parts>(x, n, out, x_low);
     if (row.regular)
         scale_row(out, n, row, 1.0);
     else

@@ -1,6 +1,8 @@
 #include "rows.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <vector>
 
 #include "dispatch.hpp"
@@ -28,7 +30,7 @@ const RowKernels<double>& kernels<double>() {
     return instruction_set().kernels->float64;
 }
 
-enum class Use { tile, target };
+enum class Use { tile, target, staging };
 
 // Memory that a thread keeps from call to call (touching fresh pages costs more than the arithmetic on them).
 template <class T, Use use>
@@ -62,28 +64,35 @@ void for_row_ranges(int64_t rows, int64_t row_elements, const Work& work) {
 }
 
 // Entry-major, so that neighbouring rows are read and written together.
-template <class T, class Move>
+template <class S, class Move>
 void for_tile(const RowView& view, int64_t first, int64_t count, const Move& move) {
     int64_t row_offsets[tile_rows];
     view.rows.each(first, first + count, [&](int64_t r, int64_t at) { row_offsets[r - first] = at; });
     view.entries.each(0, view.entries.size(), [&](int64_t j, int64_t at) {
-        for (int64_t i = 0; i < count; ++i) move(i, j, reinterpret_cast<T*>(view.data + row_offsets[i] + at));
+        for (int64_t i = 0; i < count; ++i) move(i, j, reinterpret_cast<S*>(view.data + row_offsets[i] + at));
     });
 }
 
-template <class T>
-T* row_at(const RowView& view, int64_t row) {
-    return reinterpret_cast<T*>(view.data + view.rows.offset(row));
+// Whether a kernel can work on the rows where they stand.
+template <class S>
+bool is_direct(const RowView& view) {
+    return std::is_same_v<S, Compute<S>> && view.entries.contiguous(sizeof(S));
 }
 
-// Calls kernel(row, x, out) with contiguous rows; out is null without an output, and may be x. Rows that are not
-// contiguous pass through a tile of scratch, the same one for input and output, since every kernel works in place.
-template <class T, class Kernel>
+template <class S>
+Compute<S>* row_at(const RowView& view, int64_t row) {
+    return reinterpret_cast<Compute<S>*>(view.data + view.rows.offset(row));
+}
+
+// Calls kernel(row, x, out) with contiguous rows of the dtype that is worked in; out is null without an output, and may be
+// x. Other rows pass through a tile of scratch, the same one for input and output, since every kernel works in place.
+template <class S, class Kernel>
 void each_row(const RowView& x, const RowView* out, int64_t begin, int64_t end, const Kernel& kernel) {
+    using T = Compute<S>;
     const int64_t n = x.entries.size();
-    const bool gather = !x.contiguous_rows<T>(), scatter = out && !out->contiguous_rows<T>();
+    const bool gather = !is_direct<S>(x), scatter = out && !is_direct<S>(*out);
     if (!gather && !scatter) {
-        for (int64_t r = begin; r < end; ++r) kernel(r, row_at<T>(x, r), out ? row_at<T>(*out, r) : nullptr);
+        for (int64_t r = begin; r < end; ++r) kernel(r, row_at<S>(x, r), out ? row_at<S>(*out, r) : nullptr);
         return;
     }
     const int64_t per_tile = std::clamp<int64_t>(tile_elements / std::max<int64_t>(n, 1), 1, tile_rows);
@@ -91,21 +100,24 @@ void each_row(const RowView& x, const RowView* out, int64_t begin, int64_t end, 
     T* tile = scratch.data();
     for (int64_t first = begin; first < end; first += per_tile) {
         const int64_t count = std::min(per_tile, end - first);
-        if (gather) for_tile<T>(x, first, count, [&](int64_t i, int64_t j, const T* at) { tile[i * n + j] = *at; });
+        if (gather) for_tile<S>(x, first, count, [&](int64_t i, int64_t j, const S* at) { tile[i * n + j] = widen(*at); });
         for (int64_t i = 0; i < count; ++i) {
+            const int64_t r = first + i;
             T* staged = tile + i * n;
-            kernel(first + i, gather ? staged : row_at<T>(x, first + i), scatter ? staged : out ? row_at<T>(*out, first + i) : nullptr);
+            kernel(r, gather ? staged : row_at<S>(x, r), scatter ? staged : out ? row_at<S>(*out, r) : nullptr);
         }
-        if (scatter) for_tile<T>(*out, first, count, [&](int64_t i, int64_t j, T* at) { *at = tile[i * n + j]; });
+        if (scatter) for_tile<S>(*out, first, count, [&](int64_t i, int64_t j, S* at) { *at = narrow_to<S>(tile[i * n + j]); });
     }
 }
 
-template <class T, class RowLoss>
+// Calls row_loss(row, x, scale, gradient) for the rows that count.
+template <class S, class RowLoss>
 void each_loss(const CrossEntropyCall& call, const RowLoss& row_loss) {
+    using T = Compute<S>;
     const int64_t n = call.logits.entries.size();
     const RowView* gradient = call.gradient ? &*call.gradient : nullptr;
     for_row_ranges(call.logits.rows.size(), n, [&](int64_t begin, int64_t end) {
-        each_row<T>(call.logits, gradient, begin, end, [&](int64_t r, const T* x, T* grad) {
+        each_row<S>(call.logits, gradient, begin, end, [&](int64_t r, const T* x, T* grad) {
             const double weight = call.weight ? call.weight[r] : 1.0;
             if (weight == 0.0) {
                 call.losses[r] = 0.0;
@@ -118,91 +130,164 @@ void each_loss(const CrossEntropyCall& call, const RowLoss& row_loss) {
     });
 }
 
-template <class Probability>
-void weighted_probabilities(const RowView& probabilities, int64_t row, const double* class_weight, double* q) {
+void weighted_probabilities(const RowView& probabilities, double (*probability)(const char*), int64_t row, const double* class_weight,
+                            double* q) {
     const char* at_row = probabilities.data + probabilities.rows.offset(row);
     probabilities.entries.each(0, probabilities.entries.size(), [&](int64_t j, int64_t at) {
-        const double y = static_cast<double>(*reinterpret_cast<const Probability*>(at_row + at));
+        const double y = probability(at_row + at);
         q[j] = class_weight ? y * class_weight[j] : y;
     });
 }
 
+// The target weights of a row, spread over the classes that take part.
+void stage_target(const Targets& targets, int64_t row, int64_t n, const unsigned char* allowed, int64_t allowed_count, double* q) {
+    const double* w = targets.class_weight;
+    const double kept = 1.0 - targets.smoothing;
+    const double spread = targets.smoothing / static_cast<double>(std::max<int64_t>(allowed_count, 1));
+    if (targets.labels)
+        std::fill(q, q + n, 0.0);
+    else
+        weighted_probabilities(*targets.probabilities, targets.probability, row, w, q);
+    if (targets.smoothing != 0.0)
+        for (int64_t j = 0; j < n; ++j) q[j] = kept * q[j] + (allowed && !allowed[j] ? 0.0 : w ? spread * w[j] : spread);
+    if (targets.labels) {
+        const int64_t t = targets.labels[row];
+        q[t] += kept * (w ? w[t] : 1.0);
+    }
+}
+
 }  // namespace
 
-template <class T>
-void map_rows(RowMap function, const RowView& x, const RowView& out) {
+template <class S>
+void map_rows(RowMap function, const RowView& x, const Transform& transform, const RowView& out) {
+    using T = Compute<S>;
     const int64_t n = x.entries.size();
-    const auto kernel = function == RowMap::softmax ? kernels<T>().softmax : kernels<T>().log_softmax;
+    const bool is_log = function == RowMap::log_softmax;
+    if (transform.is_identity()) {
+        const auto kernel = is_log ? kernels<T>().log_softmax : kernels<T>().softmax;
+        for_row_ranges(x.rows.size(), n, [&](int64_t begin, int64_t end) {
+            each_row<S>(x, &out, begin, end, [&](int64_t, const T* from, T* to) { kernel(from, nullptr, to, n); });
+        });
+        return;
+    }
+    const auto& two_parts = instruction_set().kernels->two_parts;
+    const auto kernel = is_log ? two_parts.log_softmax : two_parts.softmax;
+    const T left_out = is_log ? -std::numeric_limits<T>::infinity() : T(0);
     for_row_ranges(x.rows.size(), n, [&](int64_t begin, int64_t end) {
-        each_row<T>(x, &out, begin, end, [&](int64_t, const T* from, T* to) { kernel(from, to, n); });
+        Scratch<double, Use::staging> scratch(staging_size(n));
+        each_row<S>(x, &out, begin, end, [&](int64_t r, const T* from, T* to) {
+            const StagedRow row = stage_row(from, n, transform, r, scratch.data());
+            if (row.allowed_count == 0) return static_cast<void>(std::fill(to, to + n, left_out));
+            kernel(row.high, row.low, row.high, n);
+            for (int64_t j = 0; j < n; ++j) to[j] = row.allowed && !row.allowed[j] ? left_out : static_cast<T>(row.high[j]);
+        });
     });
 }
 
-template <class T>
+template <class S>
 void map_elements(ElementMap function, const Elements& x, const Elements& out) {
+    using T = Compute<S>;
     const auto kernel = function == ElementMap::sigmoid ? kernels<T>().sigmoid : kernels<T>().log_sigmoid;
-    const bool in_place = x.walk.contiguous(sizeof(T)) && out.walk.contiguous(sizeof(T));
+    const bool direct = std::is_same_v<S, T> && x.walk.contiguous(sizeof(S)) && out.walk.contiguous(sizeof(S));
     for_row_ranges(x.walk.size(), 1, [&](int64_t begin, int64_t end) {
-        if (in_place) {
+        if (direct) {
             kernel(reinterpret_cast<const T*>(x.data) + begin, reinterpret_cast<T*>(out.data) + begin, end - begin);
             return;
         }
         Scratch<T, Use::tile> scratch(end - begin);
         T* staged = scratch.data();
-        x.walk.each(begin, end, [&](int64_t i, int64_t at) { staged[i - begin] = *reinterpret_cast<const T*>(x.data + at); });
+        x.walk.each(begin, end, [&](int64_t i, int64_t at) { staged[i - begin] = widen(*reinterpret_cast<const S*>(x.data + at)); });
         kernel(staged, staged, end - begin);
-        out.walk.each(begin, end, [&](int64_t i, int64_t at) { *reinterpret_cast<T*>(out.data + at) = staged[i - begin]; });
+        out.walk.each(begin, end, [&](int64_t i, int64_t at) { *reinterpret_cast<S*>(out.data + at) = narrow_to<S>(staged[i - begin]); });
     });
 }
 
-template <class T>
-void logsumexp(const RowView& x, T* out) {
+template <class S>
+void logsumexp(const RowView& x, const Transform& transform, S* out) {
+    using T = Compute<S>;
     const int64_t n = x.entries.size();
+    const bool plain = transform.is_identity();
     const auto kernel = kernels<T>().logsumexp;
+    const auto staged_kernel = instruction_set().kernels->log_normalizer;
     for_row_ranges(x.rows.size(), n, [&](int64_t begin, int64_t end) {
-        each_row<T>(x, nullptr, begin, end, [&](int64_t r, const T* row, T*) { out[r] = kernel(row, n); });
+        Scratch<double, Use::staging> scratch(plain ? 0 : staging_size(n));
+        each_row<S>(x, nullptr, begin, end, [&](int64_t r, const T* from, T*) {
+            if (plain) {
+                out[r] = narrow_to<S>(kernel(from, n));
+                return;
+            }
+            const StagedRow row = stage_row(from, n, transform, r, scratch.data());
+            double parts[2];
+            staged_kernel(row.high, row.low, n, parts);
+            const double sum = row.maximum + parts[0], taken = sum - row.maximum;
+            const double lost = (row.maximum - (sum - taken)) + (parts[0] - taken);
+            out[r] = narrow_to<S>(static_cast<T>(std::isfinite(sum) ? sum + (lost + parts[1] + row.maximum_low) : sum));
+        });
     });
 }
 
-template <class T>
+template <class S>
 void cross_entropy(const CrossEntropyCall& call, const int64_t* labels) {
+    using T = Compute<S>;
     const int64_t n = call.logits.entries.size();
     const auto kernel = kernels<T>().cross_entropy;
-    each_loss<T>(call, [&](int64_t r, const T* x, double scale, T* grad) { return kernel(x, n, labels[r], scale, grad); });
+    each_loss<S>(call, [&](int64_t r, const T* x, double scale, T* grad) { return kernel(x, n, labels[r], scale, grad); });
 }
 
-template <class T>
-void soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets) {
+template <class S>
+void soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets, const Transform& transform, double z_loss) {
+    using T = Compute<S>;
     const int64_t n = call.logits.entries.size();
-    const auto kernel = kernels<T>().soft_cross_entropy;
-    const double kept = 1.0 - targets.smoothing, spread = targets.smoothing / static_cast<double>(n);
-    const double* w = targets.class_weight;
-    each_loss<T>(call, [&](int64_t r, const T* x, double scale, T* grad) {
-        Scratch<double, Use::target> scratch(n);
-        double* q = scratch.data();
-        if (targets.labels) {
-            for (int64_t j = 0; j < n; ++j) q[j] = w ? spread * w[j] : spread;
-            const int64_t t = targets.labels[r];
-            q[t] += kept * (w ? w[t] : 1.0);
-        } else {
-            if (targets.probabilities_are_double)
-                weighted_probabilities<double>(*targets.probabilities, r, w, q);
-            else
-                weighted_probabilities<float>(*targets.probabilities, r, w, q);
-            if (targets.smoothing != 0.0)
-                for (int64_t j = 0; j < n; ++j) q[j] = kept * q[j] + (w ? spread * w[j] : spread);
+    if (transform.is_identity()) {
+        const auto kernel = kernels<T>().soft_cross_entropy;
+        each_loss<S>(call, [&](int64_t r, const T* x, double scale, T* grad) {
+            Scratch<double, Use::target> scratch(n);
+            stage_target(targets, r, n, nullptr, n, scratch.data());
+            return kernel(x, nullptr, n, scratch.data(), z_loss, 0.0, scale, grad);
+        });
+        return;
+    }
+    const auto kernel = instruction_set().kernels->two_parts.soft_cross_entropy;
+    each_loss<S>(call, [&](int64_t r, const T* x, double scale, T* grad) {
+        Scratch<double, Use::target> target(n);
+        Scratch<double, Use::staging> scratch(staging_size(n));
+        const StagedRow row = stage_row(x, n, transform, r, scratch.data());
+        if (row.allowed_count == 0) {
+            if (grad) std::fill(grad, grad + n, T(0));
+            return 0.0;
         }
-        return kernel(x, n, q, scale, grad);
+        stage_target(targets, r, n, row.allowed, row.allowed_count, target.data());
+        const double loss = kernel(row.high, row.low, n, target.data(), z_loss, row.maximum, scale, grad ? row.high : nullptr);
+        if (grad)
+            for (int64_t j = 0; j < n; ++j)
+                grad[j] = row.allowed && !row.allowed[j]
+                              ? T(0)
+                              : static_cast<T>(row.high[j] * derivative(transform, static_cast<double>(x[j])));
+        return loss;
     });
 }
 
-template <class T>
-void probability_weights(const RowView& probabilities, const double* class_weight, double* out) {
+template <class S>
+void token_logprobs(const RowView& logits, const int64_t* labels, double* logprobs, double* entropies, int64_t* ranks) {
+    using T = Compute<S>;
+    const int64_t n = logits.entries.size();
+    const auto kernel = kernels<T>().token_logprobs;
+    for_row_ranges(logits.rows.size(), n, [&](int64_t begin, int64_t end) {
+        each_row<S>(logits, nullptr, begin, end, [&](int64_t r, const T* x, T*) {
+            const TokenRow row = kernel(x, n, labels[r]);
+            logprobs[r] = row.logprob;
+            entropies[r] = row.entropy;
+            ranks[r] = row.rank;
+        });
+    });
+}
+
+void probability_weights(const RowView& probabilities, double (*probability)(const char*), const double* class_weight, double* out) {
     const int64_t n = probabilities.entries.size();
     for_row_ranges(probabilities.rows.size(), n, [&](int64_t begin, int64_t end) {
         Scratch<double, Use::target> scratch(n);
         for (int64_t r = begin; r < end; ++r) {
-            weighted_probabilities<T>(probabilities, r, class_weight, scratch.data());
+            weighted_probabilities(probabilities, probability, r, class_weight, scratch.data());
             out[r] = sum(scratch.data(), n);
         }
     });
@@ -210,15 +295,14 @@ void probability_weights(const RowView& probabilities, const double* class_weigh
 
 double sum(const double* values, int64_t n) { return instruction_set().kernels->sum(values, n); }
 
-#define SOFTGRAD_INSTANTIATE(T)                                                  \
-    template void map_rows<T>(RowMap, const RowView&, const RowView&);           \
-    template void map_elements<T>(ElementMap, const Elements&, const Elements&); \
-    template void logsumexp<T>(const RowView&, T*);                              \
-    template void cross_entropy<T>(const CrossEntropyCall&, const int64_t*);     \
-    template void soft_cross_entropy<T>(const CrossEntropyCall&, const Targets&); \
-    template void probability_weights<T>(const RowView&, const double*, double*);
-SOFTGRAD_INSTANTIATE(float)
-SOFTGRAD_INSTANTIATE(double)
+#define SOFTGRAD_INSTANTIATE(name, S, format)                                                                     \
+    template void map_rows<S>(RowMap, const RowView&, const Transform&, const RowView&);                          \
+    template void map_elements<S>(ElementMap, const Elements&, const Elements&);                                  \
+    template void logsumexp<S>(const RowView&, const Transform&, S*);                                             \
+    template void cross_entropy<S>(const CrossEntropyCall&, const int64_t*);                                      \
+    template void soft_cross_entropy<S>(const CrossEntropyCall&, const Targets&, const Transform&, double);       \
+    template void token_logprobs<S>(const RowView&, const int64_t*, double*, double*, int64_t*);
+SOFTGRAD_DTYPES(SOFTGRAD_INSTANTIATE)
 #undef SOFTGRAD_INSTANTIATE
 
 }  // namespace softgrad

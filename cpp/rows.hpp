@@ -1,27 +1,31 @@
 // Every public operation over whole arrays: rows found in memory, split over threads, given to the row kernels.
+// The template argument S is how an element is stored (dtypes.hpp).
 #pragma once
 
 #include <cstdint>
 #include <optional>
 
+#include "dtypes.hpp"
 #include "layout.hpp"
+#include "staged_rows.hpp"
 
 namespace softgrad {
 
 enum class RowMap { softmax, log_softmax };
 enum class ElementMap { sigmoid, log_sigmoid };
 
-template <class T>
-void map_rows(RowMap function, const RowView& x, const RowView& out);
+template <class S>
+void map_rows(RowMap function, const RowView& x, const Transform& transform, const RowView& out);
 
-template <class T>
+template <class S>
 void map_elements(ElementMap function, const Elements& x, const Elements& out);
 
-template <class T>
-void logsumexp(const RowView& x, T* out);
+// out has one element a row, contiguous.
+template <class S>
+void logsumexp(const RowView& x, const Transform& transform, S* out);
 
-// What the two forms of cross-entropy share. Row r counts with weight[r] (all 1 if null); a row of weight 0 is not looked
-// at: loss 0, gradient 0. losses[r] = weight * loss, gradient = weight * upstream[r] * scale * d loss.
+// What the forms of cross-entropy share. Row r counts with weight[r] (all 1 if null); a row of weight 0 is not looked at:
+// loss 0, gradient 0. losses[r] = weight * loss, gradient = weight * upstream[r] * scale * d loss.
 struct CrossEntropyCall {
     RowView logits;
     std::optional<RowView> gradient;
@@ -31,25 +35,35 @@ struct CrossEntropyCall {
     double* losses;
 };
 
-template <class T>
+template <class S>
 void cross_entropy(const CrossEntropyCall& call, const int64_t* labels);
 
 // The target weights of a row: class_weight[j] * ((1 - smoothing) * y_j + smoothing / K), y from an index or from given
-// probabilities.
+// probabilities, K the number of classes that take part.
 struct Targets {
-    const int64_t* labels;                  // or null:
-    std::optional<RowView> probabilities;   // float or double
-    bool probabilities_are_double;
-    const double* class_weight;             // may be null
+    const int64_t* labels;                 // or null:
+    std::optional<RowView> probabilities;  // with elements as `probability` reads them
+    double (*probability)(const char*);
+    const double* class_weight;  // may be null
     double smoothing;
 };
 
-template <class T>
-void soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets);
+// What Targets::probability is for elements stored as S.
+template <class S>
+double read_as_double(const char* element) {
+    return static_cast<double>(widen(*reinterpret_cast<const S*>(element)));
+}
+
+template <class S>
+void soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets, const Transform& transform, double z_loss);
+
+// Of the label of each row: log-probability, entropy of the row, rank.
+template <class S>
+void token_logprobs(const RowView& logits, const int64_t* labels, double* logprobs, double* entropies, int64_t* ranks);
 
 // out[r] = sum over j of class_weight[j] * probabilities[r, j]; class_weight may be null.
-template <class T>
-void probability_weights(const RowView& probabilities, const double* class_weight, double* out);
+void probability_weights(const RowView& probabilities, double (*probability)(const char*), const double* class_weight,
+                         double* out);
 
 double sum(const double* values, int64_t n);
 

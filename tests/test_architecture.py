@@ -27,7 +27,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "softgrad._config": (set(), {"softgrad._native"}),
     "softgrad._contracts": ({"numpy"}, set()),
     "softgrad._differentiable": ({"numpy"}, set()),
-    "softgrad._native": (set(), {"softgrad._core"}),
+    "softgrad._native": ({"numpy"}, {"softgrad._core"}),
     "softgrad.reference": ({"numpy"}, set()),
     "softgrad.functional": ({"numpy"}, CORE),
     "softgrad.losses": ({"numpy"}, CORE),

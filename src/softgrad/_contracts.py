@@ -19,18 +19,28 @@ Axis = int | tuple[int, ...] | None
 Reduction = Literal["mean", "sum", "none"]
 Normalizer = Literal["weights", "count"] | float
 
-# The dtypes of the native core; what else is real becomes float64.
-FLOATING_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+# The dtypes of the native core by name (bfloat16 is that of the package ml_dtypes), and that of the losses of each: a loss
+# in two bytes would be printed on a grid of 0.06 to 0.25. What else is real becomes float64.
+LOSS_DTYPES = {"float64": np.float64, "float32": np.float32, "float16": np.float32, "bfloat16": np.float32}
 
 
 def floating_array(value: ArrayLike, name: str) -> Floating:
-    """`value` as an array of a dtype the core has: float32 and float64 as they are, integers as float64."""
+    """`value` as an array of a dtype the core has: floating dtypes as they are, integers as float64."""
     array = np.asarray(value)
-    if array.dtype.newbyteorder("=") in FLOATING_DTYPES:
+    if array.dtype.name in LOSS_DTYPES:
         return array if array.dtype.isnative and array.flags.aligned else array.astype(array.dtype.newbyteorder("="))
     if array.dtype.kind in "iub":
         return array.astype(np.float64)
-    raise TypeError(f"{name} has dtype {array.dtype}; it must be float32, float64 or an integer dtype")
+    raise TypeError(f"{name} has dtype {array.dtype}; it must be {', '.join(LOSS_DTYPES)} or an integer dtype")
+
+
+def loss_dtype(x: Floating) -> np.dtype[Any]:
+    """The dtype of the losses of logits `x`."""
+    return np.dtype(LOSS_DTYPES[x.dtype.name])
+
+
+def is_floating(array: NDArray[Any]) -> bool:
+    return array.dtype.kind == "f" or array.dtype.name in LOSS_DTYPES
 
 
 def axes_tuple(axis: Axis, ndim: int) -> tuple[int, ...]:
@@ -164,6 +174,23 @@ def number_within(value: SupportsFloat, name: str, allowed: Callable[[float], bo
     if not allowed(number):
         raise ValueError(f"{name} is {number}; it must be {description}")
     return number
+
+
+def class_mask(where: ArrayLike | None, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
+    """`where` of the shape of the logits, without a copy."""
+    if where is None:
+        return None
+    mask = np.asarray(where)
+    if mask.dtype != np.bool_:
+        raise TypeError(f"where has dtype {mask.dtype}; it must be bool")
+    try:
+        return np.broadcast_to(mask, shape)
+    except ValueError:
+        raise ValueError(f"where has shape {mask.shape}; it must broadcast to {shape}") from None
+
+
+def temperature_value(value: SupportsFloat) -> float:
+    return number_within(value, "temperature", lambda t: 0.0 < t < np.inf, "positive and finite")
 
 
 def smoothing(value: SupportsFloat) -> float:

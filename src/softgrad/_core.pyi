@@ -4,7 +4,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_Floating = NDArray[np.floating[Any]]
+_Buffer = NDArray[Any]
+_Mask = NDArray[np.bool_]
 _Float64 = NDArray[np.float64]
 _Int64 = NDArray[np.int64]
 
@@ -14,35 +15,43 @@ def get_num_threads() -> int:
     """How many threads the native core works with."""
 
 def set_num_threads(count: int) -> None: ...
-def softmax(x: _Floating, out: _Floating, axes: Sequence[int]) -> None: ...
-def log_softmax(x: _Floating, out: _Floating, axes: Sequence[int]) -> None: ...
-def logsumexp(x: _Floating, out: _Floating, axes: Sequence[int]) -> None: ...
-def sigmoid(x: _Floating, out: _Floating) -> None: ...
-def log_sigmoid(x: _Floating, out: _Floating) -> None: ...
+def dtypes() -> list[str]: ...
+def softmax(x: _Buffer, out: _Buffer, axes: Sequence[int], where: _Mask | None, temperature: float) -> None: ...
+def log_softmax(x: _Buffer, out: _Buffer, axes: Sequence[int], where: _Mask | None, temperature: float) -> None: ...
+def logsumexp(x: _Buffer, out: _Buffer, axes: Sequence[int], where: _Mask | None) -> None: ...
+def sigmoid(x: _Buffer, out: _Buffer) -> None: ...
+def log_sigmoid(x: _Buffer, out: _Buffer) -> None: ...
+def token_logprobs(
+    logits: _Buffer, axes: Sequence[int], labels: _Int64, logprobs: _Float64, entropies: _Float64, ranks: _Int64
+) -> None: ...
 def sum(values: _Float64) -> float: ...
 def cross_entropy(
-    logits: _Floating,
+    logits: _Buffer,
     axes: Sequence[int],
     labels: _Int64,
     weight: _Float64 | None,
     upstream: _Float64 | None,
     scale: float,
     losses: _Float64,
-    gradient: _Floating | None,
+    gradient: _Buffer | None,
 ) -> None: ...
 def soft_cross_entropy(
-    logits: _Floating,
+    logits: _Buffer,
     axes: Sequence[int],
     labels: _Int64 | None,
-    probabilities: _Floating | None,
+    probabilities: _Buffer | None,
     class_weight: _Float64 | None,
     smoothing: float,
+    where: _Mask | None,
+    softcap: float,
+    temperature: float,
+    z_loss: float,
     weight: _Float64 | None,
     upstream: _Float64 | None,
     scale: float,
     losses: _Float64,
-    gradient: _Floating | None,
+    gradient: _Buffer | None,
 ) -> None: ...
 def probability_weights(
-    probabilities: _Floating, axes: Sequence[int], class_weight: _Float64 | None, out: _Float64
+    probabilities: _Buffer, axes: Sequence[int], class_weight: _Float64 | None, out: _Float64
 ) -> None: ...

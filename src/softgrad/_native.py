@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from softgrad import _core
 from softgrad._core import (
     available_instruction_sets,
     cross_entropy,
+    dtypes,
     get_num_threads,
     instruction_set,
     log_sigmoid,
@@ -18,11 +23,14 @@ from softgrad._core import (
     soft_cross_entropy,
     softmax,
     sum,
+    token_logprobs,
 )
 
 __all__ = [
     "available_instruction_sets",
+    "buffer",
     "cross_entropy",
+    "dtypes",
     "get_num_threads",
     "instruction_set",
     "log_sigmoid",
@@ -34,7 +42,13 @@ __all__ = [
     "soft_cross_entropy",
     "softmax",
     "sum",
+    "token_logprobs",
 ]
+
+
+def buffer(array: NDArray[Any]) -> NDArray[Any]:
+    """The array as the core reads it: bfloat16, which the buffer protocol does not know, as its bits."""
+    return array.view(np.uint16) if array.dtype.kind == "V" else array
 
 
 def set_num_threads(count: int) -> None:

@@ -35,23 +35,36 @@ def jacobian_shape(x: Floating, axes: tuple[int, ...], times: int) -> tuple[int,
     return batch + classes * times
 
 
-def probabilities(x: Floating, axes: tuple[int, ...]) -> Float64:
+def allowed_rows(mask: NDArray[np.bool_] | None, axes: tuple[int, ...]) -> NDArray[np.bool_] | None:
+    return None if mask is None else to_rows(mask, axes) != 0.0
+
+
+def probabilities(
+    x: Floating, axes: tuple[int, ...], allowed: NDArray[np.bool_] | None, temperature: float = 1.0
+) -> Float64:
     """softmax of x in float64, as rows."""
     rows = to_rows(x, axes)
-    _native.softmax(rows, rows, (rows.ndim - 1,))
+    _native.softmax(rows, rows, (rows.ndim - 1,), allowed, temperature)
     return rows
 
 
-def centred(vectors: Float64, x: Floating, axes: tuple[int, ...]) -> Float64:
-    """v - v_k with k the first maximum of the row of x.
+def vector_rows(vector: Floating, axes: tuple[int, ...], allowed: NDArray[np.bool_] | None) -> Float64:
+    """A tangent or cotangent as rows, 0 in the classes that do not take part, whatever it holds there."""
+    rows = to_rows(vector, axes)
+    if allowed is not None:
+        rows[~allowed] = 0.0
+    return rows
+
+
+def centred(vectors: Float64, p: Float64) -> Float64:
+    """v - v_k with k the most probable class of the row.
 
     The products do not change, since constants are in the null space of the Jacobian, and lose no digits where p_k is
     near 1.
     """
     if vectors.shape[-1] == 0:
         return vectors
-    rows = to_rows(x, axes)
-    return vectors - np.take_along_axis(vectors, rows.argmax(axis=-1)[..., None], axis=-1)
+    return vectors - np.take_along_axis(vectors, p.argmax(axis=-1)[..., None], axis=-1)
 
 
 def mean_under(p: Float64, vectors: Float64) -> Float64:

@@ -16,7 +16,7 @@ def hardmax(x: ArrayLike, /, *, axis: Axis = -1) -> Floating:
     Parameters
     ----------
     x : array_like, any shape
-        float32 or float64; integers are taken as float64.
+        float64, float32, float16 or bfloat16 (of the package ml_dtypes); integers are taken as float64.
     axis : int, tuple of int or None, default -1
         The class axes; None takes the whole array as one row.
 

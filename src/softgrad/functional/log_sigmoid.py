@@ -21,7 +21,7 @@ class LogSigmoid(Differentiable):
     Parameters
     ----------
     x : array_like, any shape
-        float32 or float64 of any strides; integers are taken as float64.
+        float64, float32, float16 or bfloat16 (of the package ml_dtypes) of any strides; integers are taken as float64.
     out : ndarray, optional
         Where the result goes: shape and dtype of `x`; it may be `x` itself.
 
@@ -57,7 +57,7 @@ class LogSigmoid(Differentiable):
     def __call__(self, x: ArrayLike, /, *, out: Floating | None = None) -> Any:
         array = floating_array(x, "x")
         result = output_for(array, out)
-        _native.log_sigmoid(array, result)
+        _native.log_sigmoid(_native.buffer(array), _native.buffer(result))
         return result if out is not None else result[()]
 
     def jvp(self, x: ArrayLike, tangent: ArrayLike, /) -> Any:

@@ -8,29 +8,33 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from softgrad import _native
-from softgrad._contracts import Axis, Floating, axes_tuple, floating_array, same_shape, shape_without
+from softgrad._contracts import Axis, Floating, axes_tuple, class_mask, floating_array, same_shape, shape_without
 from softgrad._differentiable import Differentiable
 from softgrad.functional._row_derivatives import (
+    allowed_rows,
     from_rows,
     jacobian_shape,
     mean_under,
     probabilities,
-    to_rows,
+    vector_rows,
 )
 
 
 class LogSumExp(Differentiable):
     """Logarithm of the sum of exponentials of each row.
 
-    ``logsumexp(x, /, *, axis=-1, keepdims=False)``, and its derivatives ``logsumexp.vjp``, ``logsumexp.jvp``,
+    ``logsumexp(x, /, *, axis=-1, where=None, keepdims=False)``, and its derivatives ``logsumexp.vjp``, ``logsumexp.jvp``,
     ``logsumexp.jacobian``.
 
     Parameters
     ----------
     x : array_like, any shape
-        Logits: float32 or float64 of any strides; integers are taken as float64.
+        Logits: float64, float32, float16 or bfloat16 (of the package ml_dtypes) of any strides; integers are taken as
+        float64.
     axis : int, tuple of int or None, default -1
         The class axes; None takes the whole array as one row.
+    where : array_like of bool, broadcast to `x`, optional
+        Classes that take part; the others are left out, whatever they hold.
     keepdims : bool, default False
         Keep the class axes, with size 1.
 
@@ -42,7 +46,9 @@ class LogSumExp(Differentiable):
     Raises
     ------
     TypeError
-        `x` is not real.
+        `x` is not real, or `where` is not boolean.
+    ValueError
+        `where` does not broadcast to `x`.
     numpy.exceptions.AxisError
         `axis` is out of range.
 
@@ -63,19 +69,31 @@ class LogSumExp(Differentiable):
 
     name = "logsumexp"
 
-    def __call__(self, x: ArrayLike, /, *, axis: Axis = -1, keepdims: bool = False) -> Any:
+    def __call__(
+        self, x: ArrayLike, /, *, axis: Axis = -1, where: ArrayLike | None = None, keepdims: bool = False
+    ) -> Any:
         logits = floating_array(x, "x")
         axes = axes_tuple(axis, logits.ndim)
+        mask = class_mask(where, logits.shape)
         result = np.empty(shape_without(logits.shape, axes), logits.dtype)
-        _native.logsumexp(logits, result, axes)
+        _native.logsumexp(_native.buffer(logits), _native.buffer(result), axes, mask)
         return np.expand_dims(result, axes) if keepdims else result[()]
 
-    def jvp(self, x: ArrayLike, tangent: ArrayLike, /, *, axis: Axis = -1, keepdims: bool = False) -> Any:
+    def jvp(
+        self,
+        x: ArrayLike,
+        tangent: ArrayLike,
+        /,
+        *,
+        axis: Axis = -1,
+        where: ArrayLike | None = None,
+        keepdims: bool = False,
+    ) -> Any:
         """The derivative in the direction `tangent`: <p, v>.
 
         Parameters
         ----------
-        x, axis, keepdims
+        x, axis, where, keepdims
             As in the call.
         tangent : array_like, shape of `x`
 
@@ -91,16 +109,26 @@ class LogSumExp(Differentiable):
         """
         logits = floating_array(x, "x")
         axes = axes_tuple(axis, logits.ndim)
-        v = to_rows(same_shape(tangent, "tangent", logits, "x"), axes)
-        change = mean_under(probabilities(logits, axes), v)[..., 0].astype(logits.dtype)
+        allowed = allowed_rows(class_mask(where, logits.shape), axes)
+        v = vector_rows(same_shape(tangent, "tangent", logits, "x"), axes, allowed)
+        change = mean_under(probabilities(logits, axes, allowed), v)[..., 0].astype(logits.dtype)
         return np.expand_dims(change, axes) if keepdims else change[()]
 
-    def vjp(self, x: ArrayLike, cotangent: ArrayLike, /, *, axis: Axis = -1, keepdims: bool = False) -> Floating:
+    def vjp(
+        self,
+        x: ArrayLike,
+        cotangent: ArrayLike,
+        /,
+        *,
+        axis: Axis = -1,
+        where: ArrayLike | None = None,
+        keepdims: bool = False,
+    ) -> Floating:
         """The gradient of a loss whose gradient by logsumexp(x) is `cotangent`: g p.
 
         Parameters
         ----------
-        x, axis, keepdims
+        x, axis, where, keepdims
             As in the call.
         cotangent : array_like, shape of the result of the call
 
@@ -121,15 +149,16 @@ class LogSumExp(Differentiable):
         expected = tuple(1 if d in axes else n for d, n in enumerate(logits.shape)) if keepdims else reduced
         if g.shape != expected:
             raise ValueError(f"cotangent has shape {g.shape}; the result has shape {expected}")
-        rows = probabilities(logits, axes) * g.reshape(reduced)[..., None]
+        allowed = allowed_rows(class_mask(where, logits.shape), axes)
+        rows = probabilities(logits, axes, allowed) * g.reshape(reduced)[..., None]
         return from_rows(rows, logits, axes)
 
-    def jacobian(self, x: ArrayLike, /, *, axis: Axis = -1) -> Floating:
+    def jacobian(self, x: ArrayLike, /, *, axis: Axis = -1, where: ArrayLike | None = None) -> Floating:
         """The gradient p of each row.
 
         Parameters
         ----------
-        x, axis
+        x, axis, where
             As in the call.
 
         Returns
@@ -145,7 +174,8 @@ class LogSumExp(Differentiable):
         """
         logits = floating_array(x, "x")
         axes = axes_tuple(axis, logits.ndim)
-        return probabilities(logits, axes).reshape(jacobian_shape(logits, axes, 1)).astype(logits.dtype)
+        p = probabilities(logits, axes, allowed_rows(class_mask(where, logits.shape), axes))
+        return p.reshape(jacobian_shape(logits, axes, 1)).astype(logits.dtype)
 
     def sample_arguments(
         self, rng: np.random.Generator, dtype: np.dtype[Any]

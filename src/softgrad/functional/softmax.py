@@ -8,29 +8,45 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from softgrad import _native
-from softgrad._contracts import Axis, Floating, axes_tuple, floating_array, output_for, same_shape
+from softgrad._contracts import (
+    Axis,
+    Floating,
+    axes_tuple,
+    class_mask,
+    floating_array,
+    output_for,
+    same_shape,
+    separate,
+    temperature_value,
+)
 from softgrad._differentiable import Differentiable
 from softgrad.functional._row_derivatives import (
+    allowed_rows,
     centred,
     from_rows,
     jacobian_shape,
     mean_under,
     probabilities,
-    to_rows,
+    vector_rows,
 )
 
 
 class Softmax(Differentiable):
     """Softmax of each row: exponentials normalised to sum 1.
 
-    ``softmax(x, /, *, axis=-1, out=None)``, and its derivatives ``softmax.vjp``, ``softmax.jvp``, ``softmax.jacobian``.
+    ``softmax(x, /, *, axis=-1, where=None, temperature=1.0, out=None)``, and its derivatives ``softmax.vjp``, ``softmax.jvp``, ``softmax.jacobian``.
 
     Parameters
     ----------
     x : array_like, any shape
-        Logits: float32 or float64 of any strides; integers are taken as float64.
+        Logits: float64, float32, float16 or bfloat16 (of the package ml_dtypes) of any strides; integers are taken as
+        float64.
     axis : int, tuple of int or None, default -1
         The class axes; None takes the whole array as one row.
+    where : array_like of bool, broadcast to `x`, optional
+        Classes that take part; the others give 0, whatever they hold.
+    temperature : float, default 1
+        Divides the logits; positive and finite.
     out : ndarray, optional
         Where the result goes: shape and dtype of `x`; it may be `x` itself.
 
@@ -42,9 +58,9 @@ class Softmax(Differentiable):
     Raises
     ------
     TypeError
-        `x` is not real, or `out` has another dtype.
+        `x` is not real, `where` is not boolean, or `out` has another dtype.
     ValueError
-        `out` has another shape, is read-only, or overlaps `x` without being the same elements.
+        `temperature` is out of range, `where` does not broadcast, or `out` has another shape, is read-only, or overlaps `x` without being the same elements.
     numpy.exceptions.AxisError
         `axis` is out of range.
 
@@ -72,19 +88,40 @@ class Softmax(Differentiable):
 
     name = "softmax"
 
-    def __call__(self, x: ArrayLike, /, *, axis: Axis = -1, out: Floating | None = None) -> Floating:
+    def __call__(
+        self,
+        x: ArrayLike,
+        /,
+        *,
+        axis: Axis = -1,
+        where: ArrayLike | None = None,
+        temperature: float = 1.0,
+        out: Floating | None = None,
+    ) -> Floating:
         logits = floating_array(x, "x")
         axes = axes_tuple(axis, logits.ndim)
+        mask = class_mask(where, logits.shape)
+        divisor = temperature_value(temperature)
+        separate(out, where=mask)
         result = output_for(logits, out)
-        _native.softmax(logits, result, axes)
+        _native.softmax(_native.buffer(logits), _native.buffer(result), axes, mask, divisor)
         return result if out is not None else result[()]
 
-    def jvp(self, x: ArrayLike, tangent: ArrayLike, /, *, axis: Axis = -1) -> Floating:
-        """The derivative in the direction `tangent`: p * (v - <p, v>).
+    def jvp(
+        self,
+        x: ArrayLike,
+        tangent: ArrayLike,
+        /,
+        *,
+        axis: Axis = -1,
+        where: ArrayLike | None = None,
+        temperature: float = 1.0,
+    ) -> Floating:
+        """The derivative in the direction `tangent`: p * (v - <p, v>) / temperature.
 
         Parameters
         ----------
-        x, axis
+        x, axis, where, temperature
             As in the call.
         tangent : array_like, shape of `x`
 
@@ -100,18 +137,29 @@ class Softmax(Differentiable):
         """
         logits = floating_array(x, "x")
         axes = axes_tuple(axis, logits.ndim)
-        v = centred(to_rows(same_shape(tangent, "tangent", logits, "x"), axes), logits, axes)
-        p = probabilities(logits, axes)
-        return from_rows(p * (v - mean_under(p, v)), logits, axes)
+        allowed = allowed_rows(class_mask(where, logits.shape), axes)
+        divisor = temperature_value(temperature)
+        p = probabilities(logits, axes, allowed, divisor)
+        v = centred(vector_rows(same_shape(tangent, "tangent", logits, "x"), axes, allowed), p)
+        return from_rows(p * (v - mean_under(p, v)) / divisor, logits, axes)
 
-    def vjp(self, x: ArrayLike, cotangent: ArrayLike, /, *, axis: Axis = -1) -> Floating:
-        """The gradient of a loss whose gradient by softmax(x) is `cotangent`: p * (g - <p, g>).
+    def vjp(
+        self,
+        x: ArrayLike,
+        cotangent: ArrayLike,
+        /,
+        *,
+        axis: Axis = -1,
+        where: ArrayLike | None = None,
+        temperature: float = 1.0,
+    ) -> Floating:
+        """The gradient of a loss whose gradient by softmax(x) is `cotangent`: p * (g - <p, g>) / temperature.
 
         The Jacobian is symmetric: this is `jvp` with the cotangent for the tangent.
 
         Parameters
         ----------
-        x, axis
+        x, axis, where, temperature
             As in the call.
         cotangent : array_like, shape of `x`
 
@@ -126,14 +174,17 @@ class Softmax(Differentiable):
         array([-0.5,  0.5])
         """
         logits = floating_array(x, "x")
-        return self.jvp(logits, same_shape(cotangent, "cotangent", logits, "x"), axis=axis)
+        g = same_shape(cotangent, "cotangent", logits, "x")
+        return self.jvp(logits, g, axis=axis, where=where, temperature=temperature)
 
-    def jacobian(self, x: ArrayLike, /, *, axis: Axis = -1) -> Floating:
-        """The matrix p_i (delta_ij - p_j) of each row.
+    def jacobian(
+        self, x: ArrayLike, /, *, axis: Axis = -1, where: ArrayLike | None = None, temperature: float = 1.0
+    ) -> Floating:
+        """The matrix p_i (delta_ij - p_j) / temperature of each row.
 
         Parameters
         ----------
-        x, axis
+        x, axis, where, temperature
             As in the call.
 
         Returns
@@ -150,13 +201,14 @@ class Softmax(Differentiable):
         """
         logits = floating_array(x, "x")
         axes = axes_tuple(axis, logits.ndim)
-        p = probabilities(logits, axes)
+        divisor = temperature_value(temperature)
+        p = probabilities(logits, axes, allowed_rows(class_mask(where, logits.shape), axes), divisor)
         matrix = -p[..., :, None] * p[..., None, :]
         # Every column sums to 0, so the diagonal is what the others leave: 1 - p would cancel where p is near 1.
         diagonal = np.arange(p.shape[-1])
         matrix[..., diagonal, diagonal] = 0.0
         matrix[..., diagonal, diagonal] = -matrix.sum(axis=-2)
-        return matrix.reshape(jacobian_shape(logits, axes, 2)).astype(logits.dtype)
+        return (matrix / divisor).reshape(jacobian_shape(logits, axes, 2)).astype(logits.dtype)
 
     def sample_arguments(
         self, rng: np.random.Generator, dtype: np.dtype[Any]

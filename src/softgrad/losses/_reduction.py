@@ -41,6 +41,10 @@ class ReductionPlan:
         """`label_weights`: that of every row, flat, 0 where it does not count; None is 1 for all."""
         name = reduction_name(reduction)
         divide_by = normalizer_value(normalizer)
+        if name != "mean" and divide_by != "weights":
+            raise ValueError(
+                f"normalizer={normalizer!r} is for reduction='mean'; reduction={name!r} divides by nothing"
+            )
         factor, per_row = upstream_for(upstream, name, shape)
         divisor = 1.0
         if name == "mean":

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from softgrad import _native
 from softgrad._contracts import (
@@ -15,6 +16,7 @@ from softgrad._contracts import (
     class_labels,
     floating_array,
     ignored_label,
+    is_floating,
     nonnegative_weights,
     row_size,
     shape_without,
@@ -29,16 +31,10 @@ class Targets:
     indices: Int64 | None
     probabilities: Floating | None
     class_weight: Float64 | None
+    sample_weight: Float64 | None
     smoothing: float
     label_weights: Float64 | None
     """sample_weight * sum_k y_k w_k, y before smoothing; 0 for a row that is ignored. None: 1 for all."""
-    row_weights: Float64 | None
-    """What the core multiplies the loss of the row by; 0 for a row that is ignored. None: 1 for all."""
-
-    @property
-    def is_index(self) -> bool:
-        """Whether the loss is that of one class: the core's fused kernel."""
-        return self.indices is not None and self.smoothing == 0.0
 
     @classmethod
     def of(
@@ -51,6 +47,7 @@ class Targets:
         sample_weight: ArrayLike | None,
         ignore_index: int | None,
         label_smoothing: float,
+        mask: NDArray[np.bool_] | None,
     ) -> Targets:
         batch = shape_without(logits_shape, axes)
         classes = row_size(logits_shape, axes)
@@ -62,51 +59,28 @@ class Targets:
         class_shape = tuple(logits_shape[d] for d in axes)
         w = None if class_weight is None else nonnegative_weights(class_weight, "class_weight", class_shape).reshape(-1)
         s = None if sample_weight is None else nonnegative_weights(sample_weight, "sample_weight", batch).reshape(-1)
-
         if given.dtype.kind in "iu":
-            return cls._of_indices(given, batch, classes, ignore, w, s, amount)
-        if given.dtype.kind != "f":
+            targets = cls._of_indices(given, batch, classes, ignore, w, s, amount)
+        elif not is_floating(given):
             raise TypeError(
                 f"labels has dtype {given.dtype}; it must be an integer dtype (classes) or floating (probabilities)"
             )
-        if ignore is not None:
+        elif ignore is not None:
             raise ValueError(
                 "ignore_index is for class indices; labels has a floating dtype, so they are probabilities"
             )
-        probabilities = floating_array(given, "labels")
-        if probabilities.shape != logits_shape:
-            raise ValueError(
-                f"labels has shape {probabilities.shape}; probabilities must have the shape of logits, {logits_shape}"
-            )
-        label_weights = np.empty(batch).reshape(-1)
-        _native.probability_weights(probabilities, axes, w, label_weights)
-        if s is not None:
-            label_weights = np.where(s == 0.0, 0.0, s * label_weights)
-        row_weights = np.where(label_weights == 0.0, 0.0, 1.0 if s is None else s)
-        return cls(None, probabilities, w, amount, label_weights, row_weights)
-
-    def counting(self, part: slice) -> slice | Int64:
-        """The rows of a range that count: the range itself, or their indices where some are ignored."""
-        if self.row_weights is None:
-            return part
-        counts = self.row_weights[part] != 0.0
-        return part if counts.all() else part.start + np.flatnonzero(counts)
-
-    def rows(self, part: slice | Int64) -> Targets:
-        """Those of some of the rows, the class axis being the last of two."""
-        return Targets(
-            None if self.indices is None else self.indices[part],
-            None if self.probabilities is None else self.probabilities[part],
-            self.class_weight,
-            self.smoothing,
-            None if self.label_weights is None else self.label_weights[part],
-            None if self.row_weights is None else self.row_weights[part],
-        )
+        else:
+            targets = cls._of_probabilities(given, logits_shape, axes, w, s, amount)
+        if mask is None:
+            return targets
+        # A row whose classes are all left out does not count.
+        label_weights = np.ones(batch).reshape(-1) if targets.label_weights is None else targets.label_weights
+        return replace(targets, label_weights=np.where(mask.any(axis=axes).reshape(-1), label_weights, 0.0))
 
     @classmethod
     def _of_indices(
         cls,
-        labels: Int64,
+        labels: NDArray[Any],
         batch: tuple[int, ...],
         classes: int,
         ignore: int | None,
@@ -116,15 +90,59 @@ class Targets:
     ) -> Targets:
         checked, ignored = class_labels(labels, batch, classes, ignore)
         indices = checked.reshape(-1)
-        if ignored is None and w is None and s is None:
-            return cls(indices, None, None, amount, None, None)
-        label_weights = np.ones(indices.shape) if w is None else w[indices]
+        label_weights = None
+        if ignored is not None or w is not None or s is not None:
+            label_weights = np.ones(indices.shape) if w is None else w[indices]
+            if s is not None:
+                label_weights = s * label_weights
+            if ignored is not None:
+                label_weights = np.where(ignored.reshape(-1), 0.0, label_weights)
+        return cls(indices, None, w, s, amount, label_weights)
+
+    @classmethod
+    def _of_probabilities(
+        cls,
+        labels: NDArray[Any],
+        shape: tuple[int, ...],
+        axes: tuple[int, ...],
+        w: Float64 | None,
+        s: Float64 | None,
+        amount: float,
+    ) -> Targets:
+        probabilities = floating_array(labels, "labels")
+        if probabilities.shape != shape:
+            raise ValueError(
+                f"labels has shape {probabilities.shape}; probabilities must have the shape of logits, {shape}"
+            )
+        label_weights = np.empty(shape_without(shape, axes)).reshape(-1)
+        _native.probability_weights(_native.buffer(probabilities), axes, w, label_weights)
         if s is not None:
-            label_weights = s * label_weights
-        if ignored is not None:
-            label_weights = np.where(ignored.reshape(-1), 0.0, label_weights)
-        # With smoothing the weights of the classes are inside the target, without it they are one number a row.
-        row_weights = label_weights
-        if amount != 0.0:
-            row_weights = np.where(label_weights == 0.0, 0.0, 1.0 if s is None else s)
-        return cls(indices, None, w, amount, label_weights, row_weights)
+            label_weights = np.where(s == 0.0, 0.0, s * label_weights)
+        return cls(None, probabilities, w, s, amount, label_weights)
+
+    def row_weights(self, *, class_weights_inside: bool) -> Float64 | None:
+        """What the core multiplies the loss of each row by; 0 for a row that is ignored. None: 1 for all.
+
+        `class_weights_inside`: they are part of the target the core is given, not one number a row.
+        """
+        if self.label_weights is None or not class_weights_inside:
+            return self.label_weights
+        return np.where(self.label_weights == 0.0, 0.0, 1.0 if self.sample_weight is None else self.sample_weight)
+
+    def counting(self, part: slice) -> slice | Int64:
+        """The rows of a range that count: the range itself, or their indices where some are ignored."""
+        if self.label_weights is None:
+            return part
+        counts = self.label_weights[part] != 0.0
+        return part if counts.all() else part.start + np.flatnonzero(counts)
+
+    def rows(self, part: slice | Int64) -> Targets:
+        """Those of some of the rows, the class axis being the last of two."""
+        return Targets(
+            None if self.indices is None else self.indices[part],
+            None if self.probabilities is None else self.probabilities[part],
+            self.class_weight,
+            None if self.sample_weight is None else self.sample_weight[part],
+            self.smoothing,
+            None if self.label_weights is None else self.label_weights[part],
+        )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from softgrad import _native
 from softgrad._contracts import (
     Axis,
     Floating,
@@ -15,26 +14,25 @@ from softgrad._contracts import (
     Reduction,
     axes_tuple,
     floating_array,
+    loss_dtype,
     output_for,
     separate,
-    shape_without,
 )
 from softgrad._differentiable import Differentiable
-from softgrad.losses._reduction import ReductionPlan
-from softgrad.losses._targets import Targets
+from softgrad.losses._problem import CrossEntropyOptions, cross_entropy_problem
 
 
 class CrossEntropy(Differentiable):
     """Cross-entropy between the softmax of logits and labels.
 
     ``cross_entropy(logits, labels, /, *, axis=-1, class_weight=None, sample_weight=None, ignore_index=None,
-    label_smoothing=0.0, reduction="mean", normalizer="weights")``, and its derivatives ``cross_entropy.value_and_grad``
-    and ``cross_entropy.grad``.
+    label_smoothing=0.0, temperature=1.0, softcap=None, z_loss=0.0, where=None, reduction="mean",
+    normalizer="weights")``, and its derivatives ``cross_entropy.value_and_grad`` and ``cross_entropy.grad``.
 
     Parameters
     ----------
     logits : array_like, any shape
-        float32 or float64 of any strides; integers are taken as float64.
+        float64, float32, float16 or bfloat16 (of the package ml_dtypes) of any strides; integers are taken as float64.
     labels : array_like
         Of an integer dtype: class indices, the shape of `logits` without `axis`. Of a floating dtype: target
         probabilities, the shape of `logits`; a row need not sum to 1.
@@ -47,7 +45,15 @@ class CrossEntropy(Differentiable):
     ignore_index : int, optional
         Rows with this label are ignored; it need not be a class.
     label_smoothing : float, default 0
-        In [0, 1]: the share of the target that is spread evenly over the classes.
+        In [0, 1]: the share of the target that is spread evenly over the classes that take part.
+    temperature : float, default 1
+        Divides the (capped) logits; positive and finite.
+    softcap : float, optional
+        c replaces the logits x by c tanh(x / c) before all else; positive and finite.
+    z_loss : float, default 0
+        Adds z_loss * logsumexp^2 to the loss of each row; finite and not negative.
+    where : array_like of bool, broadcast to `logits`, optional
+        Classes that take part. The others count for nothing, whatever they hold; a target there costs +inf.
     reduction : {"mean", "sum", "none"}, default "mean"
     normalizer : {"weights", "count"} or float, default "weights"
         What "mean" divides by: the sum of the label weights (sample_weight * sum_k y_k w_k, y before smoothing) of the
@@ -55,10 +61,10 @@ class CrossEntropy(Differentiable):
 
     Returns
     -------
-    NumPy scalar, or ndarray of the shape of `logits` without `axis` for reduction "none"; dtype of `logits`
-        A row that is ignored, or whose label weight is 0, has loss 0 and gradient 0 whatever its logits, and does not
-        count. No row counts: the mean is 0. A target at -inf gives +inf; a row with a NaN, a +inf, or nothing but -inf
-        gives NaN.
+    NumPy scalar, or ndarray of the shape of `logits` without `axis` for reduction "none"
+        In the dtype of `logits`, float32 for those of two bytes. A row that is ignored, or whose label weight is 0, or
+        whose classes are all left out, has loss 0 and gradient 0 whatever its logits, and does not count. No row
+        counts: the mean is 0. A target at -inf gives +inf; a row with a NaN, a +inf, or nothing but -inf gives NaN.
 
     Raises
     ------
@@ -103,22 +109,32 @@ class CrossEntropy(Differentiable):
         sample_weight: ArrayLike | None = None,
         ignore_index: int | None = None,
         label_smoothing: float = 0.0,
+        temperature: float = 1.0,
+        softcap: float | None = None,
+        z_loss: float = 0.0,
+        where: ArrayLike | None = None,
         reduction: Reduction = "mean",
         normalizer: Normalizer = "weights",
     ) -> Any:
         x = floating_array(logits, "logits")
         axes = axes_tuple(axis, x.ndim)
-        targets = Targets.of(
+        problem = cross_entropy_problem(
             x.shape,
             axes,
             labels,
+            None,
             class_weight=class_weight,
             sample_weight=sample_weight,
             ignore_index=ignore_index,
             label_smoothing=label_smoothing,
+            temperature=temperature,
+            softcap=softcap,
+            z_loss=z_loss,
+            where=where,
+            reduction=reduction,
+            normalizer=normalizer,
         )
-        plan = ReductionPlan.of(reduction, normalizer, None, shape_without(x.shape, axes), targets.label_weights)
-        return run(x, axes, targets, plan, None)
+        return problem.loss(x, None, loss_dtype(x))
 
     def value_and_grad(
         self,
@@ -129,12 +145,7 @@ class CrossEntropy(Differentiable):
         upstream: ArrayLike | None = None,
         out: Floating | None = None,
         axis: Axis = -1,
-        class_weight: ArrayLike | None = None,
-        sample_weight: ArrayLike | None = None,
-        ignore_index: int | None = None,
-        label_smoothing: float = 0.0,
-        reduction: Reduction = "mean",
-        normalizer: Normalizer = "weights",
+        **options: Unpack[CrossEntropyOptions],
     ) -> tuple[Any, Floating]:
         """The loss and its gradient by the logits, in one pass.
 
@@ -172,19 +183,17 @@ class CrossEntropy(Differentiable):
         """
         x = floating_array(logits, "logits")
         axes = axes_tuple(axis, x.ndim)
-        targets = Targets.of(
-            x.shape,
-            axes,
-            labels,
-            class_weight=class_weight,
-            sample_weight=sample_weight,
-            ignore_index=ignore_index,
-            label_smoothing=label_smoothing,
+        problem = cross_entropy_problem(x.shape, axes, labels, upstream, **options)
+        separate(
+            out,
+            labels=labels,
+            class_weight=options.get("class_weight"),
+            sample_weight=options.get("sample_weight"),
+            where=options.get("where"),
+            upstream=upstream,
         )
-        plan = ReductionPlan.of(reduction, normalizer, upstream, shape_without(x.shape, axes), targets.label_weights)
-        separate(out, labels=labels, class_weight=class_weight, sample_weight=sample_weight, upstream=upstream)
         gradient = output_for(x, out)
-        return run(x, axes, targets, plan, gradient), gradient
+        return problem.loss(x, gradient, loss_dtype(x)), gradient
 
     def grad(self, logits: ArrayLike, labels: ArrayLike, /, **options: Any) -> Floating:
         """The gradient alone: the second of `value_and_grad`, with the same parameters.
@@ -212,44 +221,6 @@ class CrossEntropy(Differentiable):
         logits = rng.normal(scale=3.0, size=(6, 5)).astype(dtype)
         labels = rng.integers(0, 5, size=6)
         return (logits, labels), {"label_smoothing": 0.1, "class_weight": rng.uniform(0.5, 2.0, size=5)}
-
-
-def run(x: Floating, axes: tuple[int, ...], targets: Targets, plan: ReductionPlan, gradient: Floating | None) -> Any:
-    """The reduced loss; the gradient, if there is a place for it, is written there."""
-    batch = shape_without(x.shape, axes)
-    losses = np.empty(batch).reshape(-1)
-    run_rows(x, axes, targets, plan, losses, gradient)
-    return plan.result(losses, batch, x.dtype)
-
-
-def run_rows(
-    x: Floating,
-    axes: tuple[int, ...],
-    targets: Targets,
-    plan: ReductionPlan,
-    losses: np.ndarray[Any, np.dtype[np.float64]],
-    gradient: Floating | None,
-) -> None:
-    """The weighted loss of each row into `losses`, and the gradient of the reduced loss."""
-    if targets.is_index:
-        assert targets.indices is not None
-        _native.cross_entropy(
-            x, axes, targets.indices, targets.row_weights, plan.upstream, plan.scale, losses, gradient
-        )
-    else:
-        _native.soft_cross_entropy(
-            x,
-            axes,
-            targets.indices,
-            targets.probabilities,
-            targets.class_weight,
-            targets.smoothing,
-            targets.row_weights,
-            plan.upstream,
-            plan.scale,
-            losses,
-            gradient,
-        )
 
 
 cross_entropy = CrossEntropy()

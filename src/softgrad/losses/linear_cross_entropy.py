@@ -7,16 +7,15 @@ gradient in place, BLAS takes that gradient back to hidden, weight and bias. Onl
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from softgrad._contracts import Floating, Normalizer, Reduction, floating_array
 from softgrad._differentiable import Differentiable
-from softgrad.losses._reduction import ReductionPlan, round_to
-from softgrad.losses._targets import Targets
-from softgrad.losses.cross_entropy import run_rows
+from softgrad.losses._problem import CrossEntropyOptions, cross_entropy_problem
+from softgrad.losses._reduction import round_to
 
 # The block of logits stays in the outer cache while the kernel and the second product read it.
 _BLOCK_BYTES = 8 << 20
@@ -36,8 +35,9 @@ class LinearCrossEntropy(Differentiable):
     """Cross-entropy of the logits hidden @ weight.T + bias, which are never all held.
 
     ``linear_cross_entropy(hidden, weight, labels, /, bias=None, *, class_weight=None, sample_weight=None,
-    ignore_index=None, label_smoothing=0.0, reduction="mean", normalizer="weights")``, and its derivatives
-    ``linear_cross_entropy.value_and_grad`` and ``linear_cross_entropy.grad``.
+    ignore_index=None, label_smoothing=0.0, temperature=1.0, softcap=None, z_loss=0.0, where=None, reduction="mean",
+    normalizer="weights")``, and its derivatives ``linear_cross_entropy.value_and_grad`` and
+    ``linear_cross_entropy.grad``.
 
     Parameters
     ----------
@@ -47,8 +47,9 @@ class LinearCrossEntropy(Differentiable):
     labels : array_like
         Of an integer dtype: classes, shape (N,). Of a floating dtype: target probabilities, shape (N, V).
     bias : array_like, shape (V,), dtype of `hidden`, optional
-    class_weight, sample_weight, ignore_index, label_smoothing, reduction, normalizer
-        As in `cross_entropy`.
+    class_weight, sample_weight, ignore_index, label_smoothing, temperature, softcap, z_loss, where
+    reduction, normalizer
+        As in `cross_entropy`, the logits being of shape (N, V).
 
     Returns
     -------
@@ -99,6 +100,10 @@ class LinearCrossEntropy(Differentiable):
         sample_weight: ArrayLike | None = None,
         ignore_index: int | None = None,
         label_smoothing: float = 0.0,
+        temperature: float = 1.0,
+        softcap: float | None = None,
+        z_loss: float = 0.0,
+        where: ArrayLike | None = None,
         reduction: Reduction = "mean",
         normalizer: Normalizer = "weights",
     ) -> Any:
@@ -112,6 +117,10 @@ class LinearCrossEntropy(Differentiable):
             sample_weight=sample_weight,
             ignore_index=ignore_index,
             label_smoothing=label_smoothing,
+            temperature=temperature,
+            softcap=softcap,
+            z_loss=z_loss,
+            where=where,
             reduction=reduction,
             normalizer=normalizer,
         )
@@ -127,12 +136,7 @@ class LinearCrossEntropy(Differentiable):
         *,
         wrt: Iterable[str] = ("hidden", "weight", "bias"),
         upstream: ArrayLike | None = None,
-        class_weight: ArrayLike | None = None,
-        sample_weight: ArrayLike | None = None,
-        ignore_index: int | None = None,
-        label_smoothing: float = 0.0,
-        reduction: Reduction = "mean",
-        normalizer: Normalizer = "weights",
+        **options: Unpack[CrossEntropyOptions],
     ) -> tuple[Any, LinearGradients]:
         """The loss and its gradients.
 
@@ -164,16 +168,7 @@ class LinearCrossEntropy(Differentiable):
         h, w, b = _checked_operands(hidden, weight, bias)
         wanted = _checked_names(wrt)
         rows, classes = h.shape[0], w.shape[0]
-        targets = Targets.of(
-            (rows, classes),
-            (1,),
-            labels,
-            class_weight=class_weight,
-            sample_weight=sample_weight,
-            ignore_index=ignore_index,
-            label_smoothing=label_smoothing,
-        )
-        plan = ReductionPlan.of(reduction, normalizer, upstream, (rows,), targets.label_weights)
+        problem = cross_entropy_problem((rows, classes), (1,), labels, upstream, **options)
 
         by_hidden = np.zeros(h.shape, h.dtype) if "hidden" in wanted else None
         by_weight = np.zeros(w.shape) if "weight" in wanted else None
@@ -184,15 +179,13 @@ class LinearCrossEntropy(Differentiable):
         block = max(_LEAST_ROWS, _BLOCK_BYTES // max(1, classes * h.itemsize))
         buffer = np.empty((min(block, rows), classes), h.dtype)
         for start in range(0, rows, block):
-            part = targets.counting(slice(start, min(start + block, rows)))
+            part = problem.targets.counting(slice(start, min(start + block, rows)))
             hidden_part = h[part]
             logits = buffer[: len(hidden_part)]
             np.matmul(hidden_part, w.T, out=logits)
             if b is not None:
                 logits += b
-            loss_part = np.empty(len(hidden_part))
-            run_rows(logits, (1,), targets.rows(part), plan.rows(part), loss_part, logits if anything else None)
-            losses[part] = loss_part
+            losses[part] = problem.rows(part).row_losses(logits, logits if anything else None)
             if by_hidden is not None:
                 by_hidden[part] = logits @ w
             if by_weight is not None:
@@ -204,7 +197,7 @@ class LinearCrossEntropy(Differentiable):
             None if by_weight is None else round_to(by_weight, h.dtype),
             None if by_bias is None else round_to(by_bias, h.dtype),
         )
-        return plan.result(losses, (rows,), h.dtype), gradients
+        return problem.plan.result(losses, (rows,), h.dtype), gradients
 
     def grad(
         self, hidden: ArrayLike, weight: ArrayLike, labels: ArrayLike, /, bias: ArrayLike | None = None, **options: Any

@@ -1,0 +1,39 @@
+// Of one class t in a row: log-probability -((m - x_t) + log1p(R)), and beside it the entropy of the row,
+// log1p(R) + sum p_j (m - x_j), all terms >= 0, and the rank of t, 1 + the number of larger logits.
+#pragma once
+
+#include "kernels.hpp"
+#include "row_normalizer.hpp"
+
+namespace softgrad::SOFTGRAD_ISA_NAME {
+
+template <class T>
+TokenRow token_logprobs_row(const T* x, int64_t n, int64_t target) {
+    const T logit = x[target];
+    const Normalizer<T> row = normalize<T>(x, n, nullptr);
+    if (!row.regular || row.rest != row.rest) return {not_a_number, not_a_number, 0};
+
+    const Origin<T> origin = origin_at(row.maximum);
+    const Vec<T> maximum = broadcast(row.maximum), vanished = broadcast(row.maximum - ExpConstants<T>::vanishes);
+    const Vec<T> chosen = broadcast(logit);
+    LaneSums<T> distances;
+    FourTerms<T> terms;
+    Mask<T> larger_count{};
+    auto flush = [&](int vector) __attribute__((always_inline)) { distances.add(vector, terms); };
+    auto visit = [&](int64_t offset, int count, int, int depth) __attribute__((always_inline)) {
+        const Vec<T> v = load_or_pad(x + offset, count, T(-infinity));
+        const Mask<T> larger = v > chosen;
+        larger_count = larger ? larger_count + 1 : larger_count;
+        // What has vanished contributes 0, also at -inf.
+        terms.add(depth, v > vanished ? (exp_from(origin, v).value * ExpConstants<T>::unspare) * (maximum - v) : Vec<T>{});
+    };
+    for_groups<T>(n, visit, flush);
+    int64_t rank = 1;
+    for (int lane = 0; lane < Simd<T>::width; ++lane) rank += larger_count[lane];
+    const TwoParts<double> distance = distances.total();
+    const double mean_distance = (distance.high + distance.low) * row.inverse.high;
+    return {0.0 - plus(static_cast<double>(row.maximum) - static_cast<double>(logit), row.log_rest),
+            plus(mean_distance, row.log_rest), rank};
+}
+
+}  // namespace softgrad::SOFTGRAD_ISA_NAME
