@@ -52,11 +52,17 @@ def option_values(rng: np.random.Generator, problem: Problem) -> dict[str, Any]:
     class_weight[rng.integers(classes)] = 0.0
     sample_weight = rng.uniform(0.25, 3.0, rows)
     sample_weight[rng.integers(rows)] = 0.0
+    # Every class with mass, the label's included, takes part: elsewhere the loss would be infinite.
+    where = (rng.random((rows, classes)) < 0.7) | (problem.probabilities > 0.0)
     return {
         "class_weight": class_weight,
         "sample_weight": sample_weight,
         "ignore_index": int(rng.integers(classes)),
         "label_smoothing": 0.125,
+        "temperature": 1.75,
+        "softcap": 4.0,
+        "z_loss": 0.0625,
+        "where": where,
         "reduction": "sum",
         "normalizer": "count",
         "upstream": -1.75,

@@ -17,7 +17,19 @@ from tests.oracles.inputs import fresh_rng
 dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 kinds = pytest.mark.parametrize("kind", LABEL_KINDS)
 
-NAMES = ["class_weight", "sample_weight", "ignore_index", "label_smoothing", "reduction", "normalizer", "upstream"]
+NAMES = [
+    "class_weight",
+    "sample_weight",
+    "ignore_index",
+    "label_smoothing",
+    "temperature",
+    "softcap",
+    "z_loss",
+    "where",
+    "reduction",
+    "normalizer",
+    "upstream",
+]
 # Up to three at once. Only "mean" has a normalizer, and only indices can be ignored.
 COMBINATIONS = [
     (kind, names)
@@ -143,8 +155,9 @@ def test_an_index_equals_its_one_hot_row(names, dtype):
 
 
 @dtypes
-@combinations()
+@combinations(without=("softcap", "z_loss"))
 def test_gradient_rows_sum_to_zero(names, kind, dtype):
+    """Adding a constant to a row changes nothing, unless the cap bends it or z_loss holds it."""
     rng = fresh_rng()
     problem = draw_problem(rng, 40, 11, dtype)
     values = option_values(rng, problem)
@@ -199,7 +212,8 @@ def test_upstream(kind, dtype):
     def assert_scaled(actual, plain, upstream):
         factor = np.asarray(upstream)[..., None]
         error = np.abs(actual - factor * plain.astype(np.float64))
-        assert np.all(error <= 4 * eps * np.abs(factor) * row_scale(plain))
+        # The terms Q p and q are of the order of the largest gradient, whatever is left of them in a row.
+        assert np.all(error <= 8 * eps * np.abs(factor) * np.max(np.abs(plain)))
 
     for reduction in ("mean", "sum"):
         plain = sg.cross_entropy.grad(x, labels, reduction=reduction)

@@ -16,7 +16,19 @@ from tests.oracles.inputs import fresh_rng
 
 dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 kinds = pytest.mark.parametrize("kind", LABEL_KINDS)
-NAMES = ["class_weight", "sample_weight", "ignore_index", "label_smoothing", "reduction", "normalizer", "upstream"]
+NAMES = [
+    "class_weight",
+    "sample_weight",
+    "ignore_index",
+    "label_smoothing",
+    "temperature",
+    "softcap",
+    "z_loss",
+    "where",
+    "reduction",
+    "normalizer",
+    "upstream",
+]
 COMBINATIONS = [
     (kind, names)
     for kind in LABEL_KINDS
@@ -44,19 +56,26 @@ def draw(rng, size, dtype, kind="indices"):
     bias = rng.standard_normal(classes).astype(dtype)
     labels = rng.integers(classes, size=rows)
     if kind == "probabilities":
-        labels = rng.uniform(0.0, 1.0, (rows, classes)).astype(dtype) + one_hot(labels, classes, dtype)
+        mass = rng.uniform(0.0, 1.0, (rows, classes)) * (rng.random((rows, classes)) < 0.7)
+        labels = mass.astype(dtype) + one_hot(labels, classes, dtype)
     return Operands(hidden, weight, labels, bias)
 
 
-def option_values(rng, size):
-    rows, _, classes = size
+def option_values(rng, operands):
+    rows, classes = len(operands.hidden), len(operands.weight)
     sample_weight = rng.uniform(0.25, 3.0, rows)
     sample_weight[-1] = 0.0
+    # Every class with mass takes part: elsewhere the loss would be infinite.
+    mass = one_hot(operands.labels, classes, np.bool_) if operands.labels.ndim == 1 else operands.labels > 0.0
     return {
         "class_weight": rng.uniform(0.25, 3.0, classes),
         "sample_weight": sample_weight,
         "ignore_index": int(rng.integers(classes)),
         "label_smoothing": 0.125,
+        "temperature": 1.75,
+        "softcap": 4.0,
+        "z_loss": 0.0625,
+        "where": (rng.random((rows, classes)) < 0.7) | mass,
         "reduction": "sum",
         "normalizer": "count",
         "upstream": -1.75,
@@ -102,8 +121,9 @@ def assert_agrees(operands, options, wrt=("hidden", "weight", "bias")):
 def test_options_against_the_reference(names, kind, dtype):
     rng = fresh_rng()
     for size in SIZES[:2]:
-        values = option_values(rng, size)
-        assert_agrees(draw(rng, size, dtype, kind), {name: values[name] for name in names})
+        operands = draw(rng, size, dtype, kind)
+        values = option_values(rng, operands)
+        assert_agrees(operands, {name: values[name] for name in names})
 
 
 @dtypes

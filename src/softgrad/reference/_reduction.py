@@ -13,9 +13,7 @@ Reduction = Literal["mean", "sum", "none"]
 Normalizer = Literal["weights", "count"] | float
 
 
-def _divisor(
-    label_weight: FloatArray, counts: BoolArray, reduction: Reduction, normalizer: Normalizer
-) -> float:
+def _divisor(label_weight: FloatArray, counts: BoolArray, reduction: Reduction, normalizer: Normalizer) -> float:
     """What the sum over the rows is divided by; 1 where no row counts, as the sum is 0 then."""
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"reduction is {reduction!r}; it must be 'mean', 'sum' or 'none'")

@@ -55,9 +55,7 @@ def _one_hot(labels: NDArray[np.integer], ignored: BoolArray, classes: int) -> F
     outside = ~ignored & ((labels < 0) | (labels >= classes))
     if np.any(outside):
         index = tuple(int(place) for place in np.argwhere(outside)[0])
-        raise ValueError(
-            f"labels{list(index)} is {labels[index]}; logits have {classes} classes (0 to {classes - 1})"
-        )
+        raise ValueError(f"labels{list(index)} is {labels[index]}; logits have {classes} classes (0 to {classes - 1})")
     return np.where(ignored[..., None], 0.0, labels[..., None] == np.arange(classes))
 
 
