@@ -7,7 +7,7 @@ import pytest
 
 import softgrad as sg
 from tests.oracles.bounds import DTYPES, LOG_SOFTMAX, LOGSUMEXP, SOFTMAX
-from tests.oracles.edge_cases import edge_cases_without_where
+from tests.oracles.edge_cases import edge_cases, edge_cases_without_where
 from tests.oracles.inputs import LANES
 from tests.oracles.ulp import assert_within
 
@@ -16,6 +16,12 @@ CASES = [
     pytest.param(case, dtype, id=f"{case.name}, {dtype}")
     for dtype in DTYPES
     for case in edge_cases_without_where(dtype)
+]
+MASKED = [
+    pytest.param(case, dtype, id=f"{case.name}, {dtype}")
+    for dtype in DTYPES
+    for case in edge_cases(dtype)
+    if case.where is not None
 ]
 FUNCTIONS = {"softmax": SOFTMAX, "log_softmax": LOG_SOFTMAX, "logsumexp": LOGSUMEXP}
 
@@ -57,6 +63,31 @@ def test_padded_with_masked_classes(case, dtype):
                 np.testing.assert_array_equal(rest, expected)
                 result = result[own]
             assert_within(bounds[dtype], result, exact, what=f"{name} of {case.name}, {before} + {after}")
+
+
+@pytest.mark.parametrize(("case", "dtype"), MASKED)
+def test_where(case, dtype):
+    """Alone, among rows that are not masked, and in a row of many lanes."""
+    ordinary = np.linspace(-1.0, 2.0, len(case.x), dtype=dtype)
+    struck = np.arange(LANES[dtype] + 9) % 3 == 1
+    rows = np.where(struck[:, None], case.row(dtype), ordinary)
+    where = np.where(struck[:, None], case.where, True)
+    pad = 5000
+    long_row = np.concatenate([case.row(dtype), np.full(pad, np.nan, dtype)])
+    long_where = np.concatenate([case.where, np.zeros(pad, bool)])
+    for name, bounds in FUNCTIONS.items():
+        function = getattr(sg, name)
+        alone = function(case.row(dtype), where=np.array(case.where))
+        assert_within(bounds[dtype], alone, case.long(name), what=f"{name} of {case.name}")
+        batch = function(rows, where=where)
+        np.testing.assert_array_equal(batch[struck], np.stack([alone] * np.count_nonzero(struck)))
+        plain = function(ordinary, where=np.ones(len(case.x), bool))
+        np.testing.assert_array_equal(batch[~struck], np.stack([plain] * np.count_nonzero(~struck)))
+        padded = function(long_row, where=long_where)
+        if name != "logsumexp":
+            np.testing.assert_array_equal(padded[len(case.x) :], 0.0 if name == "softmax" else -np.inf)
+            padded = padded[: len(case.x)]
+        assert_within(bounds[dtype], padded, case.long(name), what=f"{name} of {case.name}, padded")
 
 
 @dtypes

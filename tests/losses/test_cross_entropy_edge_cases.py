@@ -8,7 +8,7 @@ import pytest
 import softgrad as sg
 from tests.losses.problems import one_hot
 from tests.oracles.bounds import DTYPES, GRADIENT, LOSS
-from tests.oracles.edge_cases import edge_cases_without_where
+from tests.oracles.edge_cases import edge_cases, edge_cases_without_where
 from tests.oracles.inputs import BLOCK, LANES, fresh_rng
 from tests.oracles.ulp import assert_within
 
@@ -17,6 +17,12 @@ CASES = [
     pytest.param(case, dtype, id=f"{case.name}, {dtype}")
     for dtype in DTYPES
     for case in edge_cases_without_where(dtype)
+]
+MASKED = [
+    pytest.param(case, dtype, id=f"{case.name}, {dtype}")
+    for dtype in DTYPES
+    for case in edge_cases(dtype)
+    if case.where is not None
 ]
 kinds = pytest.mark.parametrize("kind", ["index", "one-hot"])
 
@@ -55,6 +61,40 @@ def test_among_ordinary_rows(case, dtype, kind):
         loss, row_gradient = sg.cross_entropy.value_and_grad(row, alone)
         np.testing.assert_array_equal(losses[rows], loss)
         np.testing.assert_array_equal(gradient[rows], np.stack([row_gradient] * np.count_nonzero(rows)))
+
+
+@kinds
+@pytest.mark.parametrize(("case", "dtype"), MASKED)
+def test_where(case, dtype, kind):
+    """Alone, and among rows that are not masked; a row without an allowed class does not count."""
+    classes, where = len(case.x), np.array(case.where)
+    labels = labels_for(kind, case.label, classes, dtype)
+    loss, gradient = sg.cross_entropy.value_and_grad(case.row(dtype), labels, where=where)
+    assert_within(LOSS[dtype], loss, case.long("loss"), what=f"loss of {case.name}")
+    assert_within(GRADIENT[dtype], gradient, case.long("gradient"), what=f"gradient of {case.name}")
+    ordinary = np.linspace(-1.0, 2.0, classes, dtype=dtype)
+    x = np.stack([case.row(dtype), ordinary])
+    both = np.array([case.label, 2]) if kind == "index" else one_hot([case.label, 2], classes, dtype)
+    masks = np.stack([where, np.ones(classes, bool)])
+    counted, rows = sg.cross_entropy.value_and_grad(x, both, where=masks, normalizer="count")
+    single, row = sg.cross_entropy.value_and_grad(ordinary, both[1], where=masks[1])
+    divisor = 2.0 if where.any() else 1.0
+    np.testing.assert_allclose(counted, (loss + single) / divisor, rtol=4 * np.finfo(dtype).eps)
+    np.testing.assert_array_equal(rows, np.stack([gradient, row]) / dtype.type(divisor))
+
+
+@dtypes
+@kinds
+def test_smoothing_is_spread_over_the_allowed_classes_only(kind, dtype):
+    x = np.array([[0.5, np.nan, -1.0, 2.0]], dtype)
+    where = np.array([[True, False, True, True]])
+    kept, options = where[0], {"label_smoothing": 0.3}
+    full, short = ([3], [2]) if kind == "index" else (one_hot([3], 4, dtype), one_hot([2], 3, dtype))
+    loss, gradient = sg.cross_entropy.value_and_grad(x, full, where=where, **options)
+    expected, row = sg.cross_entropy.value_and_grad(x[:, kept], short, **options)
+    assert loss == expected
+    np.testing.assert_array_equal(gradient[:, kept], row)
+    np.testing.assert_array_equal(gradient[:, ~kept], 0.0)
 
 
 @kinds
