@@ -8,7 +8,15 @@ from softgrad._differentiable import registry
 from softgrad._native import get_num_threads, set_num_threads
 from softgrad.functional import hardmax, log_sigmoid, log_softmax, logsumexp, sigmoid, softmax
 from softgrad.gradcheck import GradientReport, check_gradient
-from softgrad.losses import cross_entropy, linear_cross_entropy, quadratic
+from softgrad.losses import (
+    binary_cross_entropy,
+    cross_entropy,
+    focal,
+    kl_divergence,
+    linear_cross_entropy,
+    quadratic,
+    token_logprobs,
+)
 
 if TYPE_CHECKING:
     from softgrad.linear_model import SoftmaxRegression
@@ -18,10 +26,13 @@ __version__ = _version("softgrad")
 __all__ = [
     "GradientReport",
     "SoftmaxRegression",
+    "binary_cross_entropy",
     "check_gradient",
     "cross_entropy",
+    "focal",
     "get_num_threads",
     "hardmax",
+    "kl_divergence",
     "linear_cross_entropy",
     "log_sigmoid",
     "log_softmax",
@@ -32,6 +43,7 @@ __all__ = [
     "show_config",
     "sigmoid",
     "softmax",
+    "token_logprobs",
 ]
 
 

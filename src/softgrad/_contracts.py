@@ -19,8 +19,8 @@ Axis = int | tuple[int, ...] | None
 Reduction = Literal["mean", "sum", "none"]
 Normalizer = Literal["weights", "count"] | float
 
-# The dtypes of the native core by name (bfloat16 is that of the package ml_dtypes), and that of the losses of each: a loss
-# in two bytes would be printed on a grid of 0.06 to 0.25. What else is real becomes float64.
+# The dtypes of the native core by name (bfloat16 is that of the package ml_dtypes), and that of the losses of each: a
+# loss in two bytes would be printed on a grid of 0.06 to 0.25. What else is real becomes float64.
 LOSS_DTYPES = {"float64": np.float64, "float32": np.float32, "float16": np.float32, "bfloat16": np.float32}
 
 
@@ -61,6 +61,20 @@ def row_size(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
     for d in axes:
         size *= shape[d]
     return size
+
+
+def class_rows(array: NDArray[Any], axes: tuple[int, ...]) -> Float64:
+    """The array in float64 as (*batch, K), its class axes flattened into the last."""
+    first = array.ndim - len(axes)
+    moved = np.moveaxis(array, axes, tuple(range(first, array.ndim)))
+    return moved.reshape((*moved.shape[:first], row_size(array.shape, axes))).astype(np.float64, order="C")
+
+
+def from_class_rows(rows: Float64, shape: tuple[int, ...], axes: tuple[int, ...]) -> Float64:
+    """Undo `class_rows`, for an array of that shape."""
+    last = tuple(range(len(shape) - len(axes), len(shape)))
+    classes = tuple(shape[d] for d in axes)
+    return np.moveaxis(rows.reshape(shape_without(shape, axes) + classes), last, axes)
 
 
 def output_for(x: Floating, out: Floating | None) -> Floating:
@@ -162,6 +176,31 @@ def nonnegative_weights(value: ArrayLike, name: str, shape: tuple[int, ...]) -> 
         where = f"{name}[{', '.join(str(i) for i in index)}]"
         raise ValueError(f"{where} is {weights[tuple(index)]}; weights must be finite and not negative")
     return weights
+
+
+def broadcast_weights(value: ArrayLike, name: str, shape: tuple[int, ...]) -> Float64:
+    """As `nonnegative_weights`, of a shape that broadcasts to the given one."""
+    weights = nonnegative_weights(value, name, np.shape(value))
+    try:
+        return np.broadcast_to(weights, shape)
+    except ValueError:
+        raise ValueError(f"{name} has shape {weights.shape}; it must broadcast to {shape}") from None
+
+
+def probabilities_within(value: ArrayLike, name: str, shape: tuple[int, ...]) -> Float64:
+    """Numbers from 0 to 1, or truth values, of the given shape, as contiguous float64."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "iub" and not is_floating(array):
+        raise TypeError(f"{name} has dtype {array.dtype}; it must be real or boolean")
+    if array.shape != shape:
+        raise ValueError(f"{name} has shape {array.shape}; it must be {shape}")
+    numbers = np.asarray(array, np.float64, order="C")
+    outside = ~((numbers >= 0.0) & (numbers <= 1.0))
+    if outside.any():
+        index = np.unravel_index(int(outside.argmax()), shape) if shape else ()
+        where = f"{name}[{', '.join(str(i) for i in index)}]"
+        raise ValueError(f"{where} is {numbers[tuple(index)]}; it must be in [0, 1]")
+    return numbers
 
 
 def number_within(value: SupportsFloat, name: str, allowed: Callable[[float], bool], description: str) -> float:

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from softgrad import _native
-from softgrad._contracts import Float64, Floating
-
-
-def to_rows(array: NDArray[Any], axes: tuple[int, ...]) -> Float64:
-    """The array in float64 as (*batch, K), its class axes flattened into the last."""
-    last = range(array.ndim - len(axes), array.ndim)
-    moved = np.moveaxis(array, axes, tuple(last))
-    batch, classes = moved.shape[: last.start], moved.shape[last.start :]
-    return moved.reshape((*batch, math.prod(classes))).astype(np.float64, order="C")
+from softgrad._contracts import Float64, Floating, class_rows, from_class_rows
 
 
 def from_rows(rows: Float64, like: Floating, axes: tuple[int, ...]) -> Floating:
-    """Undo `to_rows`: the shape and dtype of `like`."""
-    last = tuple(range(like.ndim - len(axes), like.ndim))
-    moved_shape = np.moveaxis(like, axes, last).shape
+    """Undo `class_rows`: the shape and dtype of `like`."""
     # Beyond the range of float32 a value is inf, as it is for any cast of an exact result.
     with np.errstate(over="ignore", under="ignore"):
-        return np.moveaxis(rows.reshape(moved_shape), last, axes).astype(like.dtype, order="C")
+        return from_class_rows(rows, like.shape, axes).astype(like.dtype, order="C")
 
 
 def jacobian_shape(x: Floating, axes: tuple[int, ...], times: int) -> tuple[int, ...]:
@@ -36,21 +23,21 @@ def jacobian_shape(x: Floating, axes: tuple[int, ...], times: int) -> tuple[int,
 
 
 def allowed_rows(mask: NDArray[np.bool_] | None, axes: tuple[int, ...]) -> NDArray[np.bool_] | None:
-    return None if mask is None else to_rows(mask, axes) != 0.0
+    return None if mask is None else class_rows(mask, axes) != 0.0
 
 
 def probabilities(
     x: Floating, axes: tuple[int, ...], allowed: NDArray[np.bool_] | None, temperature: float = 1.0
 ) -> Float64:
     """softmax of x in float64, as rows."""
-    rows = to_rows(x, axes)
+    rows = class_rows(x, axes)
     _native.softmax(rows, rows, (rows.ndim - 1,), allowed, temperature)
     return rows
 
 
 def vector_rows(vector: Floating, axes: tuple[int, ...], allowed: NDArray[np.bool_] | None) -> Float64:
     """A tangent or cotangent as rows, 0 in the classes that do not take part, whatever it holds there."""
-    rows = to_rows(vector, axes)
+    rows = class_rows(vector, axes)
     if allowed is not None:
         rows[~allowed] = 0.0
     return rows

@@ -35,8 +35,8 @@ from softgrad.functional._row_derivatives import (
 class LogSoftmax(Differentiable):
     """Logarithm of softmax of each row, exact where softmax itself is 0 or 1.
 
-    ``log_softmax(x, /, *, axis=-1, where=None, temperature=1.0, out=None)``, and its derivatives ``log_softmax.vjp``, ``log_softmax.jvp``,
-    ``log_softmax.jacobian``.
+    ``log_softmax(x, /, *, axis=-1, where=None, temperature=1.0, out=None)``, and its derivatives
+    ``log_softmax.vjp``, ``log_softmax.jvp``, ``log_softmax.jacobian``.
 
     Parameters
     ----------
@@ -62,7 +62,8 @@ class LogSoftmax(Differentiable):
     TypeError
         `x` is not real, `where` is not boolean, or `out` has another dtype.
     ValueError
-        `temperature` is out of range, `where` does not broadcast, or `out` has another shape, is read-only, or overlaps `x` without being the same elements.
+        `temperature` is out of range, `where` does not broadcast, or `out` has another shape, is read-only, or overlaps
+        `x` without being the same elements.
     numpy.exceptions.AxisError
         `axis` is out of range.
 

@@ -23,8 +23,8 @@ from softgrad.functional._row_derivatives import (
 class LogSumExp(Differentiable):
     """Logarithm of the sum of exponentials of each row.
 
-    ``logsumexp(x, /, *, axis=-1, where=None, keepdims=False)``, and its derivatives ``logsumexp.vjp``, ``logsumexp.jvp``,
-    ``logsumexp.jacobian``.
+    ``logsumexp(x, /, *, axis=-1, where=None, keepdims=False)``, and its derivatives
+    ``logsumexp.vjp``, ``logsumexp.jvp``, ``logsumexp.jacobian``.
 
     Parameters
     ----------

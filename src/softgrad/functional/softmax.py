@@ -34,7 +34,8 @@ from softgrad.functional._row_derivatives import (
 class Softmax(Differentiable):
     """Softmax of each row: exponentials normalised to sum 1.
 
-    ``softmax(x, /, *, axis=-1, where=None, temperature=1.0, out=None)``, and its derivatives ``softmax.vjp``, ``softmax.jvp``, ``softmax.jacobian``.
+    ``softmax(x, /, *, axis=-1, where=None, temperature=1.0, out=None)``, and its derivatives
+    ``softmax.vjp``, ``softmax.jvp``, ``softmax.jacobian``.
 
     Parameters
     ----------
@@ -60,7 +61,8 @@ class Softmax(Differentiable):
     TypeError
         `x` is not real, `where` is not boolean, or `out` has another dtype.
     ValueError
-        `temperature` is out of range, `where` does not broadcast, or `out` has another shape, is read-only, or overlaps `x` without being the same elements.
+        `temperature` is out of range, `where` does not broadcast, or `out` has another shape, is read-only, or overlaps
+        `x` without being the same elements.
     numpy.exceptions.AxisError
         `axis` is out of range.
 

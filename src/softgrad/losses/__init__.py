@@ -1,7 +1,21 @@
 """The losses, each with its gradient."""
 
+from softgrad.losses.binary_cross_entropy import binary_cross_entropy
 from softgrad.losses.cross_entropy import cross_entropy
+from softgrad.losses.focal import focal
+from softgrad.losses.kl_divergence import kl_divergence
 from softgrad.losses.linear_cross_entropy import LinearGradients, linear_cross_entropy
 from softgrad.losses.quadratic import quadratic
+from softgrad.losses.token_logprobs import TokenLogprobs, token_logprobs
 
-__all__ = ["LinearGradients", "cross_entropy", "linear_cross_entropy", "quadratic"]
+__all__ = [
+    "LinearGradients",
+    "TokenLogprobs",
+    "binary_cross_entropy",
+    "cross_entropy",
+    "focal",
+    "kl_divergence",
+    "linear_cross_entropy",
+    "quadratic",
+    "token_logprobs",
+]

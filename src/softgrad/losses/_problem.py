@@ -88,6 +88,11 @@ class Problem:
             )
         return losses
 
+    def with_upstream(self, factor: Float64) -> Problem:
+        """The same with the gradient of each row multiplied by a factor more, flat."""
+        upstream = factor if self.plan.upstream is None else factor * self.plan.upstream
+        return replace(self, plan=replace(self.plan, upstream=upstream))
+
     def rows(self, part: slice | Int64) -> Problem:
         """That of some of the rows, the class axis being the last of two."""
         targets = self.targets.rows(part)
