@@ -4,8 +4,11 @@ Every function works in float64, imports NumPy only and follows its formula line
 nor sparing with memory. Names are those of the public functions; NAME_METHOD is a derivative method of NAME.
 """
 
+from softgrad.reference.binary_cross_entropy import binary_cross_entropy, binary_cross_entropy_grad
 from softgrad.reference.cross_entropy import cross_entropy, cross_entropy_grad
+from softgrad.reference.focal import focal, focal_grad
 from softgrad.reference.hardmax import hardmax
+from softgrad.reference.kl_divergence import kl_divergence, kl_divergence_grad
 from softgrad.reference.linear_cross_entropy import (
     LinearGradients,
     linear_cross_entropy,
@@ -22,12 +25,20 @@ from softgrad.reference.logsumexp import logsumexp, logsumexp_jacobian, logsumex
 from softgrad.reference.quadratic import quadratic, quadratic_grad
 from softgrad.reference.sigmoid import sigmoid, sigmoid_jvp, sigmoid_vjp
 from softgrad.reference.softmax import softmax, softmax_jacobian, softmax_jvp, softmax_vjp
+from softgrad.reference.token_logprobs import TokenLogprobs, token_logprobs
 
 __all__ = [
     "LinearGradients",
+    "TokenLogprobs",
+    "binary_cross_entropy",
+    "binary_cross_entropy_grad",
     "cross_entropy",
     "cross_entropy_grad",
+    "focal",
+    "focal_grad",
     "hardmax",
+    "kl_divergence",
+    "kl_divergence_grad",
     "linear_cross_entropy",
     "linear_cross_entropy_grad",
     "log_sigmoid",
@@ -50,4 +61,5 @@ __all__ = [
     "softmax_jacobian",
     "softmax_jvp",
     "softmax_vjp",
+    "token_logprobs",
 ]

@@ -17,8 +17,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from softgrad.reference._labels import one_hot
 from softgrad.reference._reduction import (
     Normalizer,
     Reduction,
@@ -50,15 +51,6 @@ class _Target(NamedTuple):
     """(*batch,)."""
 
 
-def _one_hot(labels: NDArray[np.integer], ignored: BoolArray, classes: int) -> FloatArray:
-    """One-hot rows of the labels; the row of an ignored label is 0 whatever the label is."""
-    outside = ~ignored & ((labels < 0) | (labels >= classes))
-    if np.any(outside):
-        index = tuple(int(place) for place in np.argwhere(outside)[0])
-        raise ValueError(f"labels{list(index)} is {labels[index]}; logits have {classes} classes (0 to {classes - 1})")
-    return np.where(ignored[..., None], 0.0, labels[..., None] == np.arange(classes))
-
-
 def _target(
     labels: ArrayLike,
     axis: Axis,
@@ -76,7 +68,7 @@ def _target(
     if np.issubdtype(labels.dtype, np.integer):
         if ignore_index is not None:
             ignored = labels == ignore_index
-        y = _one_hot(labels, ignored, classes)
+        y = one_hot(labels, ignored, classes)
     elif ignore_index is not None:
         raise ValueError("ignore_index needs class indices; the labels are probabilities")
     else:
