@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -84,6 +85,25 @@ print("both work")
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode not in (-signal.SIGALRM, -signal.SIGSEGV)
     assert done.stdout == "both work\n", done.stderr
+
+
+def test_the_interpreter_is_free_while_a_kernel_runs() -> None:
+    logits = np.zeros((400, 100_000), np.float32)
+    out = np.empty_like(logits)
+    sg.set_num_threads(1)
+    # Python itself would not switch threads: only a call that releases the lock lets this thread count on.
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(60.0)
+    try:
+        worker = threading.Thread(target=lambda: sg.softmax(logits, out=out))
+        worker.start()
+        count = 0
+        while worker.is_alive():
+            count += 1
+    finally:
+        sys.setswitchinterval(before)
+    assert count > 100
+    assert out[0, 0] == np.float32(1e-5)
 
 
 def test_thread_settings() -> None:
