@@ -89,21 +89,22 @@ print("both work")
 
 def test_the_interpreter_is_free_while_a_kernel_runs() -> None:
     logits = np.zeros((400, 100_000), np.float32)
-    out = np.empty_like(logits)
+    out = np.full_like(logits, -1.0)
     sg.set_num_threads(1)
-    # Python itself would not switch threads: only a call that releases the lock lets this thread count on.
+    # Python itself would not switch threads: only a call that releases the lock lets this thread count while it runs.
     before = sys.getswitchinterval()
     sys.setswitchinterval(60.0)
+    count = 0
     try:
         worker = threading.Thread(target=lambda: sg.softmax(logits, out=out))
         worker.start()
-        count = 0
-        while worker.is_alive():
+        while out[-1, -1] < 0.0:
             count += 1
     finally:
         sys.setswitchinterval(before)
+    worker.join()
     assert count > 100
-    assert out[0, 0] == np.float32(1e-5)
+    np.testing.assert_array_equal(out, np.float32(1e-5))
 
 
 def test_thread_settings() -> None:
