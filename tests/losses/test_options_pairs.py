@@ -209,9 +209,9 @@ def test_ignore_index_has_no_meaning_for_probabilities(other):
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_upstream_has_the_shape_of_the_loss(reduction):
     x, labels, _ = draw(fresh_rng(), -1, "indices", FLOAT64)
-    with pytest.raises(ValueError, match="upstream has shape .* it must be a number"):
+    with pytest.raises(ValueError, match=r"upstream has shape .* it must be a number"):
         sg.cross_entropy.grad(x, labels, reduction=reduction, upstream=np.ones(labels.shape))
-    with pytest.raises(ValueError, match="upstream has shape .* the shape of the losses"):
+    with pytest.raises(ValueError, match=r"upstream has shape .* the shape of the losses"):
         sg.cross_entropy.grad(x, labels, reduction="none", upstream=2.0)
 
 
