@@ -94,7 +94,8 @@ def test_smoothing_is_spread_over_the_allowed_classes_only(kind, dtype):
     expected, row = sg.cross_entropy.value_and_grad(x[:, kept], short, **options)
     eps = 8 * np.finfo(dtype).eps
     np.testing.assert_allclose(loss, expected, rtol=eps)
-    np.testing.assert_allclose(gradient[:, kept], row, rtol=eps)
+    # Against the terms p and q, which are of the order of 1: at the target they nearly cancel.
+    np.testing.assert_allclose(gradient[:, kept], row, rtol=0, atol=eps / 4)
     np.testing.assert_array_equal(gradient[:, ~kept], 0.0)
 
 
