@@ -102,13 +102,20 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     - ", row space" follows the name where d > n and n <= 4096: the fit was made in the space that the rows span, with n
       features. This takes about three times the memory of X as float64.
 
-    The gap is estimated by the decrease that the quadratic model promises for an exact Newton step, g^T H^-1 g / 2,
-    divided by 1 - r, where r is its ratio to the promise before it, at most 0.9. The step is taken before the fit ends,
-    so that the remaining gap is smaller, as a rule by orders of magnitude.
+    The gap is estimated by the decrease that the quadratic model promises for an exact Newton step, g^T H^-1 g / 2. It
+    is divided by 1 - r, where r is the larger of the last two ratios of a promise to the one before it, at most 0.9,
+    and by the length of the step where the line search made it shorter than 1. The step is taken before the fit ends,
+    so that the remaining gap is smaller, as a rule by orders of magnitude. It is an estimate: where classes are nearly
+    separable in several ways and C is large, the remaining gap has been seen at up to five times `tol`.
 
     With float32 X the products with X are float32; parameters, penalty and the decision to stop are float64.
 
-    A class whose rows all have weight 0 is kept, with a probability of about 1e-16: its optimal intercept is -inf.
+    Where there are intercepts, a feature that varies by less than 4e-15 of its mean is taken as constant; its
+    coefficients are 0. A class whose rows all have weight 0 is kept with a probability of about 1e-16, as its optimal
+    intercept is -inf.
+
+    For two classes scikit-learn's LogisticRegression fits one vector w = W_1 - W_0. Its optimum at 2 C is that of this
+    class at C, because ||w||^2 = 2 ||W||^2 where W_1 = -W_0.
 
     Examples
     --------
@@ -190,6 +197,9 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_classification_targets(targets)
         labels, classes = np.unique(targets, return_inverse=True)
         weights = self._row_weights(data, labels, classes, sample_weight)
+        counted = weights > 0
+        if not counted.all():
+            data, classes, weights = data[counted], classes[counted], weights[counted]
 
         rows, features = data.shape
         space = RowSpace(data) if rows < features and rows <= LARGEST_FACTOR else None
@@ -239,6 +249,8 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         weights: Array = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         totals: Array = np.bincount(classes, weights).astype(np.float64)
         weights = weights * self._class_weights(labels, totals)[classes]
+        if not np.isfinite(weights.sum()):
+            raise ValueError("the row weights (sample_weight times class_weight) add up to more than float64 holds")
         present = np.flatnonzero(np.bincount(classes, weights))
         if len(present) < 2:
             found = f"only class {labels[present[0]]} has one" if len(present) else "none has one"

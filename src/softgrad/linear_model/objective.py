@@ -72,35 +72,38 @@ class SoftmaxObjective:
         self.n_classes = n_classes
         self.fit_intercept = fit_intercept
         self.penalty = 1.0 / (C * total)
-        self.centre = self._means() if fit_intercept else np.zeros(X.shape[1])
-        self.scale = self._spreads()
-        ridge = self.penalty / self.scale**2
+        self.centre, self.scale = self._centre_and_scale()
+        varies = self.scale > 0
+        self.inverse_scale: Array = np.divide(1.0, self.scale, out=np.zeros_like(self.scale), where=varies)
+        # A constant feature has no coefficient; its ridge only has to be positive.
+        ridge = np.where(varies, self.penalty * self.inverse_scale**2, 1.0)
         self.ridge: Array = np.append(ridge, 0.0) if fit_intercept else ridge
         self.shape = (n_classes, len(self.ridge))
 
-    def _means(self) -> Array:
-        means = np.zeros(self.X.shape[1])
-        for rows in self._feature_blocks():
-            means += self.weights[rows] @ self.X[rows]
-        return means
+    def _centre_and_scale(self) -> tuple[Array, Array]:
+        """The weighted mean of each feature, or 0 without intercepts, and the largest distance from it.
 
-    def _spreads(self) -> Array:
-        """The largest distance of a value from its centre; 1 where that is nothing but rounding."""
-        spreads = np.zeros(self.X.shape[1])
+        The distance is 0 where it is nothing but rounding.
+        """
+        means = np.zeros(self.X.shape[1])
+        least, most = np.full(self.X.shape[1], np.inf), np.full(self.X.shape[1], -np.inf)
         for rows in self._feature_blocks():
             block = self.X[rows]
-            furthest = np.maximum(block.max(axis=0) - self.centre, self.centre - block.min(axis=0))
-            spreads = np.maximum(spreads, furthest)
+            means += self.weights[rows] @ block
+            least, most = np.minimum(least, block.min(axis=0)), np.maximum(most, block.max(axis=0))
+        # The mean of a constant feature may be rounded away from it.
+        centre = np.clip(means, least, most) if self.fit_intercept else np.zeros_like(means)
+        spread = np.maximum(most - centre, centre - least)
         smallest, largest = _SPREAD_RANGE[self.X.dtype]
         # Written so that an overflow to inf or NaN is caught as well.
-        too_large = np.flatnonzero(~(spreads <= largest))
+        too_large = np.flatnonzero(~(spread <= largest))
         if too_large.size:
             raise ValueError(
-                f"feature {too_large[0]} of X spreads over {spreads[too_large[0]]:.3g}; "
+                f"feature {too_large[0]} of X spreads over {spread[too_large[0]]:.3g}; "
                 f"{self.X.dtype} allows up to {largest:.0e}: rescale it"
             )
-        rounding = 16 * np.finfo(np.float64).eps * np.abs(self.centre)
-        return np.where(spreads <= np.maximum(rounding, smallest), 1.0, spreads)
+        rounding = 16 * np.finfo(np.float64).eps * np.abs(centre)
+        return centre, np.where(spread <= np.maximum(rounding, smallest), 0.0, spread)
 
     def _feature_blocks(self) -> Iterator[slice]:
         return _blocks(self.X.shape[0], _FEATURE_BLOCK_BYTES // (self.X.shape[1] * self.X.itemsize))
@@ -128,7 +131,7 @@ class SoftmaxObjective:
 
     def coefficients(self, theta: Array) -> tuple[Array, Array]:
         """Coefficients (K, d) and intercepts (K,) of X as it is."""
-        coef = theta[:, : self.X.shape[1]] / self.scale
+        coef = theta[:, : self.X.shape[1]] * self.inverse_scale
         if not self.fit_intercept:
             return coef, np.zeros(self.n_classes)
         return coef, centred(theta[:, -1] - coef @ self.centre)
@@ -172,7 +175,7 @@ class SoftmaxObjective:
 
     def affine(self, theta: Array) -> tuple[NDArray[Any], NDArray[Any] | None]:
         """Weight and bias on X as it is, in its dtype, with the scores that theta has on the standardised features."""
-        weight = (theta[:, : self.X.shape[1]] / self.scale).astype(self.X.dtype)
+        weight = (theta[:, : self.X.shape[1]] * self.inverse_scale).astype(self.X.dtype)
         if not self.fit_intercept:
             return weight, None
         # From the rounded weights: in float32 their error would otherwise be multiplied by the centre.
@@ -180,14 +183,14 @@ class SoftmaxObjective:
 
     def _by_theta(self, by_weight: NDArray[Any], by_bias: NDArray[Any] | None) -> Array:
         if not self.fit_intercept or by_bias is None:
-            return by_weight / self.scale
+            return by_weight * self.inverse_scale
         bias_column = by_bias.astype(np.float64)[:, None]
-        return np.hstack([(by_weight - bias_column * self.centre) / self.scale, bias_column])
+        return np.hstack([(by_weight - bias_column * self.centre) * self.inverse_scale, bias_column])
 
     def standardised(self, rows: slice) -> NDArray[Any]:
         """A copy of some rows, standardised, without a column for the intercept, in the dtype of X."""
         block: NDArray[Any] = self.X[rows] - self.centre.astype(self.X.dtype)
-        block /= self.scale.astype(self.X.dtype)
+        block *= self.inverse_scale.astype(self.X.dtype)
         return block
 
     def gram(self) -> Array:

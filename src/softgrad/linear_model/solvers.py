@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from softgrad.linear_model.objective import Array, Curvature, SoftmaxObjective, centred
+from softgrad.linear_model.conjugate_gradients import newton_step
+from softgrad.linear_model.objective import Array, SoftmaxObjective
 from softgrad.linear_model.preconditioners import Preconditioner
 
-# Products with the Hessian for one direction; a direction that is cut off here is still one of descent.
-_MOST_PRODUCTS = 1000
 _MOST_TRIALS = 40
 _SUFFICIENT_DECREASE = 1e-4
 
@@ -66,6 +66,11 @@ class _Point(NamedTuple):
         return bool(np.isfinite(self.value) and np.isfinite(self.gradient).all())
 
 
+class _Step(NamedTuple):
+    point: _Point
+    length: float
+
+
 def minimise(
     objective: SoftmaxObjective,
     preconditioner: Preconditioner,
@@ -94,22 +99,32 @@ def minimise(
                 f"the objective at the starting point is {point.value}: the scores overflow {objective.X.dtype}"
             )
         objectives = [point.value]
-        gap = decrease = np.inf
+        promises: list[float] = []
+        gap = smallest = np.inf
         for iteration in range(1, max_iter + 1):
             curvature = objective.curvature(point.theta)
             preconditioner.update(curvature)
-            before = decrease
-            direction, decrease = _newton_direction(curvature, preconditioner, point, _forcing(gap))
-            gap = _relative_gap(decrease, before, point.value)
+            newton = newton_step(
+                curvature,
+                preconditioner,
+                point.gradient,
+                forcing=_forcing(gap),
+                target=tol * point.value,
+                ceiling=point.value,
+                smallest=smallest,
+            )
+            step = _line_search(objective, point, newton.direction)
+            promises.append(newton.decrease)
+            smallest = newton.smallest
+            gap = _gap(promises, step) / point.value
             close = gap <= tol
-            found = _line_search(objective, point, direction)
-            if found is not None and not (close and found.value > point.value):
-                point = found
+            if step is not None and not (close and step.point.value > point.value):
+                point = step.point
             objectives.append(point.value)
             report(IterationReport(iteration, max_iter, point.value, gap))
             if close:
                 return Solution(point.theta, objectives, iteration, gap, None)
-            if found is None:
+            if step is None:
                 obstacle = f"no step along the Newton direction lowers the objective as {objective.X.dtype} computes it"
                 return Solution(point.theta, objectives, iteration, gap, obstacle)
     return Solution(point.theta, objectives, max_iter, gap, f"max_iter={max_iter} iterations were not enough")
@@ -119,15 +134,18 @@ def _evaluate(objective: SoftmaxObjective, theta: Array) -> _Point:
     return _Point(theta, *objective.value_and_gradient(theta))
 
 
-def _relative_gap(decrease: float, before: float, value: float) -> float:
-    """How far above the optimum, relative to the objective, from the last two decreases that the model promised.
+def _gap(promises: list[float], step: _Step | None) -> float:
+    """How far above the optimum, from what the model promised for a full step, now and at the iterations before.
 
-    Where these fall slowly the model holds only nearby, and what is still to come is taken as a geometric series.
+    A model that holds only nearby promises too little. It shows in promises that fall slowly, where what is to come is
+    taken as a geometric series, and in steps that had to be shortened.
     """
-    if not decrease > 0:
+    if not promises[-1] > 0:
         return 0.0
-    ratio = min(decrease / before, 0.9)
-    return decrease / (1.0 - ratio) / value
+    ratios = [after / before for before, after in pairwise(promises[-3:])]
+    slowest = min(max(ratios, default=0.0), 0.9)
+    shortened = 1.0 if step is None else min(step.length, 1.0)
+    return promises[-1] / (1.0 - slowest) / shortened
 
 
 def _forcing(gap: float) -> float:
@@ -135,38 +153,7 @@ def _forcing(gap: float) -> float:
     return float(np.clip(0.5 * np.sqrt(gap), 0.01, 0.1))
 
 
-def _newton_direction(
-    curvature: Curvature, preconditioner: Preconditioner, point: _Point, forcing: float
-) -> tuple[Array, float]:
-    """An approximate solution of H x = -g, and an estimate from above of g^T H^-1 g / 2."""
-    direction = np.zeros_like(point.gradient)
-    residual = -point.gradient
-    step = preconditioned = centred(preconditioner.apply(residual))
-    product = float(np.vdot(residual, preconditioned))
-    decrease = last = 0.0
-    for count in range(1, _MOST_PRODUCTS + 1):
-        curved = curvature.product(step)
-        bend = float(np.vdot(step, curved))
-        if not (product > 0 and bend > 0):
-            break
-        length = product / bend
-        direction = direction + length * step
-        residual = residual - length * curved
-        last = 0.5 * length * product
-        decrease += last
-        # What is still to come is taken to be less than `count` times the last part.
-        if count * last <= forcing * decrease:
-            break
-        # The objective is positive: a model that promises more is left before it leads astray.
-        if decrease > point.value:
-            break
-        preconditioned = centred(preconditioner.apply(residual))
-        product, before = float(np.vdot(residual, preconditioned)), product
-        step = preconditioned + (product / before) * step
-    return direction, decrease + count * last
-
-
-def _line_search(objective: SoftmaxObjective, origin: _Point, direction: Array) -> _Point | None:
+def _line_search(objective: SoftmaxObjective, origin: _Point, direction: Array) -> _Step | None:
     """A point along the direction that is lower; None if there is none, to within rounding."""
     slope = float(np.vdot(origin.gradient, direction))
     noise = 8 * float(np.finfo(objective.X.dtype).eps) * origin.value
@@ -188,9 +175,9 @@ def _line_search(objective: SoftmaxObjective, origin: _Point, direction: Array) 
         return None
     # Where the classes are nearly separable the optimum is far out, and the Newton step much too short.
     while trial_slope < 0.25 * slope and length < 1e3:
-        length *= float(np.clip(slope / min(slope - trial_slope, -1e-300), 1.5, 4.0))
-        further, trial_slope = trial_at(length)
+        longer = length * float(np.clip(slope / min(slope - trial_slope, -1e-300), 1.5, 4.0))
+        further, trial_slope = trial_at(longer)
         if not (further.is_finite() and further.value < trial.value):
             break
-        trial = further
-    return trial
+        trial, length = further, longer
+    return _Step(trial, length)

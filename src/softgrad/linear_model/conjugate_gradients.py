@@ -1,0 +1,113 @@
+"""Preconditioned conjugate gradients for the Newton step, which know how much of the step they have left out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.linalg
+
+from softgrad.linear_model.objective import Array, Curvature, centred
+from softgrad.linear_model.preconditioners import Preconditioner
+
+# Products with the Hessian for one step; a step that is cut off here is still one of descent.
+_MOST_PRODUCTS = 1000
+
+
+class NewtonStep(NamedTuple):
+    """An approximate solution of H x = -g.
+
+    `decrease` estimates what the quadratic model promises for the exact solution, g^T H^-1 g / 2. `smallest` estimates
+    the smallest eigenvalue of the preconditioned Hessian.
+    """
+
+    direction: Array
+    decrease: float
+    smallest: float
+
+
+def newton_step(
+    curvature: Curvature,
+    preconditioner: Preconditioner,
+    gradient: Array,
+    *,
+    forcing: float,
+    target: float,
+    ceiling: float,
+    smallest: float,
+) -> NewtonStep:
+    """Iterates until what is left out of the decrease is a small part of it.
+
+    What is left out is first taken to be less than the last part times the number of parts so far. That is wrong where
+    a slow part of the spectrum has hardly begun to count. It only costs an iteration, except where the decrease is at
+    most `target` and would end the fit: there the bound by the smallest eigenvalue must hold it below `target` as well.
+
+    Parameters
+    ----------
+    gradient : ndarray, shape (K, P)
+    forcing : float
+        How large a part of the decrease may be left out.
+    target : float
+        The decrease that ends the fit.
+    ceiling : float
+        More than any step can decrease the objective by; a model that promises it is left before it leads astray.
+    smallest : float
+        The estimate of the previous step; it may have doubled since.
+    """
+    direction = np.zeros_like(gradient)
+    residual = -gradient
+    preconditioned = search = centred(preconditioner.apply(residual))
+    product = float(np.vdot(residual, preconditioned))
+    decrease = left_out = 0.0
+    lanczos = _Lanczos()
+    smallest = 2.0 * smallest
+    for count in range(1, _MOST_PRODUCTS + 1):
+        curved = curvature.product(search)
+        bend = float(np.vdot(search, curved))
+        if not (product > 0 and bend > 0):
+            break
+        length = product / bend
+        direction = direction + length * search
+        residual = residual - length * curved
+        part = 0.5 * length * product
+        decrease += part
+
+        preconditioned = centred(preconditioner.apply(residual))
+        product, before = float(np.vdot(residual, preconditioned)), product
+        ratio = product / before
+        lanczos.append(length, ratio)
+        left_out = count * part
+        if left_out <= forcing * decrease:
+            if decrease > target:
+                break
+            smallest = min(smallest, lanczos.smallest())
+            left_out = max(left_out, 0.5 * product / smallest)
+            if decrease + left_out <= target:
+                break
+        if decrease > ceiling:
+            break
+        search = preconditioned + ratio * search
+    return NewtonStep(direction, decrease + left_out, min(smallest, lanczos.smallest()))
+
+
+class _Lanczos:
+    """The tridiagonal matrix that the iteration builds up: the preconditioned Hessian on the space searched."""
+
+    def __init__(self) -> None:
+        self._diagonal: list[float] = []
+        self._off_diagonal: list[float] = []
+        self._next = 0.0
+
+    def append(self, length: float, ratio: float) -> None:
+        self._diagonal.append(1.0 / length + self._next)
+        self._off_diagonal.append(np.sqrt(max(ratio, 0.0)) / length)
+        self._next = ratio / length
+
+    def smallest(self) -> float:
+        """Its smallest eigenvalue; inf while there is nothing."""
+        if not self._diagonal:
+            return np.inf
+        eigenvalue = scipy.linalg.eigvalsh_tridiagonal(
+            self._diagonal, self._off_diagonal[:-1], select="i", select_range=(0, 0)
+        )[0]
+        return max(float(eigenvalue), float(np.finfo(np.float64).tiny))

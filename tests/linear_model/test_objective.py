@@ -1,0 +1,248 @@
+"""The objective, its gradient and its Hessian against the textbook sums over the rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from softgrad.linear_model import objective as module
+from softgrad.linear_model.objective import SoftmaxObjective, zero_sum_basis
+from tests.linear_model import problems
+from tests.oracles.inputs import fresh_rng
+
+EPS = np.finfo(np.float64).eps
+
+
+class Setting:
+    """A problem with features in different units, weights with zeros, and everything the textbook needs."""
+
+    def __init__(self, *, fit_intercept: bool, rows: int = 70, dtype: type = np.float64) -> None:
+        self.rng = fresh_rng()
+        problem = problems.random(self.rng, rows=rows, features=5, classes=4)
+        units = np.array([0.1, 1.0, 3.0, 1e3, 1e7])
+        self.X = np.ascontiguousarray((problem.X + np.array([0.0, 5.0, -2.0, 0.3, 0.0])) * units, dtype)
+        self.y = problem.y
+        self.weights = self.rng.uniform(0.2, 3.0, rows)
+        self.weights[::7] = 0.0
+        self.C = 0.7
+        self.objective = SoftmaxObjective(
+            self.X, self.y, self.weights, n_classes=4, C=self.C, fit_intercept=fit_intercept
+        )
+        self.share = self.weights / self.weights.sum()
+
+    def theta(self, scale: float = 1.0) -> np.ndarray:
+        theta = scale * self.rng.standard_normal(self.objective.shape)
+        return theta - theta.mean(axis=0)
+
+    def textbook(self, theta: np.ndarray) -> float:
+        coef, intercept = self.objective.coefficients(theta)
+        return problems.objective(self.X, self.y, coef, intercept, self.C, self.weights)
+
+    def columns(self) -> np.ndarray:
+        """The standardised features, and the ones that go with an intercept."""
+        X = self.X.astype(np.float64)
+        centre = self.share @ X if self.objective.fit_intercept else np.zeros(5)
+        columns = (X - centre) / np.abs(X - centre).max(axis=0)
+        return np.column_stack([columns, np.ones(len(X))]) if self.objective.fit_intercept else columns
+
+    def ridge(self) -> np.ndarray:
+        X = self.X.astype(np.float64)
+        centre = self.share @ X if self.objective.fit_intercept else np.zeros(5)
+        ridge = 1.0 / (self.C * self.weights.sum() * np.abs(X - centre).max(axis=0) ** 2)
+        return np.append(ridge, 0.0) if self.objective.fit_intercept else ridge
+
+    def probabilities(self, theta: np.ndarray) -> np.ndarray:
+        scores = self.columns() @ theta.T
+        exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+    def hessian(self, theta: np.ndarray) -> np.ndarray:
+        """(K P, K P), row by row: s (diag p - p p^T) (x) x x^T, plus the ridge."""
+        total = np.kron(np.eye(4), np.diag(self.ridge()))
+        for share, p, x in zip(self.share, self.probabilities(theta), self.columns(), strict=True):
+            total += share * np.kron(np.diag(p) - np.outer(p, p), np.outer(x, x))
+        return total
+
+
+both = pytest.mark.parametrize("fit_intercept", [True, False])
+
+
+@both
+def test_value_is_the_textbook_sum(fit_intercept: bool) -> None:
+    setting = Setting(fit_intercept=fit_intercept)
+    for scale in (0.0, 1.0, 30.0):
+        theta = setting.theta(scale)
+        value, _ = setting.objective.value_and_gradient(theta)
+        assert value == pytest.approx(setting.textbook(theta), rel=1e3 * EPS)
+
+
+@both
+def test_gradient_is_the_slope_of_the_textbook_sum(fit_intercept: bool) -> None:
+    setting = Setting(fit_intercept=fit_intercept)
+    theta = setting.theta()
+    _, gradient = setting.objective.value_and_gradient(theta)
+    step = 1e-3
+    for _ in range(6):
+        direction = setting.theta()
+        # Central differences, extrapolated once: the error is of order step^4.
+        slopes = [
+            (setting.textbook(theta + h * direction) - setting.textbook(theta - h * direction)) / (2 * h)
+            for h in (step, step / 2)
+        ]
+        slope = (4 * slopes[1] - slopes[0]) / 3
+        assert np.vdot(gradient, direction) == pytest.approx(slope, rel=1e-8, abs=1e-10)
+
+
+@both
+def test_gradient_sums_to_zero_over_the_classes(fit_intercept: bool) -> None:
+    setting = Setting(fit_intercept=fit_intercept)
+    _, gradient = setting.objective.value_and_gradient(setting.theta())
+    assert np.abs(gradient).max() > 1e-3
+    assert np.abs(gradient.sum(axis=0)).max() <= 8 * EPS * np.abs(gradient).max()
+
+
+@both
+def test_hessian_product_is_the_textbook_hessian(fit_intercept: bool) -> None:
+    setting = Setting(fit_intercept=fit_intercept)
+    theta = setting.theta()
+    curvature, hessian = setting.objective.curvature(theta), setting.hessian(theta)
+    for _ in range(3):
+        direction = setting.theta()
+        expected = (hessian @ direction.ravel()).reshape(direction.shape)
+        np.testing.assert_allclose(curvature.product(direction), expected, rtol=1e-10, atol=1e-12)
+
+
+@both
+def test_whole_hessian_is_the_textbook_hessian_on_zero_sums(fit_intercept: bool) -> None:
+    setting = Setting(fit_intercept=fit_intercept)
+    theta = setting.theta()
+    basis = zero_sum_basis(4)
+    wide = np.kron(basis, np.eye(theta.shape[1]))
+    expected = wide.T @ setting.hessian(theta) @ wide
+    np.testing.assert_allclose(setting.objective.curvature(theta).hessian(basis), expected, rtol=1e-10, atol=1e-12)
+
+
+@both
+def test_class_covariance_and_gram_are_the_textbook_sums(fit_intercept: bool) -> None:
+    setting = Setting(fit_intercept=fit_intercept)
+    theta = setting.theta()
+    covariance = sum(
+        share * (np.diag(p) - np.outer(p, p))
+        for share, p in zip(setting.share, setting.probabilities(theta), strict=True)
+    )
+    np.testing.assert_allclose(setting.objective.curvature(theta).class_covariance(), covariance, rtol=1e-12)
+    features = setting.columns()[:, :5]
+    gram = features.T @ (setting.share[:, None] * features)
+    np.testing.assert_allclose(setting.objective.gram(), gram, rtol=1e-10, atol=1e-13)
+    np.testing.assert_allclose(setting.objective.gram_diagonal(), np.diag(gram), rtol=1e-12)
+
+
+def test_curvature_of_confident_rows_keeps_its_digits() -> None:
+    """With every p within 1e-12 of 0 or 1, p - p^2 would be wrong in the fourth digit."""
+    rng = fresh_rng()
+    X = rng.uniform(1.0, 2.0, (40, 1))
+    y = np.arange(40) % 3
+    objective = SoftmaxObjective(X, y, np.ones(40), n_classes=3, C=1e30, fit_intercept=False)
+    theta = np.array([[40.0], [-20.5], [-19.5]])
+    column = (X / X.max())[:, 0]
+    scores = np.outer(column, theta[:, 0] - theta[0, 0]).astype(np.longdouble)
+    p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    assert p[:, 1:].max() < 1e-10
+    direction = np.array([[1.0], [1.0], [-2.0]])
+    # p_k times the sum over l of p_l (v_k - v_l): no two nearly equal numbers are subtracted.
+    spread = np.stack([p @ (value - direction[:, 0]) for value in direction[:, 0]], axis=1)
+    expected = (p * spread * column[:, None] ** 2).mean(axis=0)
+    curvature = objective.curvature(theta)
+    tolerance = {"rtol": 0, "atol": 1e-12 * float(np.abs(expected).max())}
+    np.testing.assert_allclose(curvature.product(direction)[:, 0], expected.astype(float), **tolerance)
+    basis = zero_sum_basis(3)
+    reduced = curvature.hessian(basis) @ (basis.T @ direction)
+    np.testing.assert_allclose((basis @ reduced)[:, 0], expected.astype(float), **tolerance)
+    assert curvature.class_covariance()[0, 0] == pytest.approx(float((p[:, 0] * p[:, 1:].sum(axis=1)).mean()), 1e-12)
+
+
+@pytest.mark.parametrize("kept_bytes", [0, 1 << 28], ids=["probabilities made again", "probabilities kept"])
+def test_blocks_of_rows_change_nothing(kept_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    setting = Setting(fit_intercept=True, rows=700)
+    theta, direction = setting.theta(), setting.theta()
+    basis = zero_sum_basis(4)
+
+    def results() -> list[np.ndarray]:
+        objective = SoftmaxObjective(
+            setting.X, setting.y, setting.weights, n_classes=4, C=setting.C, fit_intercept=True
+        )
+        curvature = objective.curvature(theta)
+        return [
+            objective.centre,
+            objective.scale,
+            objective.gram(),
+            objective.gram_diagonal(),
+            curvature.product(direction),
+            curvature.hessian(basis),
+            curvature.class_covariance(),
+        ]
+
+    whole = results()
+    monkeypatch.setattr(module, "_SCORE_BLOCK_BYTES", 1)
+    monkeypatch.setattr(module, "_FEATURE_BLOCK_BYTES", 1)
+    monkeypatch.setattr(module, "_KEPT_PROBABILITY_BYTES", kept_bytes)
+    assert (
+        len(
+            list(
+                SoftmaxObjective(
+                    setting.X, setting.y, setting.weights, n_classes=4, C=1.0, fit_intercept=True
+                ).score_blocks()
+            )
+        )
+        == 3
+    )
+    for parts, expected in zip(results(), whole, strict=True):
+        np.testing.assert_allclose(parts, expected, rtol=1e-11, atol=1e-14)
+
+
+@both
+def test_coordinates_and_coefficients_are_inverse(fit_intercept: bool) -> None:
+    setting = Setting(fit_intercept=fit_intercept)
+    theta = setting.theta()
+    again = setting.objective.coordinates(*setting.objective.coefficients(theta))
+    np.testing.assert_allclose(again, theta, rtol=1e-10, atol=1e-12)
+
+
+def test_coordinates_of_uncentred_coefficients_lower_the_penalty_alone() -> None:
+    setting = Setting(fit_intercept=True)
+    coef = setting.rng.standard_normal((4, 5)) / np.array([0.1, 1.0, 3.0, 1e3, 1e7])
+    intercept = setting.rng.standard_normal(4)
+    shifted = setting.objective.coordinates(coef + coef[0], intercept + 3.0)
+    np.testing.assert_allclose(shifted, setting.objective.coordinates(coef, intercept), rtol=1e-9, atol=1e-11)
+
+
+def test_start_is_the_optimum_without_coefficients() -> None:
+    setting = Setting(fit_intercept=True)
+    start = setting.objective.start()
+    _, gradient = setting.objective.value_and_gradient(start)
+    assert np.abs(start[:, :-1]).max() == 0.0
+    assert np.abs(gradient[:, -1]).max() <= 8 * EPS
+    assert np.abs(gradient[:, :-1]).max() > 1e-3
+
+
+def test_float32_data_give_float64_parameters() -> None:
+    setting = Setting(fit_intercept=True, dtype=np.float32)
+    theta = setting.theta()
+    value, gradient = setting.objective.value_and_gradient(theta)
+    product = setting.objective.curvature(theta).product(theta)
+    assert gradient.dtype == product.dtype == np.float64
+    eps = float(np.finfo(np.float32).eps)
+    assert value == pytest.approx(setting.textbook(theta), rel=16 * eps)
+    expected = (setting.hessian(theta) @ theta.ravel()).reshape(theta.shape)
+    np.testing.assert_allclose(product, expected, rtol=0, atol=64 * eps * np.abs(expected).max())
+    step = 1e-4
+    slope = (setting.textbook(theta + step * theta) - setting.textbook(theta - step * theta)) / (2 * step)
+    assert np.vdot(gradient, theta) == pytest.approx(slope, rel=64 * eps, abs=64 * eps)
+
+
+@pytest.mark.parametrize(("dtype", "value"), [(np.float64, 1e200), (np.float64, 1.7e308), (np.float32, 1e35)])
+def test_a_spread_beyond_the_dtype_names_the_feature(dtype: type, value: float) -> None:
+    X = np.zeros((4, 3), dtype)
+    X[:, 1] = [-value, value, value, -value]
+    with pytest.raises(ValueError, match=rf"feature 1 of X spreads over .*{np.dtype(dtype)} allows up to"):
+        SoftmaxObjective(X, np.array([0, 1, 0, 1]), np.ones(4), n_classes=2, C=1.0, fit_intercept=True)

@@ -1,0 +1,281 @@
+"""The fit reaches the optimum of scikit-learn, for every shape of data, whatever the units, weights and strength."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from softgrad.linear_model import SoftmaxRegression, preconditioners
+from tests.linear_model import problems
+from tests.oracles.inputs import fresh_rng
+
+REAL = [(name, standardised) for name in ("iris", "wine", "digits") for standardised in (False, True)]
+HARD = [problems.heavy_tailed, problems.rare_flags, problems.far_apart]
+
+
+def objective_of(model: SoftmaxRegression, problem: problems.Problem, weights: np.ndarray | None = None) -> float:
+    return problems.objective(problem.X, problem.y, model.coef_, model.intercept_, model.C, weights)
+
+
+def assert_same_fit(model: SoftmaxRegression, expected: SoftmaxRegression, problem: problems.Problem) -> None:
+    """Two fits with the same scores on the rows they were fitted to, to 1e-6 of the scores' size."""
+    scores = problem.X @ expected.coef_.T + expected.intercept_
+    found = problem.X @ model.coef_.T + model.intercept_
+    np.testing.assert_allclose(found, scores, rtol=0, atol=1e-6 * np.abs(scores).max())
+
+
+@pytest.mark.parametrize("C", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize(("name", "standardised"), REAL)
+def test_same_optimum_as_scikit_learn(name: str, standardised: bool, C: float) -> None:
+    problem = problems.real(name, standardised=standardised)
+    peer = LogisticRegression(C=C, solver="newton-cholesky", tol=1e-10, max_iter=500).fit(problem.X, problem.y)
+    best = problems.objective(problem.X, problem.y, peer.coef_, peer.intercept_, C)
+
+    model = SoftmaxRegression(C=C).fit(problem.X, problem.y)
+    assert model.converged_
+    assert objective_of(model, problem) == pytest.approx(best, rel=1e-6)
+    assert model.loss_curve_[-1] == pytest.approx(objective_of(model, problem), rel=1e-12)
+
+    exact = SoftmaxRegression(C=C, tol=1e-13).fit(problem.X, problem.y)
+    assert objective_of(exact, problem) == pytest.approx(best, rel=1e-11)
+    coef, intercept = (values - values.mean(axis=0) for values in (peer.coef_, peer.intercept_))
+    np.testing.assert_allclose(exact.coef_, coef, rtol=0, atol=1e-6 * np.abs(coef).max())
+    np.testing.assert_allclose(exact.intercept_, intercept, rtol=0, atol=1e-6 * np.abs(intercept).max())
+
+
+def test_two_classes_are_scikit_learns_with_twice_its_C() -> None:
+    """It fits one vector w = W_1 - W_0 there, and ||w||^2 is twice ||W||^2 at W_1 = -W_0."""
+    problem = problems.real("breast_cancer", standardised=True)
+    peer = LogisticRegression(C=2.0, solver="newton-cholesky", tol=1e-10).fit(problem.X, problem.y)
+    model = SoftmaxRegression(C=1.0, tol=1e-13).fit(problem.X, problem.y)
+    np.testing.assert_allclose(model.coef_[1:] - model.coef_[:1], peer.coef_, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(model.decision_function(problem.X), peer.decision_function(problem.X), rtol=1e-6)
+
+
+@pytest.mark.parametrize("C", [1e-6, 1e-2, 1.0, 1e4])
+@pytest.mark.parametrize(
+    ("draw", "slack"), [(problems.heavy_tailed, 1), (problems.rare_flags, 1), (problems.far_apart, 10)]
+)
+def test_the_estimated_gap_holds(
+    draw: Callable[[np.random.Generator], problems.Problem], slack: float, C: float
+) -> None:
+    """Without intercepts the objective is strongly convex: gradient^2 / (2 lambda) bounds what is left."""
+    problem = draw(fresh_rng())
+    exact = SoftmaxRegression(C=C, tol=1e-13, fit_intercept=False).fit(problem.X, problem.y)
+    by_coef, _ = problems.gradient(problem.X, problem.y, exact.coef_, exact.intercept_, C)
+    best = objective_of(exact, problem)
+    uncertainty = float(np.sum(by_coef**2)) * C * len(problem.y) / 2
+    assert uncertainty <= 1e-6 * best
+
+    for tol in (1e-3, 1e-6):
+        model = SoftmaxRegression(C=C, tol=tol, fit_intercept=False).fit(problem.X, problem.y)
+        assert model.converged_
+        assert model.relative_gap_ <= tol
+        assert objective_of(model, problem) - best <= slack * tol * best
+
+
+@pytest.mark.parametrize("draw", HARD, ids=lambda draw: draw.__name__)
+def test_hard_data_with_intercepts(draw: Callable[[np.random.Generator], problems.Problem]) -> None:
+    problem = draw(fresh_rng())
+    model = SoftmaxRegression(C=1e3).fit(problem.X, problem.y)
+    exact = SoftmaxRegression(C=1e3, tol=1e-13).fit(problem.X, problem.y)
+    by_coef, by_intercept = problems.gradient(problem.X, problem.y, exact.coef_, exact.intercept_, 1e3)
+    # What the gradient would be if every row were wrong in the same direction.
+    assert np.all(np.abs(by_coef) <= 1e-7 * np.abs(problem.X).mean(axis=0))
+    assert np.all(np.abs(by_intercept) <= 1e-7)
+    assert objective_of(model, problem) <= objective_of(exact, problem) * (1 + 1e-6)
+
+
+def test_units_and_offsets_of_features_do_not_change_the_iterations() -> None:
+    rng = fresh_rng()
+    problem = problems.random(rng, rows=1500, features=40, classes=5, strength=2.0)
+    plain = SoftmaxRegression(C=1e9).fit(problem.X, problem.y)
+    moved = problems.Problem(problem.X * np.logspace(-1, 6, 40) + rng.uniform(-5, 5, 40), problem.y)
+    model = SoftmaxRegression(C=1e9).fit(moved.X, moved.y)
+    assert model.n_iter_ <= plain.n_iter_ + 1
+    # The penalty is next to nothing here, and is all that knows the units.
+    assert model.loss_curve_[-1] == pytest.approx(plain.loss_curve_[-1], rel=1e-6)
+
+
+@pytest.mark.parametrize("factor", [1e-6, 1e6])
+def test_scaled_features_with_scaled_C_are_the_same_problem(factor: float) -> None:
+    problem = problems.random(fresh_rng(), rows=200, features=30, classes=6)
+    plain = SoftmaxRegression(C=0.3).fit(problem.X, problem.y)
+    model = SoftmaxRegression(C=0.3 / factor**2).fit(factor * problem.X, problem.y)
+    assert model.n_iter_ == plain.n_iter_
+    np.testing.assert_allclose(model.loss_curve_, plain.loss_curve_, rtol=1e-9)
+    np.testing.assert_allclose(factor * model.coef_, plain.coef_, rtol=0, atol=1e-6 * np.abs(plain.coef_).max())
+
+
+def test_order_of_rows_and_names_of_classes_do_not_matter() -> None:
+    rng = fresh_rng()
+    problem = problems.random(rng, rows=250, features=35, classes=5)
+    expected = SoftmaxRegression(tol=1e-13).fit(problem.X, problem.y)
+    rows, names = rng.permutation(250), rng.permutation(5)
+    model = SoftmaxRegression(tol=1e-13).fit(problem.X[rows], names[problem.y[rows]])
+    np.testing.assert_allclose(model.coef_[names], expected.coef_, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(model.intercept_[names], expected.intercept_, rtol=0, atol=1e-6)
+
+
+def test_weights_are_repeated_rows() -> None:
+    rng = fresh_rng()
+    problem = problems.random(rng, rows=300, features=20, classes=4)
+    weights = rng.integers(0, 4, 300)
+    assert (weights == 0).any()
+    repeated = problems.Problem(np.repeat(problem.X, weights, axis=0), np.repeat(problem.y, weights))
+    model = SoftmaxRegression(tol=1e-13).fit(problem.X, problem.y, sample_weight=weights)
+    expected = SoftmaxRegression(tol=1e-13).fit(repeated.X, repeated.y)
+    assert_same_fit(model, expected, repeated)
+    unweighted = SoftmaxRegression(tol=1e-13).fit(problem.X, problem.y)
+    assert np.abs(model.coef_ - unweighted.coef_).max() > 1e-2
+
+
+def test_rows_of_weight_zero_are_as_absent_even_far_out() -> None:
+    rng = fresh_rng()
+    problem = problems.random(rng, rows=200, features=30, classes=6)
+    X = np.vstack([problem.X, 1e6 * rng.standard_normal((5, 30))])
+    y = np.append(problem.y, [0, 1, 2, 3, 4])
+    model = SoftmaxRegression().fit(X, y, sample_weight=np.append(np.ones(200), np.zeros(5)))
+    np.testing.assert_array_equal(model.coef_, SoftmaxRegression().fit(problem.X, problem.y).coef_)
+
+
+@pytest.mark.parametrize("class_weight", [{0: 3.0, 2: 0.2}, "balanced"])
+def test_class_weight_is_a_weight_of_the_rows(class_weight: dict[int, float] | str) -> None:
+    rng = fresh_rng()
+    problem = problems.random(rng, rows=300, features=10, classes=3)
+    sample_weight = rng.uniform(0.1, 2.0, 300)
+    if class_weight == "balanced":
+        per_class = sample_weight.sum() / (3 * np.bincount(problem.y, sample_weight))
+    else:
+        per_class = np.array([3.0, 1.0, 0.2])
+    model = SoftmaxRegression(tol=1e-13, class_weight=class_weight).fit(problem.X, problem.y, sample_weight)
+    expected = SoftmaxRegression(tol=1e-13).fit(problem.X, problem.y, sample_weight * per_class[problem.y])
+    assert_same_fit(model, expected, problem)
+
+
+def test_a_class_without_weight_is_next_to_impossible() -> None:
+    problem = problems.real("iris")
+    weights = (problem.y != 1).astype(float)
+    model = SoftmaxRegression().fit(problem.X, problem.y, weights)
+    expected = SoftmaxRegression().fit(problem.X[weights > 0], problem.y[weights > 0])
+    assert model.classes_.tolist() == [0, 1, 2]
+    assert model.predict_proba(problem.X)[:, 1].max() < 1e-9
+    assert model.loss_curve_[-1] == pytest.approx(expected.loss_curve_[-1], rel=1e-6)
+
+
+def test_no_intercept_is_a_model_through_the_origin() -> None:
+    problem = problems.random(fresh_rng(), rows=300, features=8, classes=4)
+    problem = problems.Problem(problem.X + 2.0, problem.y)
+    model = SoftmaxRegression(fit_intercept=False, tol=1e-13).fit(problem.X, problem.y)
+    assert not model.intercept_.any()
+    by_coef, _ = problems.gradient(problem.X, problem.y, model.coef_, model.intercept_, 1.0)
+    assert np.abs(by_coef).max() <= 1e-7
+    assert np.abs(model.coef_).max() > 0.1
+
+
+def test_sums_over_the_classes_are_zero() -> None:
+    problem = problems.real("digits")
+    model = SoftmaxRegression().fit(problem.X, problem.y)
+    assert np.abs(model.coef_.sum(axis=0)).max() <= 1e-14 * np.abs(model.coef_).max()
+    assert abs(model.intercept_.sum()) <= 1e-13 * np.abs(model.intercept_).max()
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -1e9, 1e-200])
+def test_constant_features_get_no_coefficient(value: float) -> None:
+    """Constant over the rows that count."""
+    problem = problems.real("iris")
+    X = np.insert(problem.X, 2, value, axis=1)
+    model = SoftmaxRegression(tol=1e-12).fit(X, problem.y)
+    expected = SoftmaxRegression(tol=1e-12).fit(problem.X, problem.y)
+    assert not model.coef_[:, 2].any()
+    np.testing.assert_allclose(np.delete(model.coef_, 2, axis=1), expected.coef_, rtol=0, atol=1e-6)
+    again = SoftmaxRegression(tol=1e-12, warm_start=True).fit(X, problem.y).fit(X, problem.y)
+    assert again.n_iter_ == 1
+    np.testing.assert_allclose(again.coef_, model.coef_, rtol=0, atol=1e-6)
+
+
+def test_collinear_features_share_the_coefficient() -> None:
+    problem = problems.random(fresh_rng(), rows=300, features=40, classes=5)
+    doubled = problems.Problem(np.hstack([problem.X, problem.X]), problem.y)
+    model = SoftmaxRegression(C=1e8, tol=1e-12).fit(doubled.X, doubled.y)
+    np.testing.assert_allclose(model.coef_[:, :40], model.coef_[:, 40:], rtol=0, atol=1e-5)
+    # Half the penalty for the same scores.
+    expected = SoftmaxRegression(C=2e8, tol=1e-12).fit(problem.X, problem.y)
+    assert model.loss_curve_[-1] == pytest.approx(expected.loss_curve_[-1], rel=1e-10)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_more_features_than_rows(fit_intercept: bool) -> None:
+    rng = fresh_rng()
+    problem = problems.random(rng, rows=60, features=400, classes=5)
+    problem = problems.Problem(problem.X + 3.0, problem.y)
+    for C in (1e-4, 1.0, 1e4):
+        model = SoftmaxRegression(C=C, fit_intercept=fit_intercept, tol=1e-12).fit(problem.X, problem.y)
+        assert model.solver_.endswith(", row space")
+        assert model.coef_.shape == (5, 400)
+        by_coef, by_intercept = problems.gradient(problem.X, problem.y, model.coef_, model.intercept_, C)
+        size = np.abs(problem.X).max() * (1 - np.exp(-objective_of(model, problem)))
+        assert np.abs(by_coef).max() <= 1e-5 * size
+        if fit_intercept:
+            assert np.abs(by_intercept).max() <= 1e-5 * size
+
+
+SOLVERS = {
+    "newton-cholesky": {"_LARGEST_HESSIAN": 10**6},
+    "newton-cg, Gram matrix": {"_LARGEST_HESSIAN": 0},
+    "newton-cg, diagonal": {"_LARGEST_HESSIAN": 0, "LARGEST_FACTOR": 0},
+}
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("name", ["iris", "wine"])
+def test_every_solver_reaches_the_same_optimum(name: str, solver: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = problems.real(name)
+    expected = SoftmaxRegression(C=10.0, tol=1e-12).fit(problem.X, problem.y)
+    for limit, value in SOLVERS[solver].items():
+        monkeypatch.setattr(preconditioners, limit, value)
+    model = SoftmaxRegression(C=10.0).fit(problem.X, problem.y)
+    assert model.solver_ == solver
+    assert objective_of(model, problem) == pytest.approx(objective_of(expected, problem), rel=1e-6)
+
+
+def test_the_shape_of_the_data_chooses_the_solver() -> None:
+    digits, iris = problems.real("digits"), problems.real("iris")
+    assert SoftmaxRegression().fit(*iris).solver_ == "newton-cholesky"
+    assert SoftmaxRegression().fit(*digits).solver_ == "newton-cg, Gram matrix"
+    wide = SoftmaxRegression().fit(digits.X[:50], digits.y[:50])
+    assert wide.solver_ == "newton-cg, Gram matrix, row space"
+    # Both more rows and more features than a factor may have: as 5000 x 4097, in small.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preconditioners, "LARGEST_FACTOR", 63)
+        model = SoftmaxRegression().fit(*digits)
+    assert model.solver_ == "newton-cg, diagonal"
+    assert objective_of(model, digits) == pytest.approx(SoftmaxRegression().fit(*digits).loss_curve_[-1], rel=1e-6)
+
+
+@pytest.mark.parametrize("C", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize(("name", "standardised"), REAL)
+def test_float32_reaches_the_tolerance(name: str, standardised: bool, C: float) -> None:
+    problem = problems.real(name, standardised=standardised)
+    X = problem.X.astype(np.float32)
+    rounded = problems.Problem(X.astype(np.float64), problem.y)
+    best = SoftmaxRegression(C=C, tol=1e-12).fit(*rounded)
+    model = SoftmaxRegression(C=C).fit(X, problem.y)
+    assert model.converged_
+    assert model.coef_.dtype == np.float64
+    assert objective_of(model, rounded) <= objective_of(best, rounded) * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_extreme_units(dtype: type) -> None:
+    largest = {np.float64: 1e130, np.float32: 1e25}[dtype]
+    problem = problems.real("iris", standardised=True)
+    expected = SoftmaxRegression(C=1e6).fit(problem.X[:, :2], problem.y)
+    X = (problem.X * np.array([largest, largest, 1 / largest, 0.0])).astype(dtype)
+    model = SoftmaxRegression(C=1e6).fit(X, problem.y)
+    # The features in huge units are free of penalty, those in tiny units are worth nothing.
+    assert model.converged_
+    assert model.loss_curve_[-1] == pytest.approx(expected.loss_curve_[-1], rel=1e-3)
