@@ -63,7 +63,7 @@ def _loss(function: Any, *names: str, **options: Any) -> Callable[..., tuple[Any
 
     def evaluate(rows: Rows, axis: int = -1, out: Any = None) -> tuple[Any, ...]:
         fields = rows._asdict()
-        given = {key: fields[value] if value in fields else value for key, value in options.items()}
+        given = {key: fields.get(value, value) for key, value in options.items()}
         if "axis" in function.__call__.__annotations__:
             given["axis"] = axis
         upstream = 0.5 + rows.weight if function is not sg.binary_cross_entropy else 0.5 + rows.mask

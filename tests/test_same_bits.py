@@ -1,7 +1,7 @@
 """The same bits: whatever the threads, the batch and the place in it, the memory layout, in place or not, the machine.
 
-linear_cross_entropy is not among them but for the threads: its logits are those of the BLAS, which may add up in another
-order for another number of rows.
+linear_cross_entropy is not among them but for the threads: its logits are those of the BLAS, which may add up in
+another order for another number of rows.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def assert_same_bits(actual, expected, what):
         different = one.view(integer) != other.view(integer)
         place = tuple(int(i) for i in np.argwhere(different)[0])
         raise AssertionError(
-            f"{what}: {np.count_nonzero(different)} of {one.size} differ; at {place} {one[place]!r} and {other[place]!r}"
+            f"{what}: {np.count_nonzero(different)} of {one.size} differ, at {place} {one[place]!r}, {other[place]!r}"
         )
 
 
