@@ -1,0 +1,281 @@
+"""The tests see what they are there to see: each well-known mistake, built into the native core, makes tests fail.
+
+The sources are copied, one place of them is changed, the core is built for the instruction set in use here, and the
+tests named beside the mistake run against it in a process of their own. Without a change the same tests pass.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import softgrad as sg
+from tests.oracles import exact
+from tests.oracles.bounds import LOGSUMEXP
+from tests.oracles.inputs import fresh_rng
+from tests.oracles.ulp import assert_within
+
+ROOT = Path(__file__).parents[1]
+ROWS = "tests/functional/test_accuracy.py::"
+LOSS = "tests/losses/test_cross_entropy_accuracy.py::"
+EDGE = "tests/losses/test_cross_entropy_edge_cases.py::"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A mistake: in `source`, `right` (which stands there once) becomes `wrong`, and one of `tests` must fail."""
+
+    name: str
+    source: str
+    right: str
+    wrong: str
+    tests: tuple[str, ...]
+
+
+ONE_CHAIN = """\
+    struct Chain {
+        T sum{};
+        void add(int, Chain&) {}
+        void add(int, Vec<T> terms) {
+            for (int i = 0; i < Simd<T>::width; ++i) sum += terms[i];
+        }
+        TwoParts<double> total() const { return {static_cast<double>(sum), 0.0}; }
+    } sums;
+    Chain& terms = sums;
+    Mask<T> equal_count{};
+    Vec<T> residues"""
+
+MUTATIONS = [
+    Mutation(
+        "log(1 + R) for log1p(R)",
+        "cpp/row_normalizer.hpp",
+        "result.log_rest = log1p(result.rest);",
+        "result.log_rest = log1p((1.0 + result.rest) - 1.0);",
+        (ROWS + "test_every_length", LOSS + "test_every_length"),
+    ),
+    Mutation(
+        "p - 1 for -R / (1 + R) at a target that is the maximum",
+        "cpp/row_cross_entropy.hpp",
+        "if (is_maximum) return",
+        "if (false && is_maximum) return",
+        (LOSS + "test_every_length",),
+    ),
+    Mutation(
+        "p - 1 for -R / (1 + R) with probability labels",
+        "cpp/row_soft_cross_entropy.hpp",
+        "if (row.maxima == 1 && row.rest < 1.0)",
+        "if (false)",
+        (LOSS + "test_one_hot_rows_give_the_loss_of_their_index",),
+    ),
+    Mutation(
+        "a plain chain in the dtype of the row for the blocked sum",
+        "cpp/row_normalizer.hpp",
+        "    LaneSums<T> sums;\n    FourTerms<T> terms;\n    Mask<T> equal_count{};\n    Vec<T> residues",
+        ONE_CHAIN,
+        (ROWS + "test_a_long_row", ROWS + "test_dominant_logit_over_many_equal_ones"),
+    ),
+    Mutation(
+        "lane sums of double in one part",
+        "cpp/lane_sums.hpp",
+        "low += sum.low + other_low;",
+        "low += other_low;",
+        (ROWS + "test_a_long_row", ROWS + "test_a_row_of_a_million"),
+    ),
+    Mutation(
+        "x - m rounded before the exponential",
+        "cpp/exp_log.hpp",
+        "if (maximum > -C::direct_limit && maximum < C::direct_limit) {",
+        "if (false) {",
+        (ROWS + "test_every_length",),
+    ),
+    Mutation(
+        "one constant for ln 2",
+        "cpp/exp_log.hpp",
+        "ln2_high = 0x1.62e4p-1f, ln2_low = 0x1.7f7d1cp-20f;",
+        "ln2_high = 0x1.62e43p-1f, ln2_low = 0.0f;",
+        (ROWS + "test_every_length",),
+    ),
+    Mutation(
+        "subnormal exponentials flushed to zero",
+        "cpp/exp_log.hpp",
+        "const Vec<T> scale = (Vec<T>)bits;",
+        "const Vec<T> scale = y < origin.lowest + T(sizeof(T) == 4 ? 63 : 92) ? Vec<T>{} : (Vec<T>)bits;",
+        (ROWS + "test_every_length",),
+    ),
+    Mutation(
+        "the residues of the exponentials left out of their sum",
+        "cpp/row_normalizer.hpp",
+        "others.low += sum_lanes<T>(",
+        "others.low += 0.0 * sum_lanes<T>(",
+        ("tests/test_mutations.py::test_logsumexp_of_very_many_short_rows",),
+    ),
+    Mutation(
+        "1 / S rounded",
+        "cpp/row_normalizer.hpp",
+        "e == at_maximum_ ? largest_ : fma(e, high_, e * low_) * unspare_;",
+        "e == at_maximum_ ? largest_ : e * high_ * unspare_;",
+        (ROWS + "test_every_length", ROWS + "test_extreme_values_in_every_lane"),
+    ),
+    Mutation(
+        "loss as logsumexp - x",
+        "cpp/row_cross_entropy.hpp",
+        "return plus(static_cast<double>(row.maximum) - static_cast<double>(logit), row.log_rest);",
+        "return plus(static_cast<double>(row.maximum), row.log_rest) - static_cast<double>(logit);",
+        (LOSS + "test_every_length",),
+    ),
+    Mutation(
+        "a running maximum that begins at -10000",
+        "cpp/row_normalizer.hpp",
+        "kept[v] = broadcast(T(-infinity));",
+        "kept[v] = broadcast(T(-10000));",
+        (
+            ROWS + "test_extreme_values_in_every_lane",
+            ROWS + "test_blocks_of_minus_infinity",
+            ROWS + "test_every_length",
+        ),
+    ),
+    Mutation(
+        "the last lane forgotten in the maximum",
+        "cpp/row_normalizer.hpp",
+        "for (int lane = 0; lane < width; ++lane) result = lanes[lane]",
+        "for (int lane = 0; lane < width - 1; ++lane) result = lanes[lane]",
+        (ROWS + "test_extreme_values_in_every_lane",),
+    ),
+    Mutation(
+        "0 * inf in probability labels",
+        "cpp/row_soft_cross_entropy.hpp",
+        "distance_terms.add(depth, weight == zero ? zero : term);",
+        "distance_terms.add(depth, term);",
+        (EDGE + "test_probability_zero_at_minus_infinity_costs_nothing",),
+    ),
+    Mutation(
+        "bfloat16 cut off, not rounded",
+        "cpp/dtypes.hpp",
+        "const uint32_t rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16,",
+        "const uint32_t rounded = bits >> 16,",
+        ("tests/functional/test_half_precision.py::test_sigmoid_of_every_value",),
+    ),
+    Mutation(
+        "rows of weight 0 multiplied, not skipped",
+        "cpp/rows.cpp",
+        "if (weight == 0.0) {",
+        "if (false) {",
+        (EDGE + "test_an_ignored_row_is_exactly_zero_whatever_it_holds",),
+    ),
+]
+
+
+def tool(name: str) -> str | None:
+    """From the system or, as installed by pip, beside the interpreter."""
+    return shutil.which(name, path=os.pathsep.join([os.environ["PATH"], str(Path(sys.executable).parent)]))
+
+
+class Workshop:
+    """A copy of the sources, and the package built from it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.package = directory / "src" / "softgrad"
+        for name in ("cpp", "src"):
+            shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
+        shutil.copy(ROOT / "CMakeLists.txt", directory)
+        self._keep_one_instruction_set(sg.show_config()["instruction_set"])
+        cmake = tool("cmake")
+        assert cmake, "cmake is needed to build the mutated core: install it, or `pip install cmake`"
+        self.cmake = cmake
+        ninja = tool("ninja")
+        generator = ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}"] if ninja else []
+        self._cmake("-S", ".", "-B", "build", f"-DPython_EXECUTABLE={sys.executable}", *generator)
+        self.build()
+
+    def _keep_one_instruction_set(self, name: str) -> None:
+        table = self.directory / "cpp" / "isa.def"
+        lines = table.read_text(encoding="utf-8").splitlines()
+        kept = [line for line in lines if re.match(rf"SOFTGRAD_ISA\(\w+, {name}, ", line)]
+        assert len(kept) == 1
+        table.write_text(kept[0] + "\n", encoding="utf-8")
+
+    def _cmake(self, *arguments: str) -> None:
+        finished = subprocess.run(
+            [self.cmake, *arguments], cwd=self.directory, capture_output=True, text=True, check=False
+        )
+        assert finished.returncode == 0, finished.stdout + finished.stderr
+
+    def build(self) -> None:
+        self._cmake("--build", "build", "--parallel", "2")
+        (core,) = (self.directory / "build").glob("_core.*")
+        shutil.copy(core, self.package)
+
+    @contextmanager
+    def mutated(self, mutation: Mutation) -> Iterator[None]:
+        source = self.directory / mutation.source
+        text = source.read_text(encoding="utf-8")
+        count = text.count(mutation.right)
+        assert count == 1, f"{mutation.source} has {count} places {mutation.right!r}; the mutation is out of date"
+        source.write_text(text.replace(mutation.right, mutation.wrong), encoding="utf-8")
+        try:
+            self.build()
+            yield
+        finally:
+            source.write_text(text, encoding="utf-8")
+
+    def run(self, tests: tuple[str, ...], *options: str) -> subprocess.CompletedProcess[str]:
+        """pytest on the package built here. Without `site` no import hook of an editable installation is in the way."""
+        program = (
+            "import sys, pytest, softgrad, softgrad._core\n"
+            f"for module in (softgrad, softgrad._core):\n"
+            f"    assert module.__file__.startswith({str(self.package)!r}), module.__file__\n"
+            "sys.exit(pytest.main(sys.argv[1:]))\n"
+        )
+        path = os.pathsep.join([str(self.package.parent), *(entry for entry in sys.path if entry)])
+        environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+        environment.pop("SOFTGRAD_ISA", None)
+        return subprocess.run(
+            [sys.executable, "-S", "-c", program, "-q", "-p", "no:cacheprovider", "--tb=line", *options, *tests],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+def test_logsumexp_of_very_many_short_rows() -> None:
+    """Where m and log1p(R) are of one size the bound leaves least to spare, and some rows need all digits of R."""
+    x = fresh_rng().uniform(-0.9, -0.5, (200_000, 4))
+    lse = exact.logsumexp(x)
+    scale = np.maximum(np.abs(lse), np.max(np.abs(x), axis=-1))
+    assert_within(LOGSUMEXP[x.dtype], sg.logsumexp(x), lse, scale=scale, what="logsumexp")
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    return Workshop(tmp_path_factory.mktemp("mutations"))
+
+
+@pytest.mark.slow
+def test_without_a_mutation_all_pass(workshop: Workshop) -> None:
+    workshop.build()
+    tests = tuple(sorted({test for mutation in MUTATIONS for test in mutation.tests}))
+    finished = workshop.run(tests)
+    assert finished.returncode == pytest.ExitCode.OK, finished.stdout + finished.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
+def test_a_mutation_is_seen(mutation: Mutation, workshop: Workshop) -> None:
+    with workshop.mutated(mutation):
+        finished = workshop.run(mutation.tests)
+    report = finished.stdout + finished.stderr
+    print(report[-2000:])
+    assert finished.returncode == pytest.ExitCode.TESTS_FAILED, report
