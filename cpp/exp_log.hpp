@@ -75,7 +75,8 @@ SOFTGRAD_INLINE Exponential<T> exp_from(Origin<T> origin, Vec<T> x, [[maybe_unus
     constexpr int degree = sizeof C::tail / sizeof(T) - 1;
     Vec<T> y = x - origin.subtract;
     const Vec<T> lowest = broadcast(origin.lowest);
-    y = y < lowest ? lowest : y;  // a NaN fails the comparison and stays
+    const Mask<T> vanished = y < lowest;  // a NaN fails the comparison and stays
+    y = vanished ? lowest : y;
     const Vec<T> shifted = fma(y, broadcast(C::log2e), broadcast(C::integer_maker));
     const Vec<T> n = shifted - C::integer_maker;
     const Vec<T> reduced = fma(n, broadcast(-C::ln2_high), y);  // exact
@@ -88,7 +89,8 @@ SOFTGRAD_INLINE Exponential<T> exp_from(Origin<T> origin, Vec<T> x, [[maybe_unus
     // The integer stands in the low bits of `shifted`; the shift drops what is above it.
     using Integer = typename Simd<T>::Integer;
     const Mask<T> bits = ((Mask<T>)shifted + (Integer(C::spare + C::exponent_bias) - origin.exponent)) << C::mantissa_bits;
-    const Vec<T> scale = (Vec<T>)bits;
+    // Exactly 0: a padding of -inf must not be seen in the sum, however many there are.
+    const Vec<T> scale = vanished ? Vec<T>{} : (Vec<T>)bits;
     return {p * scale, u - (p - T(1)), scale};
 }
 

@@ -31,14 +31,31 @@ struct FourTerms<float> {
     }
 };
 
+// Sums that need no more than the row's own dtype: of what roundings took away.
 template <class T>
-inline double sum_lanes(Vec<T> v) {
-    T lanes[Simd<T>::width];
-    store(lanes, v);
-    double sum = 0.0;
-    for (int i = 0; i < Simd<T>::width; ++i) sum += static_cast<double>(lanes[i]);
-    return sum;
-}
+class LaneResidues {
+    static constexpr int width = Simd<T>::width, count = Simd<T>::lanes / width;
+    Vec<T> sums[count] = {}, group = {};
+
+  public:
+    // The elements of a lane come in the order of their depth; flush(vector) ends a group.
+    SOFTGRAD_INLINE void add(Vec<T> residue, Vec<T> scale) { group = fma(residue, scale, group); }
+    SOFTGRAD_INLINE void flush(int vector) {
+        sums[vector] += group;
+        group = Vec<T>{};
+    }
+    inline double total() const {
+        Vec<T> folded[count];
+        for (int i = 0; i < count; ++i) folded[i] = sums[i];
+        for (int half = count / 2; half >= 1; half /= 2)
+            for (int i = 0; i < half; ++i) folded[i] += folded[i + half];
+        T lanes[width];
+        store(lanes, folded[0]);
+        for (int half = width / 2; half >= 1; half /= 2)
+            for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+        return static_cast<double>(lanes[0]);
+    }
+};
 
 template <class T>
 class LaneSums;

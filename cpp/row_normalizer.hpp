@@ -120,8 +120,11 @@ inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials, [[maybe_u
     LaneSums<T> sums;
     FourTerms<T> terms;
     Mask<T> equal_count{};
-    Vec<T> residues[4] = {};
-    auto flush = [&](int vector) __attribute__((always_inline)) { sums.add(vector, terms); };
+    LaneResidues<T> residues;
+    auto flush = [&](int vector) __attribute__((always_inline)) {
+        sums.add(vector, terms);
+        residues.flush(vector);
+    };
     auto visit = [&](int64_t offset, int count, int, int depth) __attribute__((always_inline)) {
         const Vec<T> v = load_or_pad(x + offset, count, T(-infinity));
         Vec<T> v_low{};
@@ -130,7 +133,7 @@ inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials, [[maybe_u
         const Mask<T> equal = v == maximum;
         equal_count = equal ? equal_count + 1 : equal_count;
         terms.add(depth, equal ? Vec<T>{} : e.value);
-        residues[depth] = fma(equal ? Vec<T>{} : e.residue, e.scale, residues[depth]);
+        residues.add(equal ? Vec<T>{} : e.residue, e.scale);
         if (exponentials) store_first(exponentials + offset, equal ? at_maximum : e.value, count);
     };
     for_groups<T>(n, visit, flush);
@@ -139,7 +142,7 @@ inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials, [[maybe_u
     for (int lane = 0; lane < Simd<T>::width; ++lane) result.maxima += equal_count[lane];
     const double c = static_cast<double>(result.maxima);
     TwoParts<double> others = sums.total();
-    others.low += sum_lanes<T>((residues[0] + residues[1]) + (residues[2] + residues[3]));
+    others.low += residues.total();
     others.high *= ExpConstants<T>::unspare;
     others.low *= ExpConstants<T>::unspare;
 

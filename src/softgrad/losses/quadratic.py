@@ -13,7 +13,10 @@ from softgrad._contracts import (
     Normalizer,
     Reduction,
     axes_tuple,
+    class_rows,
     floating_array,
+    from_class_rows,
+    loss_dtype,
     nonnegative_weights,
     output_for,
     same_shape,
@@ -34,7 +37,7 @@ class Quadratic(Differentiable):
     Parameters
     ----------
     outputs : array_like, any shape
-        float32 or float64; integers are taken as float64.
+        float64, float32, float16 or bfloat16 (of the package ml_dtypes); integers are taken as float64.
     targets : array_like, shape of `outputs`
     axis : int, tuple of int or None, default -1
         The axes that make up a row.
@@ -46,8 +49,9 @@ class Quadratic(Differentiable):
 
     Returns
     -------
-    NumPy scalar, or ndarray of the shape of `outputs` without `axis` for reduction "none"; dtype of `outputs`
-        A row of weight 0 has loss 0 and gradient 0 whatever it holds, and does not count. No row counts: the mean is 0.
+    NumPy scalar, or ndarray of the shape of `outputs` without `axis` for reduction "none"
+        In the dtype of `outputs`, float32 for those of two bytes. A row of weight 0 has loss 0 and gradient 0 whatever it
+        holds, and does not count. No row counts: the mean is 0.
 
     Raises
     ------
@@ -174,18 +178,18 @@ class Quadratic(Differentiable):
         plan = ReductionPlan.of(
             reduction, normalizer, upstream, batch, None if weights is None else weights.reshape(-1)
         )
-        difference = a.astype(np.float64) - y
-        if weights is not None:
-            difference[np.broadcast_to(np.expand_dims(weights == 0.0, axes), a.shape)] = 0.0
-        losses = 0.5 * np.square(difference).sum(axis=axes)
+        difference = class_rows(a, axes) - class_rows(y, axes)
         factor = np.full(batch, plan.scale)
         if weights is not None:
-            losses = losses * weights
+            difference[weights == 0.0] = 0.0
             factor *= weights
         if plan.upstream is not None:
             factor *= plan.upstream.reshape(batch)
-        loss = plan.result(np.asarray(losses).reshape(-1), batch, a.dtype)
-        return loss, round_to(difference * np.expand_dims(factor, axes), a.dtype)
+        losses = 0.5 * np.square(difference).sum(axis=-1)
+        if weights is not None:
+            losses = losses * weights
+        loss = plan.result(np.asarray(losses).reshape(-1), batch, loss_dtype(a))
+        return loss, round_to(from_class_rows(difference * factor[..., None], a.shape, axes), a.dtype)
 
     def sample_arguments(
         self, rng: np.random.Generator, dtype: np.dtype[Any]
