@@ -26,6 +26,7 @@ class NewtonStep(NamedTuple):
     smallest: float
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def newton_step(
     curvature: Curvature,
     preconditioner: Preconditioner,

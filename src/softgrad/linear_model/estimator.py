@@ -241,6 +241,7 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"y has the classes {labels}; warm_start starts from a fit with {previous}")
         return coef, intercept
 
+    @np.errstate(over="ignore")
     def _row_weights(
         self, X: NDArray[Any], labels: NDArray[Any], classes: NDArray[np.intp], sample_weight: ArrayLike | None
     ) -> Array:

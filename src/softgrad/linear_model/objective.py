@@ -80,6 +80,7 @@ class SoftmaxObjective:
         self.ridge: Array = np.append(ridge, 0.0) if fit_intercept else ridge
         self.shape = (n_classes, len(self.ridge))
 
+    @np.errstate(over="ignore", invalid="ignore")
     def _centre_and_scale(self) -> tuple[Array, Array]:
         """The weighted mean of each feature, or 0 without intercepts, and the largest distance from it.
 
@@ -122,6 +123,7 @@ class SoftmaxObjective:
             theta[:, -1] = logs - logs.mean()
         return theta
 
+    @np.errstate(over="ignore", invalid="ignore")
     def coordinates(self, coef: Array, intercept: Array) -> Array:
         """The theta of given coefficients, moved to zero sum over the classes: the loss stays, the penalty falls."""
         theta = coef * self.scale
@@ -136,6 +138,7 @@ class SoftmaxObjective:
             return coef, np.zeros(self.n_classes)
         return coef, centred(theta[:, -1] - coef @ self.centre)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """The objective and its gradient by theta, whose columns sum to zero as those of theta do."""
         weight, bias = self.affine(theta)

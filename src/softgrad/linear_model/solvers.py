@@ -91,42 +91,40 @@ def minimise(
     FloatingPointError
         The objective or its gradient at the start is not finite.
     """
-    # Trial points that overflow are seen by their values.
-    with np.errstate(over="ignore", invalid="ignore"):
-        point = _evaluate(objective, start)
-        if not point.is_finite():
-            raise FloatingPointError(
-                f"the objective at the starting point is {point.value}: the scores overflow {objective.X.dtype}"
-            )
-        objectives = [point.value]
-        promises: list[float] = []
-        gap = smallest = np.inf
-        for iteration in range(1, max_iter + 1):
-            curvature = objective.curvature(point.theta)
-            preconditioner.update(curvature)
-            newton = newton_step(
-                curvature,
-                preconditioner,
-                point.gradient,
-                forcing=_forcing(gap),
-                target=tol * point.value,
-                ceiling=point.value,
-                smallest=smallest,
-            )
-            step = _line_search(objective, point, newton.direction)
-            promises.append(newton.decrease)
-            smallest = newton.smallest
-            gap = _gap(promises, step) / point.value
-            close = gap <= tol
-            if step is not None and not (close and step.point.value > point.value):
-                point = step.point
-            objectives.append(point.value)
-            report(IterationReport(iteration, max_iter, point.value, gap))
-            if close:
-                return Solution(point.theta, objectives, iteration, gap, None)
-            if step is None:
-                obstacle = f"no step along the Newton direction lowers the objective as {objective.X.dtype} computes it"
-                return Solution(point.theta, objectives, iteration, gap, obstacle)
+    point = _evaluate(objective, start)
+    if not point.is_finite():
+        raise FloatingPointError(
+            f"the objective at the starting point is {point.value}: the scores overflow {objective.X.dtype}"
+        )
+    objectives = [point.value]
+    promises: list[float] = []
+    gap = smallest = np.inf
+    for iteration in range(1, max_iter + 1):
+        curvature = objective.curvature(point.theta)
+        preconditioner.update(curvature)
+        newton = newton_step(
+            curvature,
+            preconditioner,
+            point.gradient,
+            forcing=_forcing(gap),
+            target=tol * point.value,
+            ceiling=point.value,
+            smallest=smallest,
+        )
+        step = _line_search(objective, point, newton.direction)
+        promises.append(newton.decrease)
+        smallest = newton.smallest
+        gap = _relative_gap(promises, step, point.value)
+        close = gap <= tol
+        if step is not None and not (close and step.point.value > point.value):
+            point = step.point
+        objectives.append(point.value)
+        report(IterationReport(iteration, max_iter, point.value, gap))
+        if close:
+            return Solution(point.theta, objectives, iteration, gap, None)
+        if step is None:
+            obstacle = f"no step along the Newton direction lowers the objective as {objective.X.dtype} computes it"
+            return Solution(point.theta, objectives, iteration, gap, obstacle)
     return Solution(point.theta, objectives, max_iter, gap, f"max_iter={max_iter} iterations were not enough")
 
 
@@ -134,18 +132,18 @@ def _evaluate(objective: SoftmaxObjective, theta: Array) -> _Point:
     return _Point(theta, *objective.value_and_gradient(theta))
 
 
-def _gap(promises: list[float], step: _Step | None) -> float:
-    """How far above the optimum, from what the model promised for a full step, now and at the iterations before.
+def _relative_gap(promises: list[float], step: _Step | None, value: float) -> float:
+    """How far above the optimum, from what the model promised for a full step, now and at the two iterations before.
 
     A model that holds only nearby promises too little. It shows in promises that fall slowly, where what is to come is
     taken as a geometric series, and in steps that had to be shortened.
     """
-    if not promises[-1] > 0:
+    if not (promises[-1] > 0 and value > 0):
         return 0.0
     ratios = [after / before for before, after in pairwise(promises[-3:])]
     slowest = min(max(ratios, default=0.0), 0.9)
     shortened = 1.0 if step is None else min(step.length, 1.0)
-    return promises[-1] / (1.0 - slowest) / shortened
+    return promises[-1] / (1.0 - slowest) / shortened / value
 
 
 def _forcing(gap: float) -> float:
