@@ -109,5 +109,5 @@ def gradient(row: Transformed, target: LongArray, z_loss: float = 0.0) -> tuple[
     at_maximum = others - total * (row.rest / (1 + row.rest))
     plain = np.where(row.first_maximum & (2 * target > total), at_maximum, total * p - target)
     pull = 2 * np.longdouble(z_loss) * logsumexp(row)[..., None] * p
-    scale = np.maximum(np.maximum(np.abs(pull), total * p), target)
+    scale = np.maximum(np.maximum(np.abs(pull), total * p), np.maximum(np.abs(total * p + pull), target))
     return np.where(row.allowed, (plain + pull) * row.slope, ZERO), scale * row.slope
