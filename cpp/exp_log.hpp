@@ -80,9 +80,13 @@ SOFTGRAD_INLINE Exponential<T> exp_from(Origin<T> origin, Vec<T> x, [[maybe_unus
     const Vec<T> shifted = fma(y, broadcast(C::log2e), broadcast(C::integer_maker));
     const Vec<T> n = shifted - C::integer_maker;
     const Vec<T> reduced = fma(n, broadcast(-C::ln2_high), y);  // exact
-    const Vec<T> t = fma(n, broadcast(-C::ln2_low), reduced);
+    Vec<T> t = fma(n, broadcast(-C::ln2_low), reduced);
     Vec<T> t_error = fma(n, broadcast(-C::ln2_low), reduced - t);
-    if constexpr (two_parts) t_error += x_low;
+    if constexpr (two_parts) {
+        const TwoParts<Vec<T>> sum = two_sum(t, x_low);
+        t = sum.high;
+        t_error += sum.low;
+    }
     Vec<T> q = broadcast(C::tail[degree]);
     for (int i = degree - 1; i >= 0; --i) q = fma(q, t, broadcast(C::tail[i]));
     const Vec<T> u = t + fma(t * t, q, t_error), p = T(1) + u;

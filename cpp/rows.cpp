@@ -260,9 +260,7 @@ void soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets, co
         const double loss = kernel(row.high, row.low, n, target.data(), z_loss, row.maximum, scale, grad ? row.high : nullptr);
         if (grad)
             for (int64_t j = 0; j < n; ++j)
-                grad[j] = row.allowed && !row.allowed[j]
-                              ? T(0)
-                              : static_cast<T>(row.high[j] * derivative(transform, static_cast<double>(x[j])));
+                grad[j] = row.allowed && !row.allowed[j] ? T(0) : pulled_back(transform, x[j], row.high[j]);
         return loss;
     });
 }

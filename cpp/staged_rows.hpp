@@ -15,6 +15,7 @@ struct Transform {
     double softcap;                // infinity: none
     double temperature;
 
+    bool has_softcap() const;
     bool is_identity() const;
 };
 
@@ -34,7 +35,8 @@ inline int64_t staging_size(int64_t n) { return 2 * n + (n + 7) / 8; }
 template <class T>
 StagedRow stage_row(const T* x, int64_t n, const Transform& transform, int64_t row, double* memory);
 
-// d z / d x of the transformation.
-double derivative(const Transform& transform, double x);
+// A gradient by the transformed logit, times the derivative of the transformation at x.
+template <class T>
+T pulled_back(const Transform& transform, T x, double gradient);
 
 }  // namespace softgrad

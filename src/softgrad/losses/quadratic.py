@@ -50,8 +50,8 @@ class Quadratic(Differentiable):
     Returns
     -------
     NumPy scalar, or ndarray of the shape of `outputs` without `axis` for reduction "none"
-        In the dtype of `outputs`, float32 for those of two bytes. A row of weight 0 has loss 0 and gradient 0 whatever it
-        holds, and does not count. No row counts: the mean is 0.
+        In the dtype of `outputs`, float32 for those of two bytes. A row of weight 0 has loss 0 and gradient 0 whatever
+        it holds, and does not count. No row counts: the mean is 0.
 
     Raises
     ------

@@ -145,5 +145,6 @@ def softmax_jacobian(
     complement = np.where(row.first_maximum, row.rest / (1.0 + row.rest), 1.0 - p)
     matrix = -p[..., :, None] * p[..., None, :]
     diagonal = np.arange(p.shape[-1])
-    matrix[..., diagonal, diagonal] = p * complement
+    # In a row whose classes are all left out p is 0, whatever the rest.
+    matrix[..., diagonal, diagonal] = np.where(p == 0.0, 0.0, p * complement)
     return (matrix / temperature).reshape(batch + classes + classes)
