@@ -100,6 +100,12 @@ def test_units_and_offsets_of_features_do_not_change_the_iterations() -> None:
     assert model.loss_curve_[-1] == pytest.approx(plain.loss_curve_[-1], rel=1e-6)
 
 
+def test_few_iterations_where_the_optimum_is_far_out() -> None:
+    """Full Newton steps alone, each of which moves the scores by about 1, take 18."""
+    model = SoftmaxRegression(C=1e6).fit(*problems.real("iris"))
+    assert model.n_iter_ <= 14
+
+
 @pytest.mark.parametrize("factor", [1e-6, 1e6])
 def test_scaled_features_with_scaled_C_are_the_same_problem(factor: float) -> None:
     problem = problems.random(fresh_rng(), rows=200, features=30, classes=6)

@@ -178,11 +178,9 @@ class SoftmaxObjective:
 
     def affine(self, theta: Array) -> tuple[NDArray[Any], NDArray[Any] | None]:
         """Weight and bias on X as it is, in its dtype, with the scores that theta has on the standardised features."""
-        weight = (theta[:, : self.X.shape[1]] * self.inverse_scale).astype(self.X.dtype)
-        if not self.fit_intercept:
-            return weight, None
-        # From the rounded weights: in float32 their error would otherwise be multiplied by the centre.
-        return weight, (theta[:, -1] - weight @ self.centre).astype(self.X.dtype)
+        weight = theta[:, : self.X.shape[1]] * self.inverse_scale
+        bias = theta[:, -1] - weight @ self.centre if self.fit_intercept else None
+        return weight.astype(self.X.dtype), None if bias is None else bias.astype(self.X.dtype)
 
     def _by_theta(self, by_weight: NDArray[Any], by_bias: NDArray[Any] | None) -> Array:
         if not self.fit_intercept or by_bias is None:

@@ -1,0 +1,183 @@
+"""The preconditioners against the Hessian they stand for, and the conjugate gradients on spectra made by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.linalg
+
+from softgrad.linear_model.conjugate_gradients import newton_step
+from softgrad.linear_model.objective import SoftmaxObjective, zero_sum_basis
+from softgrad.linear_model.preconditioners import (
+    DiagonalPreconditioner,
+    GramPreconditioner,
+    HessianPreconditioner,
+    Preconditioner,
+)
+from tests.linear_model import problems
+from tests.oracles.inputs import fresh_rng
+
+ALL = [HessianPreconditioner, GramPreconditioner, DiagonalPreconditioner]
+each = pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
+
+
+def make_objective(rng: np.random.Generator, *, C: float = 1.0, fit_intercept: bool = True) -> SoftmaxObjective:
+    problem = problems.random(rng, rows=200, features=6, classes=5)
+    X = problem.X @ rng.standard_normal((6, 6)) + 2.0
+    return SoftmaxObjective(X, problem.y, np.ones(200), n_classes=5, C=C, fit_intercept=fit_intercept)
+
+
+def matrix_of(preconditioner: Preconditioner, shape: tuple[int, int]) -> np.ndarray:
+    """The preconditioner on the coordinates of the zero sums."""
+    basis = zero_sum_basis(shape[0])
+    size = basis.shape[1] * shape[1]
+    rows = [basis.T @ preconditioner.apply(basis @ unit.reshape(-1, shape[1])) for unit in np.eye(size)]
+    return np.array(rows).reshape(size, size)
+
+
+def test_hessian_preconditioner_is_the_inverse() -> None:
+    rng = fresh_rng()
+    objective = make_objective(rng)
+    curvature = objective.curvature(rng.standard_normal(objective.shape))
+    preconditioner = HessianPreconditioner(objective)
+    preconditioner.update(curvature)
+    product = matrix_of(preconditioner, objective.shape) @ curvature.hessian(zero_sum_basis(5))
+    np.testing.assert_allclose(product, np.eye(len(product)), rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("C", [1e-4, 1.0, 1e4])
+def test_gram_preconditioner_is_within_a_factor_of_two_where_every_row_has_the_same_probabilities(
+    C: float, fit_intercept: bool
+) -> None:
+    objective = make_objective(fresh_rng(), C=C, fit_intercept=fit_intercept)
+    curvature = objective.curvature(objective.start())
+    preconditioner = GramPreconditioner(objective)
+    preconditioner.update(curvature)
+    inverse = matrix_of(preconditioner, objective.shape)
+    eigenvalues = scipy.linalg.eigvalsh(curvature.hessian(zero_sum_basis(5)), np.linalg.inv(inverse))
+    assert eigenvalues.min() > 0.49
+    assert eigenvalues.max() < 2.01
+
+
+@each
+def test_preconditioners_are_symmetric_and_positive(kind: type) -> None:
+    rng = fresh_rng()
+    objective = make_objective(rng)
+    preconditioner = kind(objective)
+    preconditioner.update(objective.curvature(3 * rng.standard_normal(objective.shape)))
+    matrix = matrix_of(preconditioner, objective.shape)
+    np.testing.assert_allclose(matrix, matrix.T, rtol=0, atol=1e-10 * np.abs(matrix).max())
+    assert np.linalg.eigvalsh(matrix).min() > 0
+
+
+@each
+def test_a_preconditioner_remembers_nothing_of_the_point_before(kind: type) -> None:
+    rng = fresh_rng()
+    objective = make_objective(rng)
+    moved, fresh = kind(objective), kind(objective)
+    here = objective.curvature(4 * rng.standard_normal(objective.shape))
+    moved.update(objective.curvature(objective.start()))
+    before = matrix_of(moved, objective.shape)
+    moved.update(here)
+    fresh.update(here)
+    np.testing.assert_array_equal(matrix_of(moved, objective.shape), matrix_of(fresh, objective.shape))
+    assert np.abs(before - matrix_of(moved, objective.shape)).max() > 0.01 * np.abs(before).max()
+
+
+def test_factors_are_kept_while_the_curvature_stays_near(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    original = scipy.linalg.cho_factor
+
+    def counting(matrix: np.ndarray, **options: Any) -> Any:
+        made.append(len(matrix))
+        return original(matrix, **options)
+
+    monkeypatch.setattr(scipy.linalg, "cho_factor", counting)
+    objective = make_objective(fresh_rng())
+    preconditioner = GramPreconditioner(objective)
+    preconditioner.update(objective.curvature(objective.start()))
+    first = len(made)
+    preconditioner.update(objective.curvature(objective.start()))
+    assert set(made) == {6}
+    assert len(made) == first <= 4
+
+
+class Spectrum:
+    """A Hessian that multiplies each of two classes' coordinates by eigenvalues, and counts its products."""
+
+    def __init__(self, eigenvalues: np.ndarray) -> None:
+        self.eigenvalues, self.products = eigenvalues, 0
+
+    def product(self, direction: np.ndarray) -> np.ndarray:
+        self.products += 1
+        return direction * self.eigenvalues
+
+
+class Identity:
+    name = "identity"
+
+    def update(self, curvature: Any) -> None: ...
+
+    def apply(self, residual: np.ndarray) -> np.ndarray:
+        return residual
+
+
+# Most of the decrease lies in the first two, half of it in the many slow ones.
+SLOW = np.concatenate([[1.0, 0.9], np.logspace(-7, -5, 200)])
+SHARES = np.concatenate([[0.3, 0.2], np.full(200, 0.5 / 200)])
+
+
+def solve(eigenvalues: np.ndarray, shares: np.ndarray, **options: float) -> tuple[float, int]:
+    """The estimated decrease, where the exact one is 1, and the number of products."""
+    half = np.sqrt(shares * eigenvalues)
+    spectrum = Spectrum(eigenvalues)
+    defaults = {"forcing": 0.1, "target": 0.0, "ceiling": np.inf, "smallest": np.inf}
+    step = newton_step(spectrum, Identity(), np.stack([half, -half]), **{**defaults, **options})  # type: ignore[arg-type]
+    return step.decrease, spectrum.products
+
+
+def test_exact_solution_in_as_many_products_as_eigenvalues() -> None:
+    """And one more, to see that nothing is left."""
+    decrease, products = solve(np.array([1.0, 2.0, 5.0]), np.array([0.2, 0.3, 0.5]), forcing=1e-9)
+    assert products == 4
+    assert decrease == pytest.approx(1.0, rel=1e-10)
+
+
+def test_a_decrease_that_would_end_the_fit_is_bounded_from_above() -> None:
+    hasty, few = solve(SLOW, SHARES)
+    assert hasty < 0.7
+    bounded, many = solve(SLOW, SHARES, target=0.9, smallest=SLOW.min())
+    assert bounded > 0.9
+    assert many > few
+
+
+def test_no_more_products_than_the_target_needs() -> None:
+    _, few = solve(SLOW, SHARES)
+    bounded, products = solve(SLOW, SHARES, target=1e9, smallest=SLOW.min())
+    assert products == few
+    assert 1.0 <= bounded <= 1e9
+
+
+def test_a_promise_above_the_ceiling_ends_the_iteration() -> None:
+    eigenvalues = np.logspace(-4, 0, 50)
+    shares = np.full(50, 0.02)
+    _, all_of_them = solve(eigenvalues, shares, forcing=1e-6)
+    _, products = solve(eigenvalues, shares, forcing=1e-6, ceiling=0.2)
+    assert products < all_of_them / 2
+
+
+def test_no_gradient_no_step() -> None:
+    step = newton_step(
+        Spectrum(np.ones(3)),  # type: ignore[arg-type]
+        Identity(),
+        np.zeros((2, 3)),
+        forcing=0.1,
+        target=1.0,
+        ceiling=1.0,
+        smallest=1.0,
+    )
+    assert not step.direction.any()
+    assert step.decrease == 0.0
