@@ -83,7 +83,7 @@ SOFTGRAD_INLINE Exponential<T> exp_from(Origin<T> origin, Vec<T> x, [[maybe_unus
     Vec<T> t = fma(n, broadcast(-C::ln2_low), reduced);
     Vec<T> t_error = fma(n, broadcast(-C::ln2_low), reduced - t);
     if constexpr (two_parts) {
-        const TwoParts<Vec<T>> sum = two_sum(t, x_low);
+        const TwoParts<Vec<T>> sum = two_sum(t, vanished ? Vec<T>{} : x_low);
         t = sum.high;
         t_error += sum.low;
     }

@@ -10,8 +10,8 @@ template <class T>
 struct DenseKernels {
     void (*softmax)(const T* x, const T* x_low, T* out, int64_t n);
     void (*log_softmax)(const T* x, const T* x_low, T* out, int64_t n);
-    double (*soft_cross_entropy)(const T* x, const T* x_low, int64_t n, const double* q, double z_loss, double origin, double scale,
-                                 T* gradient);
+    double (*soft_cross_entropy)(const T* x, const T* x_low, int64_t n, const double* q, double z_loss, double origin, double origin_low,
+                                 double scale, T* gradient);
 };
 
 struct TokenRow {

@@ -15,6 +15,7 @@ template <>
 struct FourTerms<double> {
     Double pairs[2] = {};
     SOFTGRAD_INLINE void add(int depth, Double term) { pairs[depth / 2] = depth % 2 ? pairs[depth / 2] + term : term; }
+    SOFTGRAD_INLINE void add_product(int depth, Double a, Double b) { add(depth, a * b); }
     SOFTGRAD_INLINE Double take() {
         const Double sum = pairs[0] + pairs[1];
         pairs[0] = pairs[1] = Double{};
@@ -28,6 +29,11 @@ struct FourTerms<float> {
     SOFTGRAD_INLINE void add(int depth, Float term) {
         low.add(depth, widen_low(term));
         high.add(depth, widen_high(term));
+    }
+    // Exact.
+    SOFTGRAD_INLINE void add_product(int depth, Float a, Float b) {
+        low.add(depth, widen_low(a) * widen_low(b));
+        high.add(depth, widen_high(a) * widen_high(b));
     }
 };
 

@@ -91,6 +91,17 @@ inline TwoParts<double> scaled(TwoParts<double> value, double factor) {
     return {product.high, product.low + value.low * factor};
 }
 
+inline TwoParts<double> scaled(TwoParts<double> value, TwoParts<double> factor) {
+    const TwoParts<double> product = scaled(value, factor.high);
+    return {product.high, product.low + value.high * factor.low};
+}
+
+inline TwoParts<double> sum_of(TwoParts<double> a, TwoParts<double> b) {
+    const TwoParts<double> sum = two_sum(a.high, b.high);
+    // The second part of log1p may be large: what comes out is one rounding and its rest again.
+    return two_sum(sum.high, sum.low + (a.low + b.low));
+}
+
 template <class T>
 struct Normalizer {
     T maximum;

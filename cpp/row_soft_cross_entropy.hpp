@@ -39,16 +39,16 @@ inline TargetSums target_sums(const T* x, [[maybe_unused]] const T* x_low, const
 
 // row[j], a stored exponential, becomes p_scale * p_j - q_j * scale. The two may cancel: for float the difference is taken
 // in double, for double with the factor of the exponential in two parts.
-inline void subtract_targets(float* row, const double* q, int64_t n, const Normalizer<float>& normalizer, double p_scale, double scale) {
-    const double inverse = normalizer.inverse.high * p_scale * ExpConstants<float>::unspare;
-    const double largest = normalizer.largest.high * p_scale;
+inline void subtract_targets(float* row, const double* q, int64_t n, const Normalizer<float>& normalizer, TwoParts<double> p_scale, double scale) {
+    const double inverse = normalizer.inverse.high * p_scale.high * ExpConstants<float>::unspare;
+    const double largest = normalizer.largest.high * p_scale.high;
     for (int64_t j = 0; j < n; ++j) {
         const double p = row[j] == normalizer.at_maximum ? largest : static_cast<double>(row[j]) * inverse;
         row[j] = static_cast<float>(p - q[j] * scale);
     }
 }
 
-inline void subtract_targets(double* row, const double* q, int64_t n, const Normalizer<double>& normalizer, double p_scale, double scale) {
+inline void subtract_targets(double* row, const double* q, int64_t n, const Normalizer<double>& normalizer, TwoParts<double> p_scale, double scale) {
     const TwoParts<double> inverse = scaled(normalizer.inverse, p_scale), largest = scaled(normalizer.largest, p_scale);
     const Double high = broadcast(inverse.high), low = broadcast(inverse.low), at_maximum = broadcast(normalizer.at_maximum);
     constexpr double spare = 1.0 / ExpConstants<double>::unspare;
@@ -64,11 +64,11 @@ inline void subtract_targets(double* row, const double* q, int64_t n, const Norm
     }
 }
 
-// Returns the loss, unscaled. gradient may be null, or x itself. With `two_parts` the row is x + x_low. `origin` is what was
-// subtracted from the logits before; only the z-loss depends on it.
+// Returns the loss, unscaled. gradient may be null, or x itself. With `two_parts` the row is x + x_low. `origin`, in two parts, is
+// what was subtracted from the logits before; only the z-loss depends on it.
 template <class T, bool two_parts = false>
 double soft_cross_entropy_row(const T* x, const T* x_low, int64_t n, const double* q, double z_loss, double origin,
-                              double scale, T* gradient) {
+                              double origin_low, double scale, T* gradient) {
     const T maximum = row_maximum(x, n);
     TargetSums sums{};
     int64_t where_maximum = 0;
@@ -81,16 +81,19 @@ double soft_cross_entropy_row(const T* x, const T* x_low, int64_t n, const doubl
         if (gradient) fill_row(gradient, n, T(not_a_number));
         return not_a_number;
     }
-    const double lse = origin + plus(static_cast<double>(row.maximum), row.log_rest);
+    const TwoParts<double> lse = sum_of(two_sum(origin, static_cast<double>(row.maximum)), {row.log_rest.high, row.log_rest.low + origin_low});
+    const TwoParts<double> z_slope = z_loss == 0.0 ? TwoParts<double>{0.0, 0.0} : scaled(lse, 2.0 * z_loss);
     if (gradient) {
-        subtract_targets(gradient, q, n, row, (sums.total + 2.0 * z_loss * lse) * scale, scale);
+        subtract_targets(gradient, q, n, row, scaled(sum_of({sums.total, 0.0}, z_slope), scale), scale);
         // Where p > 1/2, Q p - q = (Q - q) - Q R / (1 + R), with Q - q summed without it, does not lose what p - 1 would.
         if (row.maxima == 1 && row.rest < 1.0)
             gradient[where_maximum] = static_cast<T>((sums.below_maximum - sums.total * (row.rest / (1.0 + row.rest)) +
-                                                      2.0 * z_loss * lse * row.largest.high) * scale);
+                                                      z_slope.high * row.largest.high) *
+                                                     scale);
     }
-    const double loss = plus(sums.distance, scaled(row.log_rest, sums.total));
-    return z_loss == 0.0 ? loss : loss + z_loss * lse * lse;
+    const TwoParts<double> entropy = scaled(row.log_rest, sums.total);
+    if (z_loss == 0.0) return plus(sums.distance, entropy);
+    return plus(sums.distance, sum_of(entropy, scaled(scaled(z_slope, lse), 0.5)));
 }
 
 // The sum of target weights; also of any row of doubles.

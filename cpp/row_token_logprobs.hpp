@@ -18,20 +18,27 @@ TokenRow token_logprobs_row(const T* x, int64_t n, int64_t target) {
     const Vec<T> chosen = broadcast(logit);
     LaneSums<T> distances;
     FourTerms<T> terms;
+    LaneResidues<T> residues;
     Mask<T> larger_count{};
-    auto flush = [&](int vector) __attribute__((always_inline)) { distances.add(vector, terms); };
+    auto flush = [&](int vector) __attribute__((always_inline)) {
+        distances.add(vector, terms);
+        residues.flush(vector);
+    };
     auto visit = [&](int64_t offset, int count, int, int depth) __attribute__((always_inline)) {
         const Vec<T> v = load_or_pad(x + offset, count, T(-infinity));
         const Mask<T> larger = v > chosen;
         larger_count = larger ? larger_count + 1 : larger_count;
+        const Exponential<T> e = exp_from(origin, v);
         // What has vanished contributes 0, also at -inf.
-        terms.add(depth, v > vanished ? (exp_from(origin, v).value * ExpConstants<T>::unspare) * (maximum - v) : Vec<T>{});
+        const Vec<T> below = v > vanished ? maximum - v : Vec<T>{};
+        terms.add_product(depth, e.value, below);
+        residues.add(e.residue * below, e.scale);
     };
     for_groups<T>(n, visit, flush);
     int64_t rank = 1;
     for (int lane = 0; lane < Simd<T>::width; ++lane) rank += larger_count[lane];
     const TwoParts<double> distance = distances.total();
-    const double mean_distance = (distance.high + distance.low) * row.inverse.high;
+    const double mean_distance = (distance.high + (distance.low + residues.total())) * (row.inverse.high * ExpConstants<T>::unspare);
     return {0.0 - plus(static_cast<double>(row.maximum) - static_cast<double>(logit), row.log_rest),
             plus(mean_distance, row.log_rest), rank};
 }

@@ -243,7 +243,7 @@ void soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets, co
         each_loss<S>(call, [&](int64_t r, const T* x, double scale, T* grad) {
             Scratch<double, Use::target> scratch(n);
             stage_target(targets, r, n, nullptr, n, scratch.data());
-            return kernel(x, nullptr, n, scratch.data(), z_loss, 0.0, scale, grad);
+            return kernel(x, nullptr, n, scratch.data(), z_loss, 0.0, 0.0, scale, grad);
         });
         return;
     }
@@ -257,7 +257,8 @@ void soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets, co
             return 0.0;
         }
         stage_target(targets, r, n, row.allowed, row.allowed_count, target.data());
-        const double loss = kernel(row.high, row.low, n, target.data(), z_loss, row.maximum, scale, grad ? row.high : nullptr);
+        const double loss = kernel(row.high, row.low, n, target.data(), z_loss, row.maximum, row.maximum_low, scale,
+                                   grad ? row.high : nullptr);
         if (grad)
             for (int64_t j = 0; j < n; ++j)
                 grad[j] = row.allowed && !row.allowed[j] ? T(0) : pulled_back(transform, x[j], row.high[j]);

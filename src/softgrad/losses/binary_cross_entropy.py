@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from softgrad import _native
 from softgrad._contracts import (
@@ -24,6 +24,9 @@ from softgrad._contracts import (
 )
 from softgrad._differentiable import Differentiable
 from softgrad.losses._reduction import ReductionPlan, round_to
+
+# Of the dtype that a loss is put together in: for float64 the extended precision of the machine, where it has one.
+_Wide = NDArray[np.floating[Any]]
 
 
 class BinaryCrossEntropy(Differentiable):
@@ -65,12 +68,14 @@ class BinaryCrossEntropy(Differentiable):
 
     Notes
     -----
-    Within 2 ulp (float32) or 3 ulp (float64) of the exact loss, element by element. Works in float64 throughout.
+    Within 2 ulp (float32) or 3 ulp (float64) of the exact loss, element by element. Works in float64, put together
+    in extended precision for float64 logits.
 
     References
     ----------
-    With w the weight of the positive class: w y * -log_sigmoid(x) + (1 - y) * -log_sigmoid(-x), two terms of one sign;
-    gradient (1 - y) sigmoid(x) - w y sigmoid(-x).
+    With w the weight of the positive class, w y * -log_sigmoid(x) + (1 - y) * -log_sigmoid(-x), as
+    (w y + 1 - y) * -log_sigmoid(abs(x)) + abs(x) times the weight of the side that x is not on: no term is negative.
+    Gradient (1 - y) sigmoid(x) - w y sigmoid(-x).
 
     Examples
     --------
@@ -146,7 +151,7 @@ class BinaryCrossEntropy(Differentiable):
         gradient = output_for(x, out)
         losses = _losses(x, positive, negative, weights)
         rows = negative * _sigmoid(_flat(x)) - positive * _sigmoid(-_flat(x))
-        rows *= plan.scale if plan.upstream is None else plan.scale * plan.upstream
+        rows = (rows * (plan.scale if plan.upstream is None else plan.scale * plan.upstream)).astype(np.float64)
         gradient[...] = round_to(_weighted(rows, weights).reshape(x.shape), x.dtype)
         return plan.result(losses, x.shape, loss_dtype(x)), gradient
 
@@ -183,9 +188,11 @@ def _checked(
     pos_weight: ArrayLike | None,
     sample_weight: ArrayLike | None,
     label_smoothing: float,
-) -> tuple[Float64, Float64, Float64 | None]:
+) -> tuple[_Wide, _Wide, Float64 | None]:
     """The weights of the two parts of each element's loss, and of the element; flat."""
     y = probabilities_within(targets, "targets", x.shape).reshape(-1)
+    if x.dtype == np.float64:
+        y = y.astype(np.longdouble)
     amount = smoothing(label_smoothing)
     positive, negative = (1.0 - amount) * y + 0.5 * amount, (1.0 - amount) * (1.0 - y) + 0.5 * amount
     if pos_weight is not None:
@@ -206,15 +213,16 @@ def _sigmoid(x: Float64) -> Float64:
     return result
 
 
-def _losses(x: Floating, positive: Float64, negative: Float64, weights: Float64 | None) -> Float64:
+def _losses(x: Floating, positive: _Wide, negative: _Wide, weights: Float64 | None) -> Float64:
     logits = _flat(x)
-    up, down = np.empty_like(logits), np.empty_like(logits)
-    _native.log_sigmoid(logits, up)
-    _native.log_sigmoid(-logits, down)
-    # A part without mass contributes 0, also where its logarithm is infinite; a NaN stays.
+    size = np.abs(logits)
+    log = np.empty_like(size)
+    _native.log_sigmoid(size, log)
+    wrong = np.where(logits < 0.0, positive, negative)
+    # What is wrong without mass contributes 0, also at an infinite logit; a NaN stays.
     with np.errstate(invalid="ignore"):
-        parts = [np.where((q == 0.0) & np.isinf(log), 0.0, -q * log) for q, log in ((positive, up), (negative, down))]
-    return _weighted(parts[0] + parts[1], weights)
+        distance = np.where((wrong == 0.0) & np.isinf(size), 0.0, wrong * size)
+    return _weighted(((positive + negative) * -log + distance).astype(np.float64), weights)
 
 
 def _weighted(values: Float64, weights: Float64 | None) -> Float64:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from softgrad import _native
 from softgrad._contracts import (
     Axis,
     Float64,
@@ -80,7 +79,8 @@ class KLDivergence(Differentiable):
 
     Notes
     -----
-    Works in float64 throughout, with temporaries of the size of the logits.
+    Worked out in float64, for float64 in the extended precision of the machine where it has one, with temporaries of
+    the size of the logits.
 
     References
     ----------
@@ -216,7 +216,9 @@ def _evaluate(
     if allowed is not None:
         weights = np.where(allowed.any(axis=-1), 1.0 if weights is None else weights, 0.0)
     plan = ReductionPlan.of(reduction, normalizer, upstream, batch, None if weights is None else weights.reshape(-1))
-    losses, gradient = _divergence(class_rows(x, axes), class_rows(targets, axes), allowed, divisor)
+    # The logarithms of probabilities are large where their difference is not: float64 needs more than its own digits.
+    work = np.longdouble if np.float64 in (x.dtype, targets.dtype) else np.float64
+    losses, gradient = _divergence(class_rows(x, axes), class_rows(targets, axes), allowed, divisor, work)
     factor = np.full(batch, plan.scale / divisor)
     if plan.upstream is not None:
         factor *= plan.upstream.reshape(batch)
@@ -229,37 +231,50 @@ def _evaluate(
 
 
 def _divergence(
-    z: Float64, t: Float64, allowed: NDArray[np.bool_] | None, temperature: float
+    z: Float64, t: Float64, allowed: NDArray[np.bool_] | None, temperature: float, work: type[np.floating[Any]]
 ) -> tuple[Float64, Float64]:
-    """sum q (exp(u) - 1 - u) of each row, and p - q."""
-    axes = (z.ndim - 1,)
-    log_p, log_q, p, q = (np.empty_like(z) for _ in range(4))
-    for rows, log, plain in ((z, log_p, p), (t, log_q, q)):
-        _native.log_softmax(rows, log, axes, allowed, temperature)
-        _native.softmax(rows, plain, axes, allowed, temperature)
+    """sum q (exp(u) - 1 - u) of each row, and p - q; worked out in the dtype `work`."""
     with np.errstate(invalid="ignore", over="ignore", under="ignore"):
-        present = q != 0.0
+        log_p, p = _log_softmax(z.astype(work), allowed, temperature)
+        log_q, q = _log_softmax(t.astype(work), allowed, temperature)
+        # Mass that underflows is mass all the same.
+        present = log_q != -np.inf
         u = np.where(present, log_p - log_q, 0.0)
         close = np.abs(u).max(axis=-1, keepdims=True) <= 0.5
-        u = np.where(close & present, _log_ratio_of_close(z, t, q, present, temperature), u)
+        u = np.where(close & present, _log_ratio_of_close(z.astype(work), t.astype(work), q, present, temperature), u)
         small = np.abs(u) <= 0.5
-        tail = np.where(
-            small, u * u * np.polynomial.polynomial.polyval(np.where(small, u, 0.0), _SERIES), np.expm1(u) - u
-        )
-        terms = np.where(present, q * tail, p)
-        difference = np.where(present, np.where(np.isnan(u), np.nan, q * np.expm1(u)), p)
-    # A row that is not a number is one in both; without this a class of q = 0 would keep its p.
-    unknown = np.isnan(p).any(axis=-1, keepdims=True) | np.isnan(q).any(axis=-1, keepdims=True)
-    losses: Float64 = np.where(unknown, np.nan, terms).sum(axis=-1)
-    return losses, np.where(unknown, np.nan, difference)
+        series = u * u * np.polynomial.polynomial.polyval(np.where(small, u, 0.0), _SERIES)
+        # Further apart nothing cancels, and exp(u) could overflow.
+        terms = np.where(small & present, q * series, (p - q) - q * u)
+        terms = np.where(present & (log_p == -np.inf), np.inf, terms)
+        difference = np.where(small & present, q * np.expm1(np.where(small, u, 0.0)), p - q)
+        return terms.sum(axis=-1).astype(np.float64), difference.astype(np.float64)
 
 
-def _log_ratio_of_close(z: Float64, t: Float64, q: Float64, present: NDArray[np.bool_], temperature: float) -> Float64:
+def _log_softmax(
+    rows: NDArray[Any], allowed: NDArray[np.bool_] | None, temperature: float
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """log p and p of each row."""
+    if allowed is not None:
+        rows = np.where(allowed, rows, -np.inf)
+    first = rows.argmax(axis=-1)[..., None]
+    maximum = np.take_along_axis(rows, first, axis=-1)
+    # A row with NaN or +inf, or of nothing but -inf, is no distribution.
+    below = np.where(np.isfinite(maximum), (rows - maximum) / rows.dtype.type(temperature), np.nan)
+    others = np.exp(below)
+    np.put_along_axis(others, first, 0.0, axis=-1)
+    rest = others.sum(axis=-1, keepdims=True)
+    return below - np.log1p(rest), np.exp(below) / (1.0 + rest)
+
+
+def _log_ratio_of_close(
+    z: NDArray[Any], t: NDArray[Any], q: NDArray[Any], present: NDArray[np.bool_], temperature: float
+) -> NDArray[Any]:
     """log p - log q from the difference of the logits, whose digits log p and log q, rounded, have lost."""
-    difference = np.where(present, (z - t) / temperature, 0.0)
+    difference = np.where(present, z - t, 0.0) / z.dtype.type(temperature)
     centre = (q * difference).sum(axis=-1, keepdims=True)
     shifted = difference - centre
-    ratio: Float64 = shifted - np.log1p((q * np.expm1(shifted)).sum(axis=-1, keepdims=True))
+    ratio: NDArray[Any] = shifted - np.log1p((q * np.expm1(shifted)).sum(axis=-1, keepdims=True))
     return ratio
 
 
