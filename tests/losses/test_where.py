@@ -211,6 +211,18 @@ def test_the_rows_of_the_table(dtype):
 
 
 @dtypes
+@pytest.mark.parametrize("classes", [3, 70])
+@pytest.mark.parametrize("options", [{}, {"label_smoothing": 0.1}, {"temperature": 2.0}, {"where": True}], ids=str)
+def test_nan_wins_over_a_target_at_minus_infinity(options, classes, dtype):
+    x = np.zeros((1, classes), dtype)
+    x[0, 0], x[0, 2] = -np.inf, np.nan
+    for labels in ([0], one_hot([0], classes, dtype)):
+        loss, gradient = sg.cross_entropy.value_and_grad(x, labels, **options)
+        assert np.isnan(loss)
+        assert np.all(np.isnan(gradient))
+
+
+@dtypes
 def test_smoothing_and_minus_infinity(dtype):
     """Without a mask the mass on a class at -inf costs infinity; left out it costs nothing."""
     x = np.array([[0.0, -np.inf, 0.0]], dtype)
