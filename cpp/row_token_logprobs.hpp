@@ -37,10 +37,12 @@ TokenRow token_logprobs_row(const T* x, int64_t n, int64_t target) {
     for_groups<T>(n, visit, flush);
     int64_t rank = 1;
     for (int lane = 0; lane < Simd<T>::width; ++lane) rank += larger_count[lane];
-    const TwoParts<double> distance = distances.total();
-    const double mean_distance = (distance.high + (distance.low + residues.total())) * (row.inverse.high * ExpConstants<T>::unspare);
+    TwoParts<double> distance = distances.total();
+    distance.low += residues.total();
+    const TwoParts<double> mean = scaled(scaled(row.inverse, distance), static_cast<double>(ExpConstants<T>::unspare));
+    const TwoParts<double> entropy = sum_of(mean, row.log_rest);
     return {0.0 - plus(static_cast<double>(row.maximum) - static_cast<double>(logit), row.log_rest),
-            plus(mean_distance, row.log_rest), rank};
+            entropy.high + entropy.low, rank};
 }
 
 }  // namespace softgrad::SOFTGRAD_ISA_NAME
