@@ -79,9 +79,9 @@ SOFTGRAD_INLINE void store_first(T* to, Vec<T> v, int count) {
     for (int i = 0; i < count; ++i) to[i] = lanes[i];
 }
 
-// a + b, b in two parts, rounded once. An infinite a stays what it is.
+// a + b, b in two parts, rounded once. An infinite a stays what it is, unless b is NaN.
 inline double plus(double a, TwoParts<double> b) {
-    if (!is_finite(a)) return a;
+    if (!is_finite(a)) return a + (b.high + b.low);
     const TwoParts<double> sum = two_sum(a, b.high);
     return sum.high + (sum.low + b.low);
 }
