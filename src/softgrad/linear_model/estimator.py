@@ -108,7 +108,9 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     so that the remaining gap is smaller, as a rule by orders of magnitude. It is an estimate: where classes are nearly
     separable in several ways and C is large, the remaining gap has been seen at up to five times `tol`.
 
-    With float32 X the products with X are float32; parameters, penalty and the decision to stop are float64.
+    With float32 X the products with X are float32; parameters, penalty and the decision to stop are float64. On iris,
+    wine, digits and breast cancer, as they are and with C from 1e-6 to 1e6, this reaches a `tol` of 1e-7; a fit with
+    1e-9 or less may end in a warning.
 
     Where there are intercepts, a feature that varies by less than 4e-15 of its mean is taken as constant; its
     coefficients are 0. A class whose rows all have weight 0 is kept with a probability of about 1e-16, as its optimal

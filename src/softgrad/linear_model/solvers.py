@@ -14,6 +14,8 @@ from softgrad.linear_model.objective import Array, SoftmaxObjective
 from softgrad.linear_model.preconditioners import Preconditioner
 
 _MOST_TRIALS = 40
+# So many iterations without a decrease beyond rounding, and there will be none.
+_MOST_IDLE = 10
 _SUFFICIENT_DECREASE = 1e-4
 
 
@@ -99,6 +101,7 @@ def minimise(
     objectives = [point.value]
     promises: list[float] = []
     gap = smallest = np.inf
+    idle = 0
     for iteration in range(1, max_iter + 1):
         curvature = objective.curvature(point.theta)
         preconditioner.update(curvature)
@@ -118,18 +121,24 @@ def minimise(
         close = gap <= tol
         if step is not None and not (close and step.point.value > point.value):
             point = step.point
+        idle = idle + 1 if objectives[-1] - point.value <= _rounding(objective, point) else 0
         objectives.append(point.value)
         report(IterationReport(iteration, max_iter, point.value, gap))
         if close:
             return Solution(point.theta, objectives, iteration, gap, None)
-        if step is None:
-            obstacle = f"no step along the Newton direction lowers the objective as {objective.X.dtype} computes it"
+        if step is None or idle == _MOST_IDLE:
+            obstacle = f"rounding in {objective.X.dtype} hides what is left to gain"
             return Solution(point.theta, objectives, iteration, gap, obstacle)
     return Solution(point.theta, objectives, max_iter, gap, f"max_iter={max_iter} iterations were not enough")
 
 
 def _evaluate(objective: SoftmaxObjective, theta: Array) -> _Point:
     return _Point(theta, *objective.value_and_gradient(theta))
+
+
+def _rounding(objective: SoftmaxObjective, point: _Point) -> float:
+    """How much of a difference between values of the objective may be rounding."""
+    return 8 * float(np.finfo(objective.X.dtype).eps) * point.value
 
 
 def _relative_gap(promises: list[float], step: _Step | None, value: float) -> float:
@@ -154,7 +163,6 @@ def _forcing(gap: float) -> float:
 def _line_search(objective: SoftmaxObjective, origin: _Point, direction: Array) -> _Step | None:
     """A point along the direction that is lower; None if there is none, to within rounding."""
     slope = float(np.vdot(origin.gradient, direction))
-    noise = 8 * float(np.finfo(objective.X.dtype).eps) * origin.value
 
     def trial_at(length: float) -> tuple[_Point, float]:
         trial = _evaluate(objective, origin.theta + length * direction)
@@ -165,7 +173,7 @@ def _line_search(objective: SoftmaxObjective, origin: _Point, direction: Array) 
         trial, trial_slope = trial_at(length)
         lower = trial.value <= origin.value + _SUFFICIENT_DECREASE * length * slope
         # The objective is convex: a slope that has come closer to zero tells of a decrease that its value cannot show.
-        flatter = trial.value <= origin.value + noise and abs(trial_slope) <= 0.8 * abs(slope)
+        flatter = trial.value <= origin.value + _rounding(objective, origin) and abs(trial_slope) <= 0.8 * abs(slope)
         if trial.is_finite() and (lower or flatter):
             break
         length /= 2
