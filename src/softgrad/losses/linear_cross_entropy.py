@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
-from softgrad._contracts import Floating, Normalizer, Reduction, floating_array
+from softgrad._contracts import Floating, Normalizer, Reduction, floating_array, loss_dtype
 from softgrad._differentiable import Differentiable
 from softgrad.losses._problem import CrossEntropyOptions, cross_entropy_problem
 from softgrad.losses._reduction import round_to
@@ -42,7 +42,7 @@ class LinearCrossEntropy(Differentiable):
     Parameters
     ----------
     hidden : array_like, shape (N, D)
-        float32 or float64; integers are taken as float64.
+        float64, float32, float16 or bfloat16 (of the package ml_dtypes); integers are taken as float64.
     weight : array_like, shape (V, D), dtype of `hidden`
     labels : array_like
         Of an integer dtype: classes, shape (N,). Of a floating dtype: target probabilities, shape (N, V).
@@ -53,7 +53,8 @@ class LinearCrossEntropy(Differentiable):
 
     Returns
     -------
-    NumPy scalar, or ndarray of shape (N,) for reduction "none"; dtype of `hidden`
+    NumPy scalar, or ndarray of shape (N,) for reduction "none"
+        In the dtype of `hidden`, float32 for those of two bytes.
 
     Raises
     ------
@@ -64,9 +65,10 @@ class LinearCrossEntropy(Differentiable):
 
     Notes
     -----
-    The logits are those of the BLAS that NumPy has, in the dtype of `hidden`; from them on the loss and its gradient
-    are as exact as those of `cross_entropy`. Over the blocks the gradients by weight and bias are added up in float64.
-    Besides inputs and results the call holds one block of logits: 8 MiB, or 64 rows if that is more.
+    The logits are those of the BLAS that NumPy has, in the dtype of `hidden` or, for two bytes, in float32, into which
+    `weight` is copied; their bits may depend on the number of rows and of BLAS's threads. From them on the loss and its
+    gradient are as exact as those of `cross_entropy`. Over the blocks the gradients by weight and bias are added up in
+    float64. Besides inputs and results the call holds one block of logits: 8 MiB, or 64 rows if that is more.
 
     References
     ----------
@@ -176,18 +178,21 @@ class LinearCrossEntropy(Differentiable):
         anything = by_hidden is not None or by_weight is not None or by_bias is not None
 
         losses = np.zeros(rows)
-        block = max(_LEAST_ROWS, _BLOCK_BYTES // max(1, classes * h.itemsize))
-        buffer = np.empty((min(block, rows), classes), h.dtype)
+        # BLAS has no products of two-byte numbers; those are worked on in float32.
+        work = loss_dtype(h)
+        w_work = w.astype(work, copy=False)
+        block = max(_LEAST_ROWS, _BLOCK_BYTES // max(1, classes * work.itemsize))
+        buffer = np.empty((min(block, rows), classes), work)
         for start in range(0, rows, block):
             part = problem.targets.counting(slice(start, min(start + block, rows)))
-            hidden_part = h[part]
+            hidden_part = h[part].astype(work, copy=False)
             logits = buffer[: len(hidden_part)]
-            np.matmul(hidden_part, w.T, out=logits)
+            np.matmul(hidden_part, w_work.T, out=logits)
             if b is not None:
                 logits += b
             losses[part] = problem.rows(part).row_losses(logits, logits if anything else None)
             if by_hidden is not None:
-                by_hidden[part] = logits @ w
+                by_hidden[part] = round_to(logits @ w_work, h.dtype)
             if by_weight is not None:
                 by_weight += logits.T @ hidden_part
             if by_bias is not None:
@@ -197,7 +202,7 @@ class LinearCrossEntropy(Differentiable):
             None if by_weight is None else round_to(by_weight, h.dtype),
             None if by_bias is None else round_to(by_bias, h.dtype),
         )
-        return problem.plan.result(losses, (rows,), h.dtype), gradients
+        return problem.plan.result(losses, (rows,), work), gradients
 
     def grad(
         self, hidden: ArrayLike, weight: ArrayLike, labels: ArrayLike, /, bias: ArrayLike | None = None, **options: Any
