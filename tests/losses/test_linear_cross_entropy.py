@@ -10,7 +10,7 @@ import pytest
 
 import softgrad as sg
 from softgrad import reference
-from tests.losses.problems import LABEL_KINDS, one_hot, row_scale
+from tests.losses.problems import LABEL_KINDS, one_hot
 from tests.oracles.bounds import DTYPES, FLOAT64
 from tests.oracles.inputs import fresh_rng
 
