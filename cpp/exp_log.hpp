@@ -89,27 +89,31 @@ SOFTGRAD_INLINE Exponential<T> exp_from(Origin<T> origin, Vec<T> x, [[maybe_unus
     }
     Vec<T> q = broadcast(C::tail[degree]);
     for (int i = degree - 1; i >= 0; --i) q = fma(q, t, broadcast(C::tail[i]));
-    const Vec<T> u = t + fma(t * t, q, t_error), p = T(1) + u;
+    const Vec<T> curve = fma(t * t, q, t_error), u = t + curve, p = T(1) + u;
+    Vec<T> residue = u - (p - T(1));
+    // For float it is far below the bound; for double the logsumexp of two classes near 0 would miss it.
+    if constexpr (sizeof(T) == sizeof(double)) residue += curve - (u - t);
     // The integer stands in the low bits of `shifted`; the shift drops what is above it.
     using Integer = typename Simd<T>::Integer;
     const Mask<T> bits = ((Mask<T>)shifted + (Integer(C::spare + C::exponent_bias) - origin.exponent)) << C::mantissa_bits;
     // Exactly 0: a padding of -inf must not be seen in the sum, however many there are.
     const Vec<T> scale = vanished ? Vec<T>{} : (Vec<T>)bits;
-    return {p * scale, u - (p - T(1)), scale};
+    return {p * scale, residue, scale};
 }
 
-// exp(maximum - subtract) 2^-exponent for one number, to twice the working precision but for 0.3 ulp.
+// exp(maximum - subtract) 2^-exponent for one number, to a few hundredths of an ulp.
 template <class T>
 inline TwoParts<double> exp_at_origin(Origin<T> origin, T maximum) {
     using C = ExpConstants<double>;
     constexpr int degree = sizeof C::tail / sizeof(double) - 1;
     const double n = static_cast<double>(origin.exponent);
-    const double t = (static_cast<double>(maximum - origin.subtract) - n * C::ln2_high) - n * C::ln2_low;
+    const double reduced = static_cast<double>(maximum - origin.subtract) - n * C::ln2_high;  // exact
+    const double t = reduced - n * C::ln2_low, t_error = (reduced - t) - n * C::ln2_low;
     double q = C::tail[degree];
     for (int i = degree - 1; i >= 0; --i) q = q * t + C::tail[i];
-    const double u = t * t * q + t;
-    const double high = 1.0 + u;
-    return {high, u - (high - 1.0)};
+    const TwoParts<double> u = two_sum(t, t * t * q + t_error);
+    const double high = 1.0 + u.high;
+    return {high, (u.high - (high - 1.0)) + u.low};
 }
 
 // log(1 + r) for r >= 0 (or NaN).

@@ -249,7 +249,7 @@ class Workshop:
 
 def test_logsumexp_of_very_many_short_rows() -> None:
     """Where m and log1p(R) are of one size the bound leaves least to spare, and some rows need all digits of R."""
-    x = fresh_rng().uniform(-0.9, -0.5, (200_000, 4))
+    x = fresh_rng().uniform(-0.5, -0.1, (200_000, 2))
     lse = exact.logsumexp(x)
     scale = np.maximum(np.abs(lse), np.max(np.abs(x), axis=-1))
     assert_within(LOGSUMEXP[x.dtype], sg.logsumexp(x), lse, scale=scale, what="logsumexp")
