@@ -42,6 +42,9 @@ def assert_close(actual, expected, dtype):
         return
     expected = np.asarray(expected)
     assert np.shape(actual) == expected.shape
+    if expected.dtype.kind == "i":
+        np.testing.assert_array_equal(actual, expected)
+        return
     assert np.asarray(actual).dtype == dtype
     scale = np.max(np.abs(expected))
     assert scale > 0.0
@@ -108,11 +111,30 @@ def test_derivative_against_the_reference(dtype, name, verb):
     assert_close(actual, reference_of(name, verb, arguments, vector, options), dtype)
 
 
+def check_of_the_tangent(member, arguments, options):
+    """A function of several results: one sum of them, its gradient put together from the tangents of unit vectors."""
+    x, *others = arguments
+    weights = (1.0, -2.0)
+
+    def value(x):
+        return sum(weight * np.sum(part) for weight, part in zip(weights, member(x, *others, **options), strict=False))
+
+    def gradient(x):
+        units = np.eye(x.size).reshape(x.size, *x.shape)
+        tangents = [member.jvp(x, *others, unit, **options) for unit in units]
+        rows = [sum(weight * np.sum(part) for weight, part in zip(weights, each, strict=True)) for each in tangents]
+        return np.array(rows).reshape(x.shape)
+
+    return sg.check_gradient(value, x, grad=gradient)
+
+
 @members
 def test_the_checker_passes_every_gradient(name):
     member = MEMBERS[name]
     arguments, options = member.sample_arguments(fresh_rng(), FLOAT64)
-    if hasattr(member, "value_and_grad"):
+    if not hasattr(member, "vjp") and not hasattr(member, "grad"):
+        report = check_of_the_tangent(member, arguments, options)
+    elif hasattr(member, "value_and_grad"):
         report = sg.check_gradient(member, *arguments, **options)
     else:
         weights = np.linspace(-1.0, 2.0, np.size(member(*arguments))).reshape(np.shape(member(*arguments)))

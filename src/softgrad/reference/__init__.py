@@ -25,7 +25,7 @@ from softgrad.reference.logsumexp import logsumexp, logsumexp_jacobian, logsumex
 from softgrad.reference.quadratic import quadratic, quadratic_grad
 from softgrad.reference.sigmoid import sigmoid, sigmoid_jvp, sigmoid_vjp
 from softgrad.reference.softmax import softmax, softmax_jacobian, softmax_jvp, softmax_vjp
-from softgrad.reference.token_logprobs import TokenLogprobs, token_logprobs
+from softgrad.reference.token_logprobs import TokenLogprobs, token_logprobs, token_logprobs_jvp
 
 __all__ = [
     "LinearGradients",
@@ -62,4 +62,5 @@ __all__ = [
     "softmax_jvp",
     "softmax_vjp",
     "token_logprobs",
+    "token_logprobs_jvp",
 ]

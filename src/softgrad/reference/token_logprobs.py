@@ -55,3 +55,36 @@ def token_logprobs(logits: ArrayLike, labels: ArrayLike, /, *, axis: Axis = -1) 
     defined = ~np.isnan(row.rest[..., 0])
     rank = np.where(defined, 1 + np.count_nonzero(x > x_label, axis=-1), 0)
     return TokenLogprobs(log_p[()], (log_rest[..., 0] + distance)[()], rank[()])
+
+
+def token_logprobs_jvp(
+    logits: ArrayLike, labels: ArrayLike, tangent: ArrayLike, /, *, axis: Axis = -1
+) -> tuple[FloatArray, FloatArray]:
+    """Directional derivatives of the log-probability, <onehot(t) - p, v>, and of the entropy, <-p (log p + H), v>.
+
+    Parameters
+    ----------
+    logits, labels, axis
+        As in `token_logprobs`; finite logits.
+    tangent : array_like, shape of logits
+        The direction v.
+
+    Returns
+    -------
+    tuple of two ndarrays of float64, shape of the labels
+
+    Examples
+    --------
+    >>> logprob, entropy = token_logprobs_jvp([0.0, 0.0], 1, [0.0, 1.0])
+    >>> float(logprob), float(entropy)
+    (0.5, 0.0)
+    """
+    row = statistics(to_rows(logits, axis))
+    p = softmax_rows(row)
+    log_p = row.shifted - np.log1p(row.rest)
+    v = to_rows(tangent, axis)
+    entropy = token_logprobs(logits, labels, axis=axis).entropy
+    at_label = np.arange(p.shape[-1]) == np.asarray(labels)[..., None]
+    by_logprob = np.sum((at_label - p) * v, axis=-1)
+    by_entropy = np.sum(-p * (log_p + np.asarray(entropy)[..., None]) * v, axis=-1)
+    return by_logprob[()], by_entropy[()]
