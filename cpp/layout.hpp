@@ -50,11 +50,6 @@ struct Elements {
 struct RowView {
     char* data;
     Walk rows, entries;
-
-    template <class T>
-    bool contiguous_rows() const {
-        return entries.contiguous(sizeof(T));
-    }
 };
 
 }  // namespace softgrad

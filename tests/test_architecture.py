@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import softgrad
+from softgrad import _contracts, _native
 
 PACKAGE = Path(softgrad.__file__).parent
 # In an editable installation the package's path has the sources first; in an installed one they are the same.
@@ -103,6 +104,12 @@ def test_import_loads_numpy_and_the_standard_library_alone() -> None:
     foreign = {name.split(".")[0] for name in loaded} - set(sys.stdlib_module_names) - {"softgrad", "numpy"}
     # The finder of an editable installation is not part of the library.
     assert {name for name in foreign if "editable" not in name} == set()
+
+
+def test_the_two_tables_of_dtypes_agree() -> None:
+    """Each side has its own: SOFTGRAD_DTYPES of cpp/dtypes.hpp, LOSS_DTYPES of _contracts.py."""
+    assert set(_native.dtypes()) == set(_contracts.LOSS_DTYPES)
+    assert len(_native.dtypes()) == 4
 
 
 def test_public_names() -> None:
