@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 import softgrad
-from softgrad import _contracts, _native
+from softgrad import _contracts, _native, examples
 
-PACKAGE = Path(softgrad.__file__).parent
-# In an editable installation the package's path has the sources first; in an installed one they are the same.
-SOURCES = sorted({path for root in softgrad.__path__ for path in Path(root).rglob("*.py")})
+# The path of an editable installation has the sources, the compiled core and the folder of examples/ apart.
+ROOTS = [Path(root) for root in (*softgrad.__path__, *examples.__path__)]
+SOURCES = sorted({path for root in ROOTS if root.name in ("softgrad", "examples") for path in root.rglob("*.py")})
 CORE = {"softgrad._contracts", "softgrad._differentiable", "softgrad._native"}
 PUBLIC_API = {"softgrad", "softgrad.linear_model"}
 
@@ -23,27 +23,33 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "softgrad": (
         {"numpy"},
         CORE
-        | {"softgrad._config", "softgrad.functional", "softgrad.gradcheck", "softgrad.losses", "softgrad.linear_model"},
+        | {"softgrad._config", "softgrad._diagonal_plus_rank_one", "softgrad.functional", "softgrad.gradcheck", "softgrad.losses", "softgrad.linear_model"},
     ),
     "softgrad._config": (set(), {"softgrad._native"}),
     "softgrad._contracts": ({"numpy"}, set()),
     "softgrad._differentiable": ({"numpy"}, set()),
+    "softgrad._diagonal_plus_rank_one": ({"numpy"}, set()),
     "softgrad._native": ({"numpy"}, {"softgrad._core"}),
     "softgrad.reference": ({"numpy"}, set()),
     "softgrad.functional": ({"numpy"}, CORE),
-    "softgrad.losses": ({"numpy"}, CORE),
+    "softgrad.losses": ({"numpy"}, CORE | {"softgrad._diagonal_plus_rank_one"}),
+    "softgrad.nn": ({"numpy", "rich", "safetensors"}, {"softgrad.functional", "softgrad.losses"}),
     "softgrad.gradcheck": ({"numpy"}, set()),
     "softgrad.linear_model": ({"numpy", "scipy", "sklearn"}, {"softgrad.losses", "softgrad.functional"}),
     "softgrad.cli": (
         {"numpy", "typer", "click", "rich", "pyarrow", "sklearn", "safetensors", "matplotlib"},
-        PUBLIC_API,
+        PUBLIC_API | {"softgrad.examples"},
     ),
+    "softgrad.examples": ({"numpy", "matplotlib", "mpmath", "rich", "sklearn"}, PUBLIC_API | {"softgrad.nn"}),
 }
 
 
 def module_name(path: Path) -> str:
     parts = list(path.with_suffix("").parts)
-    parts = parts[len(parts) - 1 - parts[::-1].index("softgrad") :]
+    if "examples" in parts:
+        parts = ["softgrad", *parts[len(parts) - 1 - parts[::-1].index("examples") :]]
+    else:
+        parts = parts[len(parts) - 1 - parts[::-1].index("softgrad") :]
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 

@@ -7,6 +7,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -177,7 +178,9 @@ def test_the_representation_is_the_public_name(name):
 
 def modules_with_examples():
     """All of softgrad but the compiled core, which has none, and the command, which runs when it is imported."""
-    names = [module.name for module in pkgutil.walk_packages(sg.__path__, "softgrad.")]
+    # The path of an editable installation has the folder above examples/ too.
+    roots = [root for root in sg.__path__ if Path(root).name == "softgrad"]
+    names = [module.name for module in pkgutil.walk_packages(roots, "softgrad.")]
     return ["softgrad", *(name for name in names if name.split(".")[-1] not in ("_core", "__main__"))]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 _registry: dict[str, Differentiable] = {}
 
 # The verbs a member may have, besides being called; `softgrad.reference` spells them NAME_VERB.
-DERIVATIVES = ("vjp", "jvp", "jacobian", "grad", "value_and_grad")
+DERIVATIVES = ("vjp", "jvp", "hvp", "jacobian", "grad", "value_and_grad", "hessian", "hessian_diagonal")
 
 
 class Differentiable(ABC):
