@@ -4,6 +4,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 from softgrad._config import show_config
+from softgrad._diagonal_plus_rank_one import DiagonalPlusRankOne
 from softgrad._differentiable import registry
 from softgrad._native import get_num_threads, set_num_threads
 from softgrad.functional import hardmax, log_sigmoid, log_softmax, logsumexp, sigmoid, softmax
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __version__ = _version("softgrad")
 
 __all__ = [
+    "DiagonalPlusRankOne",
     "GradientReport",
     "SoftmaxRegression",
     "binary_cross_entropy",
