@@ -4,17 +4,43 @@ Every function works in float64, imports NumPy only and follows its formula line
 nor sparing with memory. Names are those of the public functions; NAME_METHOD is a derivative method of NAME.
 """
 
-from softgrad.reference.binary_cross_entropy import binary_cross_entropy, binary_cross_entropy_grad
+from softgrad.reference.binary_cross_entropy import (
+    binary_cross_entropy,
+    binary_cross_entropy_grad,
+    binary_cross_entropy_hessian,
+    binary_cross_entropy_hessian_diagonal,
+    binary_cross_entropy_hvp,
+    binary_cross_entropy_jvp,
+)
 from softgrad.reference.cross_entropy import cross_entropy, cross_entropy_grad
-from softgrad.reference.focal import focal, focal_grad
+from softgrad.reference.focal import (
+    focal,
+    focal_grad,
+    focal_hessian,
+    focal_hessian_diagonal,
+    focal_hvp,
+    focal_jvp,
+)
 from softgrad.reference.hardmax import hardmax
-from softgrad.reference.kl_divergence import kl_divergence, kl_divergence_grad
+from softgrad.reference.kl_divergence import (
+    kl_divergence,
+    kl_divergence_grad,
+    kl_divergence_hessian,
+    kl_divergence_hessian_diagonal,
+    kl_divergence_hvp,
+    kl_divergence_jvp,
+)
 from softgrad.reference.linear_cross_entropy import (
     LinearGradients,
     linear_cross_entropy,
     linear_cross_entropy_grad,
 )
-from softgrad.reference.log_sigmoid import log_sigmoid, log_sigmoid_jvp, log_sigmoid_vjp
+from softgrad.reference.log_sigmoid import (
+    log_sigmoid,
+    log_sigmoid_hvp,
+    log_sigmoid_jvp,
+    log_sigmoid_vjp,
+)
 from softgrad.reference.log_softmax import (
     log_softmax,
     log_softmax_jacobian,
@@ -22,26 +48,59 @@ from softgrad.reference.log_softmax import (
     log_softmax_vjp,
 )
 from softgrad.reference.logsumexp import logsumexp, logsumexp_jacobian, logsumexp_jvp, logsumexp_vjp
-from softgrad.reference.quadratic import quadratic, quadratic_grad
-from softgrad.reference.sigmoid import sigmoid, sigmoid_jvp, sigmoid_vjp
+from softgrad.reference.quadratic import (
+    quadratic,
+    quadratic_grad,
+    quadratic_hessian,
+    quadratic_hessian_diagonal,
+    quadratic_hvp,
+    quadratic_jvp,
+)
+from softgrad.reference.sigmoid import (
+    sigmoid,
+    sigmoid_hvp,
+    sigmoid_jvp,
+    sigmoid_vjp,
+)
 from softgrad.reference.softmax import softmax, softmax_jacobian, softmax_jvp, softmax_vjp
-from softgrad.reference.token_logprobs import TokenLogprobs, token_logprobs, token_logprobs_jvp
+from softgrad.reference.token_logprobs import (
+    TokenDerivatives,
+    TokenLogprobs,
+    token_logprobs,
+    token_logprobs_jacobian,
+    token_logprobs_jvp,
+    token_logprobs_vjp,
+)
 
 __all__ = [
     "LinearGradients",
+    "TokenDerivatives",
     "TokenLogprobs",
     "binary_cross_entropy",
     "binary_cross_entropy_grad",
+    "binary_cross_entropy_hessian",
+    "binary_cross_entropy_hessian_diagonal",
+    "binary_cross_entropy_hvp",
+    "binary_cross_entropy_jvp",
     "cross_entropy",
     "cross_entropy_grad",
     "focal",
     "focal_grad",
+    "focal_hessian",
+    "focal_hessian_diagonal",
+    "focal_hvp",
+    "focal_jvp",
     "hardmax",
     "kl_divergence",
     "kl_divergence_grad",
+    "kl_divergence_hessian",
+    "kl_divergence_hessian_diagonal",
+    "kl_divergence_hvp",
+    "kl_divergence_jvp",
     "linear_cross_entropy",
     "linear_cross_entropy_grad",
     "log_sigmoid",
+    "log_sigmoid_hvp",
     "log_sigmoid_jvp",
     "log_sigmoid_vjp",
     "log_softmax",
@@ -54,7 +113,12 @@ __all__ = [
     "logsumexp_vjp",
     "quadratic",
     "quadratic_grad",
+    "quadratic_hessian",
+    "quadratic_hessian_diagonal",
+    "quadratic_hvp",
+    "quadratic_jvp",
     "sigmoid",
+    "sigmoid_hvp",
     "sigmoid_jvp",
     "sigmoid_vjp",
     "softmax",
@@ -62,5 +126,7 @@ __all__ = [
     "softmax_jvp",
     "softmax_vjp",
     "token_logprobs",
+    "token_logprobs_jacobian",
     "token_logprobs_jvp",
+    "token_logprobs_vjp",
 ]

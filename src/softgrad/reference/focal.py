@@ -1,4 +1,4 @@
-"""focal: cross-entropy that counts a row the less the better it is predicted, and its gradient.
+"""focal: cross-entropy that counts a row the less the better it is predicted, and its derivatives.
 
 With p = p_t the probability of the label t, r = 1 - p, l = -log p and the row's weight c = s w_t:
 
@@ -6,6 +6,14 @@ With p = p_t the probability of the label t, r = 1 - p, l = -log p and the row's
     grad_j = c r^gamma (1 + gamma p l / r) (p_j - [j = t])
 
 where p_t - 1 = -r. As r goes to 0, l / r goes to 1; as p goes to 0, so does p l. gamma = 0 is cross_entropy.
+
+The loss is a function f of l, whose gradient is g = p - onehot(t), whose Hessian is that of logsumexp. So, with
+f' the factor above and dr/dl = p, dp/dl = -p,
+
+    f''     = gamma r^(gamma - 1) p (2 - l + (gamma - 1) p l / r)
+    Hessian = c (f' (diag(p) - p p^T) + f'' g g^T)
+
+With h = g / r, which is -1 at t and p_j / r elsewhere, f'' g g^T is r^2 f'' h h^T: r^2 f'' stays finite as r goes to 0.
 """
 
 from __future__ import annotations
@@ -21,7 +29,9 @@ from softgrad.reference._rows import (
     Axis,
     BoolArray,
     FloatArray,
+    Statistics,
     batch_and_class_shape,
+    centred,
     from_rows,
     softmax_rows,
     statistics,
@@ -30,6 +40,7 @@ from softgrad.reference._rows import (
 
 
 class _Rows(NamedTuple):
+    row: Statistics
     at_label: BoolArray
     """(*batch, K): True at t; all False in a row that is ignored."""
     p: FloatArray
@@ -78,7 +89,44 @@ def _evaluate(
     w = np.ones(classes) if class_weight is None else np.asarray(class_weight, dtype=np.float64).reshape(-1)
     s = row_weights(sample_weight, batch_and_class_shape(np.shape(logits), axis)[0])
     label_weight = s * np.sum(at_label * w, axis=-1)
-    return _Rows(at_label, p, p_label, complement, cost, label_weight, label_weight != 0.0)
+    return _Rows(row, at_label, p, p_label, complement, cost, label_weight, label_weight != 0.0)
+
+
+def _ratio(row: _Rows) -> FloatArray:
+    """p l / r."""
+    cost_of_p = np.multiply(row.p_label, row.cost, out=np.zeros(row.cost.shape), where=row.p_label != 0.0)
+    return np.divide(cost_of_p, row.complement, out=np.ones(row.cost.shape), where=row.complement != 0.0)
+
+
+def _first(row: _Rows, gamma: float) -> FloatArray:
+    """f', shape (*batch, 1)."""
+    factor: FloatArray = row.complement**gamma * (1.0 + gamma * _ratio(row))
+    return factor
+
+
+def _second(row: _Rows, gamma: float) -> FloatArray:
+    """r^2 f'', shape (*batch, 1); 0 where p is 0, also at an infinite l."""
+    finite = np.where(row.p_label == 0.0, 0.0, row.cost)
+    factor: FloatArray = (
+        gamma * row.complement ** (gamma + 1.0) * row.p_label * (2.0 - finite + (gamma - 1.0) * _ratio(row))
+    )
+    return factor
+
+
+def _slope(row: _Rows) -> FloatArray:
+    """g, shape (*batch, K)."""
+    return np.where(row.at_label, -row.complement, row.p)
+
+
+def _scaled_slope(row: _Rows) -> FloatArray:
+    """h = g / r, shape (*batch, K); 0 in a row without others, where r is 0."""
+    shares = np.divide(row.p, row.complement, out=np.zeros(row.p.shape), where=row.complement != 0.0)
+    return np.where(row.at_label, -np.sign(row.complement), shares)
+
+
+def _directions(vector: ArrayLike, axis: Axis, row: _Rows) -> FloatArray:
+    """v - v_k, v taken as 0 in the rows that do not count."""
+    return centred(np.where(row.counts[..., None], to_rows(vector, axis), 0.0), row.row)
 
 
 def focal(
@@ -162,9 +210,175 @@ def focal_grad(
     array([ 0.5, -0.5])
     """
     row = _evaluate(logits, labels, axis, class_weight, sample_weight, ignore_index)
-    cost_of_p = np.multiply(row.p_label, row.cost, out=np.zeros(row.cost.shape), where=row.p_label != 0.0)
-    ratio = np.divide(cost_of_p, row.complement, out=np.ones(row.cost.shape), where=row.complement != 0.0)
-    factor = row.complement**gamma * (1.0 + gamma * ratio)
-    gradient = row.label_weight[..., None] * factor * np.where(row.at_label, -row.complement, row.p)
+    gradient = row.label_weight[..., None] * _first(row, gamma) * _slope(row)
     rows = reduce_gradient(gradient, row.label_weight, row.counts, reduction, normalizer, upstream)
     return from_rows(rows, np.shape(logits), axis)
+
+
+def focal_jvp(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    tangent: ArrayLike,
+    /,
+    *,
+    gamma: float = 2.0,
+    axis: Axis = -1,
+    class_weight: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    reduction: Reduction = "mean",
+    normalizer: Normalizer = "weights",
+) -> FloatArray:
+    """Directional derivative c f' <g, v - v_k> of each row, k the first maximum, reduced as the loss is.
+
+    Parameters
+    ----------
+    logits, labels and the options
+        As in `focal`.
+    tangent : array_like, shape of logits
+        The direction v.
+
+    Returns
+    -------
+    float64 scalar, or an ndarray of shape of logits without the class axes for reduction "none"
+
+    Examples
+    --------
+    >>> float(focal_jvp([0.0, 0.0], 1, [1.0, 0.0], gamma=0.0))
+    0.5
+    """
+    row = _evaluate(logits, labels, axis, class_weight, sample_weight, ignore_index)
+    rates = _first(row, gamma)[..., 0] * np.sum(_slope(row) * _directions(tangent, axis, row), axis=-1)
+    return reduce_loss(row.label_weight * rates, row.label_weight, row.counts, reduction, normalizer)
+
+
+def focal_hvp(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    vector: ArrayLike,
+    /,
+    *,
+    upstream: ArrayLike | None = None,
+    gamma: float = 2.0,
+    axis: Axis = -1,
+    class_weight: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    reduction: Reduction = "mean",
+    normalizer: Normalizer = "weights",
+) -> FloatArray:
+    """Derivative of `focal_grad` along a vector: c (f' p (v' - <p, v'>) + r^2 f'' h <h, v'>) with v' = v - v_k.
+
+    Parameters
+    ----------
+    logits, labels, upstream and the options
+        As in `focal_grad`.
+    vector : array_like, shape of logits
+
+    Returns
+    -------
+    ndarray of float64, shape of logits
+
+    Examples
+    --------
+    >>> focal_hvp([0.0, 0.0], 1, [1.0, 0.0], gamma=0.0)
+    array([ 0.25, -0.25])
+    """
+    row = _evaluate(logits, labels, axis, class_weight, sample_weight, ignore_index)
+    v, h = _directions(vector, axis, row), _scaled_slope(row)
+    of_logsumexp = row.p * (v - np.sum(row.p * v, axis=-1, keepdims=True))
+    products = _first(row, gamma) * of_logsumexp + _second(row, gamma) * h * np.sum(h * v, axis=-1, keepdims=True)
+    weighted = row.label_weight[..., None] * products
+    rows = reduce_gradient(weighted, row.label_weight, row.counts, reduction, normalizer, upstream)
+    return from_rows(rows, np.shape(logits), axis)
+
+
+def focal_hessian(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    /,
+    *,
+    upstream: ArrayLike | None = None,
+    gamma: float = 2.0,
+    axis: Axis = -1,
+    class_weight: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    reduction: Reduction = "mean",
+    normalizer: Normalizer = "weights",
+) -> FloatArray:
+    """Second derivatives of each row by its logits, c (f' (diag(p) - p p^T) + r^2 f'' h h^T).
+
+    Parameters
+    ----------
+    logits, labels, upstream and the options
+        As in `focal_grad`.
+
+    Returns
+    -------
+    ndarray of float64, shape (*batch, K, K)
+        Several class axes count as one, flattened in C order.
+
+    Examples
+    --------
+    >>> focal_hessian([0.0, 0.0], 1, gamma=0.0)
+    array([[ 0.25, -0.25],
+           [-0.25,  0.25]])
+    """
+    row = _evaluate(logits, labels, axis, class_weight, sample_weight, ignore_index)
+    p, h = row.p, _scaled_slope(row)
+    of_logsumexp = -p[..., :, None] * p[..., None, :]
+    diagonal = np.arange(p.shape[-1])
+    # 1 - p_k is R / (1 + R); the subtraction would lose it in a confident row.
+    complement = np.where(row.row.first_maximum, row.row.rest / (1.0 + row.row.rest), 1.0 - p)
+    of_logsumexp[..., diagonal, diagonal] = p * complement
+    first, second = _first(row, gamma)[..., None], _second(row, gamma)[..., None]
+    matrices = first * of_logsumexp + second * h[..., :, None] * h[..., None, :]
+    flat = row.label_weight[..., None] * matrices.reshape((*row.counts.shape, -1))
+    reduced = reduce_gradient(flat, row.label_weight, row.counts, reduction, normalizer, upstream)
+    return reduced.reshape(matrices.shape)
+
+
+def focal_hessian_diagonal(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    /,
+    *,
+    upstream: ArrayLike | None = None,
+    gamma: float = 2.0,
+    axis: Axis = -1,
+    class_weight: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    reduction: Reduction = "mean",
+    normalizer: Normalizer = "weights",
+) -> FloatArray:
+    """The diagonals of `focal_hessian`.
+
+    Parameters
+    ----------
+    logits, labels, upstream and the options
+        As in `focal_grad`.
+
+    Returns
+    -------
+    ndarray of float64, shape of logits
+
+    Examples
+    --------
+    >>> focal_hessian_diagonal([0.0, 0.0], 1, gamma=0.0)
+    array([0.25, 0.25])
+    """
+    matrices = focal_hessian(
+        logits,
+        labels,
+        upstream=upstream,
+        gamma=gamma,
+        axis=axis,
+        class_weight=class_weight,
+        sample_weight=sample_weight,
+        ignore_index=ignore_index,
+        reduction=reduction,
+        normalizer=normalizer,
+    )
+    return from_rows(np.diagonal(matrices, axis1=-2, axis2=-1), np.shape(logits), axis)

@@ -1,4 +1,4 @@
-"""log_sigmoid and its derivatives: (log s)' = s(-x)."""
+"""log_sigmoid and its derivatives: (log s)' = s(-x), (log s)'' = -s(x) s(-x)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from softgrad.reference._rows import FloatArray
-from softgrad.reference.sigmoid import sigmoid
+from softgrad.reference.sigmoid import sigmoid, sigmoid_jvp
 
 
 def log_sigmoid(x: ArrayLike, /) -> FloatArray:
@@ -73,3 +73,23 @@ def log_sigmoid_vjp(x: ArrayLike, cotangent: ArrayLike, /) -> FloatArray:
     array([1.5])
     """
     return log_sigmoid_jvp(x, cotangent)
+
+
+def log_sigmoid_hvp(x: ArrayLike, cotangent: ArrayLike, vector: ArrayLike, /) -> FloatArray:
+    """Derivative of `log_sigmoid_vjp` along a vector, -g s(x) s(-x) v.
+
+    Parameters
+    ----------
+    x : array_like, any shape
+    cotangent, vector : array_like, shape of x
+
+    Returns
+    -------
+    ndarray of float64 (a NumPy scalar for a scalar), shape of x
+
+    Examples
+    --------
+    >>> log_sigmoid_hvp([0.0], [2.0], [3.0])
+    array([-1.5])
+    """
+    return -sigmoid_jvp(x, cotangent) * np.asarray(vector, dtype=np.float64)

@@ -1,4 +1,7 @@
-"""sigmoid and its derivatives: s' = s(x) s(-x) = e / (1 + e)^2 with e = exp(-|x|)."""
+"""sigmoid and its derivatives.
+
+With e = exp(-|x|): s' = s(x) s(-x) = e / (1 + e)^2, and s'' = s' (1 - 2 s) = -s' tanh(x / 2).
+"""
 
 from __future__ import annotations
 
@@ -73,3 +76,24 @@ def sigmoid_vjp(x: ArrayLike, cotangent: ArrayLike, /) -> FloatArray:
     array([0.5])
     """
     return sigmoid_jvp(x, cotangent)
+
+
+def sigmoid_hvp(x: ArrayLike, cotangent: ArrayLike, vector: ArrayLike, /) -> FloatArray:
+    """Derivative of `sigmoid_vjp` along a vector, -g s(x) s(-x) tanh(x / 2) v; 1 - 2 s(x) would cancel near 0.
+
+    Parameters
+    ----------
+    x : array_like, any shape
+    cotangent, vector : array_like, shape of x
+
+    Returns
+    -------
+    ndarray of float64 (a NumPy scalar for a scalar), shape of x
+
+    Examples
+    --------
+    >>> sigmoid_hvp([0.0, -np.log(3.0)], [1.0, 1.0], [1.0, 1.0])
+    array([-0.     ,  0.09375])
+    """
+    x = np.asarray(x, dtype=np.float64)
+    return sigmoid_jvp(x, cotangent) * -np.tanh(x / 2.0) * np.asarray(vector, dtype=np.float64)

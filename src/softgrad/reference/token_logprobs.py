@@ -1,4 +1,12 @@
-"""token_logprobs: the log-probability of a label, the entropy of its row, and the rank of the label."""
+"""token_logprobs: the log-probability of a label, the entropy of its row, and the rank of the label.
+
+The rank has no derivative. The others have the gradients
+
+    onehot(t) - p      at the label 1 - p_t, R / (1 + R) where it is the first maximum
+    -p_j ((x_j - m) + d)      d = sum_i p_i (m - x_i)
+
+The second is -p (log p + entropy), of which log1p(R) is in both terms: it is left out, or d would be lost in it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +16,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from softgrad.reference._labels import one_hot
-from softgrad.reference._rows import Axis, FloatArray, softmax_rows, statistics, to_rows
+from softgrad.reference._rows import (
+    Axis,
+    FloatArray,
+    centred,
+    from_rows,
+    softmax_rows,
+    statistics,
+    to_rows,
+)
 
 
 class TokenLogprobs(NamedTuple):
@@ -57,21 +73,40 @@ def token_logprobs(logits: ArrayLike, labels: ArrayLike, /, *, axis: Axis = -1) 
     return TokenLogprobs(log_p[()], (log_rest[..., 0] + distance)[()], rank[()])
 
 
+class TokenDerivatives(NamedTuple):
+    """A part for each result of `token_logprobs` that has a derivative."""
+
+    logprob: FloatArray
+    entropy: FloatArray
+
+
+def _gradients(logits: ArrayLike, labels: ArrayLike, axis: Axis) -> TokenDerivatives:
+    """The two gradients of each row, (*batch, K)."""
+    row = statistics(to_rows(logits, axis))
+    p = softmax_rows(row)
+    at_label = np.arange(p.shape[-1]) == np.asarray(labels)[..., None]
+    complement = np.where(row.first_maximum, row.rest / (1.0 + row.rest), 1.0 - p)
+    below = np.where(p == 0.0, 0.0, row.shifted)
+    mean_below = np.sum(p * below, axis=-1, keepdims=True)
+    return TokenDerivatives(np.where(at_label, complement, -p), -p * (below - mean_below))
+
+
 def token_logprobs_jvp(
     logits: ArrayLike, labels: ArrayLike, tangent: ArrayLike, /, *, axis: Axis = -1
-) -> tuple[FloatArray, FloatArray]:
-    """Directional derivatives of the log-probability, <onehot(t) - p, v>, and of the entropy, <-p (log p + H), v>.
+) -> TokenDerivatives:
+    """Directional derivatives <gradient, v - v_k>, k the first maximum: each gradient sums to 0 over its row.
 
     Parameters
     ----------
     logits, labels, axis
-        As in `token_logprobs`; finite logits.
+        As in `token_logprobs`.
     tangent : array_like, shape of logits
         The direction v.
 
     Returns
     -------
-    tuple of two ndarrays of float64, shape of the labels
+    TokenDerivatives
+        A named tuple (logprob, entropy) of ndarrays of float64, shape of the labels.
 
     Examples
     --------
@@ -79,12 +114,57 @@ def token_logprobs_jvp(
     >>> float(logprob), float(entropy)
     (0.5, 0.0)
     """
-    row = statistics(to_rows(logits, axis))
-    p = softmax_rows(row)
-    log_p = row.shifted - np.log1p(row.rest)
-    v = to_rows(tangent, axis)
-    entropy = token_logprobs(logits, labels, axis=axis).entropy
-    at_label = np.arange(p.shape[-1]) == np.asarray(labels)[..., None]
-    by_logprob = np.sum((at_label - p) * v, axis=-1)
-    by_entropy = np.sum(-p * (log_p + np.asarray(entropy)[..., None]) * v, axis=-1)
-    return by_logprob[()], by_entropy[()]
+    v = centred(to_rows(tangent, axis), statistics(to_rows(logits, axis)))
+    of_logprob, of_entropy = _gradients(logits, labels, axis)
+    return TokenDerivatives(np.sum(of_logprob * v, axis=-1)[()], np.sum(of_entropy * v, axis=-1)[()])
+
+
+def token_logprobs_jacobian(logits: ArrayLike, labels: ArrayLike, /, *, axis: Axis = -1) -> TokenDerivatives:
+    """The gradients of the log-probability and of the entropy of each row.
+
+    Parameters
+    ----------
+    logits, labels, axis
+        As in `token_logprobs`.
+
+    Returns
+    -------
+    TokenDerivatives
+        A named tuple (logprob, entropy) of ndarrays of float64, shape of logits.
+
+    Examples
+    --------
+    >>> logprob, entropy = token_logprobs_jacobian([0.0, np.log(3.0)], 1)
+    >>> logprob
+    array([-0.25,  0.25])
+    >>> (entropy / np.log(3.0)).round(15)
+    array([ 0.1875, -0.1875])
+    """
+    of_logprob, of_entropy = (from_rows(rows, np.shape(logits), axis) for rows in _gradients(logits, labels, axis))
+    return TokenDerivatives(of_logprob, of_entropy)
+
+
+def token_logprobs_vjp(
+    logits: ArrayLike, labels: ArrayLike, cotangent: tuple[ArrayLike, ArrayLike], /, *, axis: Axis = -1
+) -> FloatArray:
+    """Pull a pair of cotangents back to the logits: the sum of the two gradients, each times its own.
+
+    Parameters
+    ----------
+    logits, labels, axis
+        As in `token_logprobs`.
+    cotangent : pair of array_like, each of the shape of labels
+        Of the log-probability, and of the entropy.
+
+    Returns
+    -------
+    ndarray of float64, shape of logits
+
+    Examples
+    --------
+    >>> token_logprobs_vjp([0.0, np.log(3.0)], 1, (4.0, 0.0))
+    array([-1.,  1.])
+    """
+    by_logprob, by_entropy = (np.asarray(part, dtype=np.float64)[..., None] for part in cotangent)
+    of_logprob, of_entropy = _gradients(logits, labels, axis)
+    return from_rows(by_logprob * of_logprob + by_entropy * of_entropy, np.shape(logits), axis)
