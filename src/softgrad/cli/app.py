@@ -93,6 +93,25 @@ def evaluate(
 
 
 @app.command()
+def experiment(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Which one; without it they are listed.", show_default=False)
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="DIRECTORY", help="Write the picture there, not in the current folder."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run an experiment on softmax and cross-entropy: print its numbers, write its picture to NAME.png."""
+    with reported():
+        from softgrad.cli import experiment as command
+        from softgrad.cli.report import Output
+
+        command.experiment(name, output, Output(as_json))
+
+
+@app.command()
 def info() -> None:
     """Show the version, the instruction set, the threads and what is installed."""
     with reported():
