@@ -1,0 +1,95 @@
+"""Files of a network's state: safetensors for the arrays, JSON in its metadata for the layers, a checksum over both.
+
+Nothing in a file is ever executed. The checksum finds damage and careless edits; it is no signature.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from softgrad.nn.layers import Array
+
+FORMAT = 1
+
+
+def write_state(path: Path, layers: list[str], state: Mapping[str, Array]) -> None:
+    """The file appears whole or not at all: written beside its place, then renamed."""
+    tensors = {name: np.ascontiguousarray(array) for name, array in state.items()}
+    description = {"format": FORMAT, "layers": layers, "sha256": _checksum(layers, tensors)}
+    content: bytes = _safetensors().numpy.save(tensors, {"softgrad.nn": json.dumps(description)})
+    # Through a symbolic link, so that the link survives.
+    place = path.resolve()
+    temporary = place.with_name(f".{place.name}.{secrets.token_hex(8)}.part")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(place)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_state(path: Path) -> tuple[list[str], dict[str, Array]]:
+    """The layers as they were described, and the arrays.
+
+    Raises
+    ------
+    ValueError
+        The file is none of ours, of a newer format, or damaged.
+    """
+    safetensors = _safetensors()
+    try:
+        with safetensors.safe_open(path, framework="np") as file:
+            description = _description(file.metadata())
+            tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
+    except (safetensors.SafetensorError, _MalformedError) as error:
+        raise ValueError(f"{path} is no file of a network: {error}") from None
+    if description["sha256"] != _checksum(description["layers"], tensors):
+        raise ValueError(f"{path} is damaged: its checksum does not match")
+    return description["layers"], tensors
+
+
+class _MalformedError(Exception):
+    """Says what is wrong with the metadata of a file."""
+
+
+def _description(metadata: Mapping[str, str] | None) -> dict[str, Any]:
+    try:
+        description: dict[str, Any] = json.loads((metadata or {})["softgrad.nn"])
+        form = description["format"]
+    except KeyError as error:
+        raise _MalformedError(f"its metadata has no {error}") from None
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _MalformedError(f"its metadata cannot be read: {error}") from None
+    if form != FORMAT:
+        raise _MalformedError(f"it has format {form!r}; this softgrad reads format {FORMAT}")
+    if {"layers", "sha256"} - description.keys():
+        raise _MalformedError("its metadata is incomplete")
+    return description
+
+
+def _checksum(layers: list[str], tensors: Mapping[str, Array]) -> str:
+    """SHA-256 of the layers as JSON, then of each array's name, dtype, shape and bytes."""
+    digest = hashlib.sha256(json.dumps(layers).encode("ascii"))
+    for name in sorted(tensors):
+        digest.update(f"\n{name} {tensors[name].dtype.str} {tensors[name].shape}\n".encode())
+        digest.update(tensors[name].tobytes())
+    return digest.hexdigest()
+
+
+def _safetensors() -> ModuleType:
+    try:
+        import safetensors.numpy
+    except ImportError as error:
+        raise ImportError('saving and loading need safetensors: pip install "softgrad[nn]"') from error
+    return safetensors
