@@ -125,6 +125,15 @@ void map_rows_of(RowMap function, nb::handle x, nb::handle out, const Axes& axes
     with_dtype(from, [&]<class S>() { map_rows<S>(function, from_rows, with.transform, to_rows); });
 }
 
+Product product_named(const std::string& name) {
+    if (name == "softmax") return Product::softmax;
+    if (name == "log_softmax_tangent") return Product::log_softmax_tangent;
+    if (name == "log_softmax_cotangent") return Product::log_softmax_cotangent;
+    if (name == "probabilities") return Product::probabilities;
+    if (name == "variances") return Product::variances;
+    throw nb::value_error("softgrad._core: no such product");
+}
+
 void map_elements_of(ElementMap function, nb::handle x, nb::handle out) {
     const Array from(x, Array::read), to(out, Array::write);
     const Elements from_elements = from.elements(), to_elements = to.elements();
@@ -134,18 +143,20 @@ void map_elements_of(ElementMap function, nb::handle x, nb::handle out) {
 // The parts that both forms of cross-entropy have, held for the length of the call.
 struct CrossEntropyArrays {
     Array logits, losses;
-    OptionalArray gradient, weight, upstream;
+    OptionalArray gradient, tangent, weight, upstream;
     CrossEntropyCall call;
 
     CrossEntropyArrays(nb::handle x, const Axes& axes, nb::handle weights, nb::handle upstreams, double scale,
-                       nb::handle loss, nb::handle grad)
+                       nb::handle loss, nb::handle grad, nb::handle vector)
         : logits(x, Array::read),
           losses(loss, Array::write),
           gradient(optional_array(grad, Array::write)),
+          tangent(optional_array(vector, Array::read)),
           weight(optional_array(weights, Array::read)),
           upstream(optional_array(upstreams, Array::read)),
           call{logits.rows(axes),
                gradient ? std::optional<RowView>(gradient->rows(axes)) : std::nullopt,
+               tangent ? std::optional<RowView>(tangent->rows(axes)) : std::nullopt,
                data_or_null<const double>(weight, 'd'),
                data_or_null<const double>(upstream, 'd'),
                scale,
@@ -197,6 +208,35 @@ NB_MODULE(_core, m) {
             with_dtype(from, [&]<class S>() { logsumexp<S>(rows, with.transform, static_cast<S*>(values)); });
         },
         nb::arg("x"), nb::arg("out"), nb::arg("axes"), nb::arg("where").none());
+    m.def(
+        "row_products",
+        [](const std::string& name, nb::handle x, nb::handle v, const Axes& axes, nb::handle where, double temperature, nb::handle factor,
+           double scale, nb::handle out) {
+            const Product product = product_named(name);
+            const Array from(x, Array::read), to(out, Array::write);
+            const OptionalArray vector = optional_array(v, Array::read), factors = optional_array(factor, Array::read);
+            if (vector && vector->format() != from.format()) throw nb::type_error("softgrad._core: a vector of another dtype");
+            const TransformArrays with(where, axes, no_softcap, temperature);
+            const RowView from_rows = from.rows(axes), to_rows = to.rows(axes);
+            const std::optional<RowView> vector_rows = vector ? std::optional<RowView>(vector->rows(axes)) : std::nullopt;
+            const double* of_rows = data_or_null<const double>(factors, 'd');
+            with_dtype(from, [&]<class S>() {
+                map_products<S>(product, from_rows, vector_rows ? &*vector_rows : nullptr, with.transform, of_rows, scale, to_rows);
+            });
+        },
+        nb::arg("product"), nb::arg("x"), nb::arg("v").none(), nb::arg("axes"), nb::arg("where").none(), nb::arg("temperature"),
+        nb::arg("factor").none(), nb::arg("scale"), nb::arg("out"));
+    m.def(
+        "softmax_means",
+        [](nb::handle x, nb::handle v, const Axes& axes, nb::handle where, nb::handle out) {
+            const Array from(x, Array::read), vector(v, Array::read), to(out, Array::write);
+            if (vector.format() != from.format()) throw nb::type_error("softgrad._core: a vector of another dtype");
+            const TransformArrays with(where, axes, no_softcap, 1.0);
+            const RowView from_rows = from.rows(axes), vector_rows = vector.rows(axes);
+            double* means = to.contiguous<double>('d');
+            with_dtype(from, [&]<class S>() { softmax_means<S>(from_rows, vector_rows, with.transform, means); });
+        },
+        nb::arg("x"), nb::arg("v"), nb::arg("axes"), nb::arg("where").none(), nb::arg("out"));
     m.def("sigmoid", [](nb::handle x, nb::handle out) { map_elements_of(ElementMap::sigmoid, x, out); });
     m.def("log_sigmoid", [](nb::handle x, nb::handle out) { map_elements_of(ElementMap::log_sigmoid, x, out); });
     m.def("sum", [](nb::handle values) {
@@ -210,21 +250,21 @@ NB_MODULE(_core, m) {
     m.def(
         "cross_entropy",
         [](nb::handle logits, const Axes& axes, nb::handle labels, nb::handle weight, nb::handle upstream, double scale,
-           nb::handle losses, nb::handle gradient) {
-            const CrossEntropyArrays arrays(logits, axes, weight, upstream, scale, losses, gradient);
+           nb::handle losses, nb::handle gradient, nb::handle tangent) {
+            const CrossEntropyArrays arrays(logits, axes, weight, upstream, scale, losses, gradient, tangent);
             const Array indices(labels, Array::read);
             const int64_t* classes = indices.contiguous<const int64_t>('l');
             with_dtype(arrays.logits, [&]<class S>() { cross_entropy<S>(arrays.call, classes); });
         },
         nb::arg("logits"), nb::arg("axes"), nb::arg("labels"), nb::arg("weight").none(), nb::arg("upstream").none(), nb::arg("scale"),
-        nb::arg("losses"), nb::arg("gradient").none());
+        nb::arg("losses"), nb::arg("gradient").none(), nb::arg("tangent").none() = nb::none());
 
     m.def(
         "soft_cross_entropy",
         [](nb::handle logits, const Axes& axes, nb::handle labels, nb::handle probabilities, nb::handle class_weight,
            double smoothing, nb::handle where, double softcap, double temperature, double z_loss, nb::handle weight,
-           nb::handle upstream, double scale, nb::handle losses, nb::handle gradient) {
-            const CrossEntropyArrays arrays(logits, axes, weight, upstream, scale, losses, gradient);
+           nb::handle upstream, double scale, nb::handle losses, nb::handle gradient, nb::handle tangent) {
+            const CrossEntropyArrays arrays(logits, axes, weight, upstream, scale, losses, gradient, tangent);
             const TransformArrays with(where, axes, softcap, temperature);
             const OptionalArray indices = optional_array(labels, Array::read);
             const OptionalArray given = optional_array(probabilities, Array::read);
@@ -239,7 +279,7 @@ NB_MODULE(_core, m) {
         },
         nb::arg("logits"), nb::arg("axes"), nb::arg("labels").none(), nb::arg("probabilities").none(), nb::arg("class_weight").none(),
         nb::arg("smoothing"), nb::arg("where").none(), nb::arg("softcap"), nb::arg("temperature"), nb::arg("z_loss"),
-        nb::arg("weight").none(), nb::arg("upstream").none(), nb::arg("scale"), nb::arg("losses"), nb::arg("gradient").none());
+        nb::arg("weight").none(), nb::arg("upstream").none(), nb::arg("scale"), nb::arg("losses"), nb::arg("gradient").none(), nb::arg("tangent").none() = nb::none());
 
     m.def("token_logprobs", [](nb::handle logits, const Axes& axes, nb::handle labels, nb::handle logprobs, nb::handle entropies,
                                nb::handle ranks) {

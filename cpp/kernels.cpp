@@ -5,6 +5,7 @@
 #include "row_cross_entropy.hpp"
 #include "row_log_softmax.hpp"
 #include "row_logsumexp.hpp"
+#include "row_products.hpp"
 #include "row_soft_cross_entropy.hpp"
 #include "row_softmax.hpp"
 #include "row_token_logprobs.hpp"
@@ -16,6 +17,7 @@ constexpr DenseKernels<T> dense = {
     softmax_row<T, two_parts>,
     log_softmax_row<T, two_parts>,
     soft_cross_entropy_row<T, two_parts>,
+    product_row<T, two_parts>,
 };
 
 template <class T>

@@ -5,6 +5,16 @@
 
 namespace softgrad {
 
+// What is done with a row, its probabilities p and a vector v (row_products.hpp).
+enum class Product {
+    softmax,                // p (v - <p, v>): of the Jacobian of softmax, which is the Hessian of logsumexp
+    log_softmax_tangent,    // v - <p, v>
+    log_softmax_cotangent,  // v - p sum v
+    mean,                   // <p, v> alone
+    probabilities,          // p; no v
+    variances,              // p (1 - p); no v
+};
+
 // x_low: null, but for the kernels of rows in two parts.
 template <class T>
 struct DenseKernels {
@@ -12,6 +22,7 @@ struct DenseKernels {
     void (*log_softmax)(const T* x, const T* x_low, T* out, int64_t n);
     double (*soft_cross_entropy)(const T* x, const T* x_low, int64_t n, const double* q, double z_loss, double origin, double origin_low,
                                  double scale, T* gradient);
+    double (*product)(Product product, const T* x, const T* x_low, const T* v, int64_t n, double scale, T* out);
 };
 
 struct TokenRow {

@@ -30,7 +30,7 @@ const RowKernels<double>& kernels<double>() {
     return instruction_set().kernels->float64;
 }
 
-enum class Use { tile, target, staging };
+enum class Use { tile, second_tile, target, staging, gradient, terms, vector };
 
 // Memory that a thread keeps from call to call (touching fresh pages costs more than the arithmetic on them).
 template <class T, Use use>
@@ -84,37 +84,86 @@ Compute<S>* row_at(const RowView& view, int64_t row) {
     return reinterpret_cast<Compute<S>*>(view.data + view.rows.offset(row));
 }
 
-// Calls kernel(row, x, out) with contiguous rows of the dtype that is worked in; out is null without an output, and may be
-// x. Other rows pass through a tile of scratch, the same one for input and output, since every kernel works in place.
+// Calls kernel(row, x, v, out) with contiguous rows of the dtype that is worked in; v and out are null where there are none, and
+// out may be x. Other rows pass through tiles of scratch, the same one for x and out, since every kernel works in place.
 template <class S, class Kernel>
-void each_row(const RowView& x, const RowView* out, int64_t begin, int64_t end, const Kernel& kernel) {
+void each_row_of_two(const RowView& x, const RowView* v, const RowView* out, int64_t begin, int64_t end, const Kernel& kernel) {
     using T = Compute<S>;
     const int64_t n = x.entries.size();
-    const bool gather = !is_direct<S>(x), scatter = out && !is_direct<S>(*out);
-    if (!gather && !scatter) {
-        for (int64_t r = begin; r < end; ++r) kernel(r, row_at<S>(x, r), out ? row_at<S>(*out, r) : nullptr);
+    const bool gather = !is_direct<S>(x), gather_v = v && !is_direct<S>(*v), scatter = out && !is_direct<S>(*out);
+    if (!gather && !gather_v && !scatter) {
+        for (int64_t r = begin; r < end; ++r)
+            kernel(r, row_at<S>(x, r), v ? row_at<S>(*v, r) : nullptr, out ? row_at<S>(*out, r) : nullptr);
         return;
     }
     const int64_t per_tile = std::clamp<int64_t>(tile_elements / std::max<int64_t>(n, 1), 1, tile_rows);
-    Scratch<T, Use::tile> scratch(per_tile * n);
-    T* tile = scratch.data();
+    Scratch<T, Use::tile> scratch(gather || scatter ? per_tile * n : 0);
+    Scratch<T, Use::second_tile> second_scratch(gather_v ? per_tile * n : 0);
+    T *tile = scratch.data(), *second = second_scratch.data();
     for (int64_t first = begin; first < end; first += per_tile) {
         const int64_t count = std::min(per_tile, end - first);
         if (gather) for_tile<S>(x, first, count, [&](int64_t i, int64_t j, const S* at) { tile[i * n + j] = widen(*at); });
+        if (gather_v) for_tile<S>(*v, first, count, [&](int64_t i, int64_t j, const S* at) { second[i * n + j] = widen(*at); });
         for (int64_t i = 0; i < count; ++i) {
             const int64_t r = first + i;
             T* staged = tile + i * n;
-            kernel(r, gather ? staged : row_at<S>(x, r), scatter ? staged : out ? row_at<S>(*out, r) : nullptr);
+            kernel(r, gather ? staged : row_at<S>(x, r), gather_v ? second + i * n : v ? row_at<S>(*v, r) : nullptr,
+                   scatter ? staged : out ? row_at<S>(*out, r) : nullptr);
         }
         if (scatter) for_tile<S>(*out, first, count, [&](int64_t i, int64_t j, S* at) { *at = narrow_to<S>(tile[i * n + j]); });
     }
 }
 
-// Calls row_loss(row, x, scale, gradient) for the rows that count.
+// As each_row_of_two, without a second input.
+template <class S, class Kernel>
+void each_row(const RowView& x, const RowView* out, int64_t begin, int64_t end, const Kernel& kernel) {
+    using T = Compute<S>;
+    each_row_of_two<S>(x, nullptr, out, begin, end, [&](int64_t r, const T* from, const T*, T* to) { kernel(r, from, to); });
+}
+
+// A vector that goes with a staged row: in double, 0 in the classes that are left out.
+template <class T>
+const double* stage_vector(const T* v, int64_t n, const StagedRow& row, double* memory) {
+    for (int64_t j = 0; j < n; ++j) memory[j] = row.allowed && !row.allowed[j] ? 0.0 : static_cast<double>(v[j]);
+    return memory;
+}
+
+// <gradient, v>, where a class without gradient counts for nothing, whatever v holds there. A gradient that sums to 0 over the
+// row is multiplied by v minus its value at the largest component: a constant in v then leaves nothing to cancel.
+template <class T>
+double along(const T* gradient, const T* v, int64_t n, bool sums_to_zero) {
+    double centre = 0.0, largest = 0.0;
+    if (sums_to_zero)
+        for (int64_t j = 0; j < n; ++j)
+            if (std::fabs(gradient[j]) > largest) {
+                largest = std::fabs(gradient[j]);
+                centre = static_cast<double>(v[j]);
+            }
+    Scratch<double, Use::terms> scratch(n);
+    double* terms = scratch.data();
+    for (int64_t j = 0; j < n; ++j)
+        terms[j] = gradient[j] == T(0) ? 0.0 : static_cast<double>(gradient[j]) * (static_cast<double>(v[j]) - centre);
+    return sum(terms, n);
+}
+
+// Calls row_loss(row, x, scale, gradient) for the rows that count. `sums_to_zero`: so does the gradient of a row.
 template <class S, class RowLoss>
-void each_loss(const CrossEntropyCall& call, const RowLoss& row_loss) {
+void each_loss(const CrossEntropyCall& call, bool sums_to_zero, const RowLoss& row_loss) {
     using T = Compute<S>;
     const int64_t n = call.logits.entries.size();
+    if (call.tangent) {
+        for_row_ranges(call.logits.rows.size(), n, [&](int64_t begin, int64_t end) {
+            Scratch<T, Use::gradient> scratch(n);
+            each_row_of_two<S>(call.logits, &*call.tangent, nullptr, begin, end, [&](int64_t r, const T* x, const T* v, T*) {
+                const double weight = call.weight ? call.weight[r] : 1.0;
+                call.losses[r] = 0.0;
+                if (weight == 0.0) return;
+                row_loss(r, x, 1.0, scratch.data());
+                call.losses[r] = weight * along(scratch.data(), v, n, sums_to_zero);
+            });
+        });
+        return;
+    }
     const RowView* gradient = call.gradient ? &*call.gradient : nullptr;
     for_row_ranges(call.logits.rows.size(), n, [&](int64_t begin, int64_t end) {
         each_row<S>(call.logits, gradient, begin, end, [&](int64_t r, const T* x, T* grad) {
@@ -227,11 +276,56 @@ void logsumexp(const RowView& x, const Transform& transform, S* out) {
 }
 
 template <class S>
+void map_products(Product product, const RowView& x, const RowView* v, const Transform& transform, const double* factor, double scale,
+                  const RowView& out) {
+    using T = Compute<S>;
+    const int64_t n = x.entries.size();
+    const bool plain = transform.is_identity();
+    for_row_ranges(x.rows.size(), n, [&](int64_t begin, int64_t end) {
+        Scratch<double, Use::staging> scratch(plain ? 0 : staging_size(n));
+        Scratch<double, Use::vector> staged_vector(plain || !v ? 0 : n);
+        each_row_of_two<S>(x, v, &out, begin, end, [&](int64_t r, const T* from, const T* vector, T* to) {
+            const double factor_of_row = factor ? factor[r] : 1.0;
+            if (factor_of_row == 0.0) return static_cast<void>(std::fill(to, to + n, T(0)));
+            if (plain) return static_cast<void>(kernels<T>().product(product, from, nullptr, vector, n, factor_of_row * scale, to));
+            const StagedRow row = stage_row(from, n, transform, r, scratch.data());
+            if (row.allowed_count == 0) return static_cast<void>(std::fill(to, to + n, T(0)));
+            const double* staged = v ? stage_vector(vector, n, row, staged_vector.data()) : nullptr;
+            instruction_set().kernels->two_parts.product(product, row.high, row.low, staged, n, factor_of_row * scale, row.high);
+            for (int64_t j = 0; j < n; ++j) to[j] = row.allowed && !row.allowed[j] ? T(0) : static_cast<T>(row.high[j]);
+        });
+    });
+}
+
+template <class S>
+void softmax_means(const RowView& x, const RowView& v, const Transform& transform, double* means) {
+    using T = Compute<S>;
+    const int64_t n = x.entries.size();
+    const bool plain = transform.is_identity();
+    for_row_ranges(x.rows.size(), n, [&](int64_t begin, int64_t end) {
+        Scratch<double, Use::staging> scratch(plain ? 0 : staging_size(n));
+        Scratch<double, Use::vector> staged_vector(plain ? 0 : n);
+        Scratch<T, Use::gradient> exponentials(plain ? n : 0);
+        each_row_of_two<S>(x, &v, nullptr, begin, end, [&](int64_t r, const T* from, const T* vector, T*) {
+            if (plain) {
+                means[r] = kernels<T>().product(Product::mean, from, nullptr, vector, n, 1.0, exponentials.data());
+                return;
+            }
+            const StagedRow row = stage_row(from, n, transform, r, scratch.data());
+            const double* staged = stage_vector(vector, n, row, staged_vector.data());
+            means[r] = row.allowed_count == 0 ? 0.0
+                                              : instruction_set().kernels->two_parts.product(Product::mean, row.high, row.low, staged, n,
+                                                                                             1.0, row.high);
+        });
+    });
+}
+
+template <class S>
 void cross_entropy(const CrossEntropyCall& call, const int64_t* labels) {
     using T = Compute<S>;
     const int64_t n = call.logits.entries.size();
     const auto kernel = kernels<T>().cross_entropy;
-    each_loss<S>(call, [&](int64_t r, const T* x, double scale, T* grad) { return kernel(x, n, labels[r], scale, grad); });
+    each_loss<S>(call, true, [&](int64_t r, const T* x, double scale, T* grad) { return kernel(x, n, labels[r], scale, grad); });
 }
 
 template <class S>
@@ -240,7 +334,7 @@ void soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets, co
     const int64_t n = call.logits.entries.size();
     if (transform.is_identity()) {
         const auto kernel = kernels<T>().soft_cross_entropy;
-        each_loss<S>(call, [&](int64_t r, const T* x, double scale, T* grad) {
+        each_loss<S>(call, z_loss == 0.0, [&](int64_t r, const T* x, double scale, T* grad) {
             Scratch<double, Use::target> scratch(n);
             stage_target(targets, r, n, nullptr, n, scratch.data());
             return kernel(x, nullptr, n, scratch.data(), z_loss, 0.0, 0.0, scale, grad);
@@ -248,7 +342,7 @@ void soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets, co
         return;
     }
     const auto kernel = instruction_set().kernels->two_parts.soft_cross_entropy;
-    each_loss<S>(call, [&](int64_t r, const T* x, double scale, T* grad) {
+    each_loss<S>(call, z_loss == 0.0 && !transform.has_softcap(), [&](int64_t r, const T* x, double scale, T* grad) {
         Scratch<double, Use::target> target(n);
         Scratch<double, Use::staging> scratch(staging_size(n));
         const StagedRow row = stage_row(x, n, transform, r, scratch.data());
@@ -298,6 +392,8 @@ double sum(const double* values, int64_t n) { return instruction_set().kernels->
     template void map_rows<S>(RowMap, const RowView&, const Transform&, const RowView&);                          \
     template void map_elements<S>(ElementMap, const Elements&, const Elements&);                                  \
     template void logsumexp<S>(const RowView&, const Transform&, S*);                                             \
+    template void map_products<S>(Product, const RowView&, const RowView*, const Transform&, const double*, double, const RowView&); \
+    template void softmax_means<S>(const RowView&, const RowView&, const Transform&, double*);                    \
     template void cross_entropy<S>(const CrossEntropyCall&, const int64_t*);                                      \
     template void soft_cross_entropy<S>(const CrossEntropyCall&, const Targets&, const Transform&, double);       \
     template void token_logprobs<S>(const RowView&, const int64_t*, double*, double*, int64_t*);

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "dtypes.hpp"
+#include "kernels.hpp"
 #include "layout.hpp"
 #include "staged_rows.hpp"
 
@@ -24,11 +25,22 @@ void map_elements(ElementMap function, const Elements& x, const Elements& out);
 template <class S>
 void logsumexp(const RowView& x, const Transform& transform, S* out);
 
+// What is done with each row of x and of v (null where the product takes none), times factor[r] (all 1 if null) * scale; a row of
+// factor 0 is not looked at: 0. Classes that `where` leaves out have p = 0 and results of 0, whatever x and v hold there.
+template <class S>
+void map_products(Product product, const RowView& x, const RowView* v, const Transform& transform, const double* factor, double scale,
+                  const RowView& out);
+
+// means[r] = <p, v>.
+template <class S>
+void softmax_means(const RowView& x, const RowView& v, const Transform& transform, double* means);
+
 // What the forms of cross-entropy share. Row r counts with weight[r] (all 1 if null); a row of weight 0 is not looked at:
-// loss 0, gradient 0. losses[r] = weight * loss, gradient = weight * upstream[r] * scale * d loss.
+// loss 0, gradient 0. losses[r] = weight * loss, gradient = weight * upstream[r] * scale * d loss. With a tangent there is no
+// gradient, and losses[r] = weight * <d loss, tangent>.
 struct CrossEntropyCall {
     RowView logits;
-    std::optional<RowView> gradient;
+    std::optional<RowView> gradient, tangent;
     const double* weight;
     const double* upstream;
     double scale;

@@ -39,6 +39,12 @@ def loss_dtype(x: Floating) -> np.dtype[Any]:
     return np.dtype(LOSS_DTYPES[x.dtype.name])
 
 
+def round_to(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """To the dtype of the result; beyond its range is inf, as for any rounding of an exact result."""
+    with np.errstate(over="ignore", under="ignore"):
+        return values.astype(dtype, copy=False)
+
+
 def is_floating(array: NDArray[Any]) -> bool:
     return array.dtype.kind == "f" or array.dtype.name in LOSS_DTYPES
 

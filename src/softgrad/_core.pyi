@@ -19,6 +19,18 @@ def dtypes() -> list[str]: ...
 def softmax(x: _Buffer, out: _Buffer, axes: Sequence[int], where: _Mask | None, temperature: float) -> None: ...
 def log_softmax(x: _Buffer, out: _Buffer, axes: Sequence[int], where: _Mask | None, temperature: float) -> None: ...
 def logsumexp(x: _Buffer, out: _Buffer, axes: Sequence[int], where: _Mask | None) -> None: ...
+def row_products(
+    product: str,
+    x: _Buffer,
+    v: _Buffer | None,
+    axes: Sequence[int],
+    where: _Mask | None,
+    temperature: float,
+    factor: _Float64 | None,
+    scale: float,
+    out: _Buffer,
+) -> None: ...
+def softmax_means(x: _Buffer, v: _Buffer, axes: Sequence[int], where: _Mask | None, out: _Float64) -> None: ...
 def sigmoid(x: _Buffer, out: _Buffer) -> None: ...
 def log_sigmoid(x: _Buffer, out: _Buffer) -> None: ...
 def token_logprobs(
@@ -34,6 +46,7 @@ def cross_entropy(
     scale: float,
     losses: _Float64,
     gradient: _Buffer | None,
+    tangent: _Buffer | None = None,
 ) -> None: ...
 def soft_cross_entropy(
     logits: _Buffer,
@@ -51,6 +64,7 @@ def soft_cross_entropy(
     scale: float,
     losses: _Float64,
     gradient: _Buffer | None,
+    tangent: _Buffer | None = None,
 ) -> None: ...
 def probability_weights(
     probabilities: _Buffer, axes: Sequence[int], class_weight: _Float64 | None, out: _Float64

@@ -13,9 +13,9 @@ Float64 = NDArray[np.float64]
 class DiagonalPlusRankOne:
     """Symmetric matrices diag(d) + c u u^T, one a row, in a few vectors instead of K x K numbers.
 
-    The ``hessian`` of a loss returns one: that of cross-entropy is diag(p) - p p^T. What is held is the whole diagonal, the
-    off-diagonal part c u_i u_j and the row sums, and not d: where one class has nearly all of u, d + c u^2 would cancel,
-    and so would the product with a vector that is nearly constant.
+    The ``hessian`` of a loss returns one: that of cross-entropy is diag(p) - p p^T. What is held is the whole diagonal,
+    the off-diagonal part c u_i u_j and the row sums, and not d: where one class has nearly all of u, d + c u^2 would
+    cancel, and so would the product with a vector that is nearly constant.
 
     Parameters
     ----------

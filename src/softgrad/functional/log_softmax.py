@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from softgrad import _native
 from softgrad._contracts import (
     Axis,
-    Float64,
     Floating,
     axes_tuple,
     class_mask,
@@ -21,22 +20,15 @@ from softgrad._contracts import (
     temperature_value,
 )
 from softgrad._differentiable import Differentiable
-from softgrad.functional._row_derivatives import (
-    allowed_rows,
-    centred,
-    from_rows,
-    jacobian_shape,
-    mean_under,
-    probabilities,
-    vector_rows,
-)
+from softgrad._products import row_products
+from softgrad.functional._row_derivatives import allowed_rows, jacobian_shape, probabilities
 
 
 class LogSoftmax(Differentiable):
     """Logarithm of softmax of each row, exact where softmax itself is 0 or 1.
 
     ``log_softmax(x, /, *, axis=-1, where=None, temperature=1.0, out=None)``, and its derivatives
-    ``log_softmax.vjp``, ``log_softmax.jvp``, ``log_softmax.jacobian``.
+    ``log_softmax.vjp``, ``log_softmax.jvp``, ``log_softmax.hvp``, ``log_softmax.jacobian``.
 
     Parameters
     ----------
@@ -134,11 +126,10 @@ class LogSoftmax(Differentiable):
         """
         logits = floating_array(x, "x")
         axes = axes_tuple(axis, logits.ndim)
-        allowed = allowed_rows(class_mask(where, logits.shape), axes)
+        mask = class_mask(where, logits.shape)
         divisor = temperature_value(temperature)
-        p = probabilities(logits, axes, allowed, divisor)
-        v = centred(vector_rows(same_shape(tangent, "tangent", logits, "x"), axes, allowed), p)
-        return from_rows(_only(allowed, v - mean_under(p, v)) / divisor, logits, axes)
+        v = same_shape(tangent, "tangent", logits, "x")
+        return row_products("log_softmax_tangent", logits, v, axes, mask, temperature=divisor, scale=1.0 / divisor)
 
     def vjp(
         self,
@@ -170,20 +161,62 @@ class LogSoftmax(Differentiable):
         """
         logits = floating_array(x, "x")
         axes = axes_tuple(axis, logits.ndim)
-        allowed = allowed_rows(class_mask(where, logits.shape), axes)
+        mask = class_mask(where, logits.shape)
         divisor = temperature_value(temperature)
-        g = vector_rows(same_shape(cotangent, "cotangent", logits, "x"), axes, allowed)
-        p = probabilities(logits, axes, allowed, divisor)
-        result = g - p * g.sum(axis=-1, keepdims=True)
-        if g.shape[-1]:
-            # At the maximum, g_k - p_k (g_k + rest) = (1 - p_k) g_k - p_k rest, with 1 - p_k summed from the others.
-            k = p.argmax(axis=-1)[..., None]
-            others = np.where(np.arange(p.shape[-1]) == k, 0.0, 1.0)
-            at_k = (p * others).sum(-1, keepdims=True) * np.take_along_axis(g, k, -1) - np.take_along_axis(p, k, -1) * (
-                g * others
-            ).sum(-1, keepdims=True)
-            np.put_along_axis(result, k, at_k, -1)
-        return from_rows(_only(allowed, result) / divisor, logits, axes)
+        g = same_shape(cotangent, "cotangent", logits, "x")
+        return row_products("log_softmax_cotangent", logits, g, axes, mask, temperature=divisor, scale=1.0 / divisor)
+
+    def hvp(
+        self,
+        x: ArrayLike,
+        cotangent: ArrayLike,
+        vector: ArrayLike,
+        /,
+        *,
+        axis: Axis = -1,
+        where: ArrayLike | None = None,
+        temperature: float = 1.0,
+    ) -> Floating:
+        """The Hessian of <cotangent, log_softmax(x)> times `vector`: the backward of the backward.
+
+        It is the derivative of `vjp` by `x`, along `vector` or backward from it, the Hessian being symmetric. That of
+        `vjp` by the cotangent is `jvp`. It is
+        -sum(g) * p * (v - <p, v>) / temperature^2.
+
+        Parameters
+        ----------
+        x, axis, where, temperature
+            As in the call.
+        cotangent : array_like, shape of `x`
+        vector : array_like, shape of `x`
+
+        Returns
+        -------
+        ndarray, shape and dtype of `x`
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> sg.log_softmax.hvp([0.0, 0.0], [1.0, 1.0], [1.0, 0.0])
+        array([-0.5,  0.5])
+        """
+        logits = floating_array(x, "x")
+        axes = axes_tuple(axis, logits.ndim)
+        mask = class_mask(where, logits.shape)
+        divisor = temperature_value(temperature)
+        g = same_shape(cotangent, "cotangent", logits, "x")
+        v = same_shape(vector, "vector", logits, "x")
+        total = g.sum(axis=axes, dtype=np.float64, where=True if mask is None else mask)
+        return row_products(
+            "softmax",
+            logits,
+            v,
+            axes,
+            mask,
+            temperature=divisor,
+            factor=np.asarray(total).reshape(-1),
+            scale=-(divisor**-2),
+        )
 
     def jacobian(
         self, x: ArrayLike, /, *, axis: Axis = -1, where: ArrayLike | None = None, temperature: float = 1.0
@@ -225,11 +258,6 @@ class LogSoftmax(Differentiable):
         self, rng: np.random.Generator, dtype: np.dtype[Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return (rng.normal(scale=3.0, size=(4, 7)).astype(dtype),), {}
-
-
-def _only(allowed: NDArray[np.bool_] | None, rows: Float64) -> Float64:
-    """0 in the classes that do not take part."""
-    return rows if allowed is None else np.where(allowed, rows, 0.0)
 
 
 log_softmax = LogSoftmax()

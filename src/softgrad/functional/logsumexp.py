@@ -8,23 +8,27 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from softgrad import _native
-from softgrad._contracts import Axis, Floating, axes_tuple, class_mask, floating_array, same_shape, shape_without
-from softgrad._differentiable import Differentiable
-from softgrad.functional._row_derivatives import (
-    allowed_rows,
-    from_rows,
-    jacobian_shape,
-    mean_under,
-    probabilities,
-    vector_rows,
+from softgrad._contracts import (
+    Axis,
+    Float64,
+    Floating,
+    axes_tuple,
+    class_mask,
+    floating_array,
+    round_to,
+    same_shape,
+    shape_without,
 )
+from softgrad._differentiable import Differentiable
+from softgrad._products import row_products, softmax_means
+from softgrad.functional._row_derivatives import allowed_rows, jacobian_shape, probabilities
 
 
 class LogSumExp(Differentiable):
     """Logarithm of the sum of exponentials of each row.
 
     ``logsumexp(x, /, *, axis=-1, where=None, keepdims=False)``, and its derivatives
-    ``logsumexp.vjp``, ``logsumexp.jvp``, ``logsumexp.jacobian``.
+    ``logsumexp.vjp``, ``logsumexp.jvp``, ``logsumexp.hvp``, ``logsumexp.jacobian``.
 
     Parameters
     ----------
@@ -109,9 +113,9 @@ class LogSumExp(Differentiable):
         """
         logits = floating_array(x, "x")
         axes = axes_tuple(axis, logits.ndim)
-        allowed = allowed_rows(class_mask(where, logits.shape), axes)
-        v = vector_rows(same_shape(tangent, "tangent", logits, "x"), axes, allowed)
-        change = mean_under(probabilities(logits, axes, allowed), v)[..., 0].astype(logits.dtype)
+        mask = class_mask(where, logits.shape)
+        v = same_shape(tangent, "tangent", logits, "x")
+        change = round_to(softmax_means(logits, v, axes, mask), logits.dtype)
         return np.expand_dims(change, axes) if keepdims else change[()]
 
     def vjp(
@@ -144,14 +148,48 @@ class LogSumExp(Differentiable):
         """
         logits = floating_array(x, "x")
         axes = axes_tuple(axis, logits.ndim)
-        g = floating_array(cotangent, "cotangent")
-        reduced = shape_without(logits.shape, axes)
-        expected = tuple(1 if d in axes else n for d, n in enumerate(logits.shape)) if keepdims else reduced
-        if g.shape != expected:
-            raise ValueError(f"cotangent has shape {g.shape}; the result has shape {expected}")
-        allowed = allowed_rows(class_mask(where, logits.shape), axes)
-        rows = probabilities(logits, axes, allowed) * g.reshape(reduced)[..., None]
-        return from_rows(rows, logits, axes)
+        mask = class_mask(where, logits.shape)
+        factor = _row_factor(cotangent, logits, axes, keepdims)
+        return row_products("probabilities", logits, None, axes, mask, factor=factor)
+
+    def hvp(
+        self,
+        x: ArrayLike,
+        cotangent: ArrayLike,
+        vector: ArrayLike,
+        /,
+        *,
+        axis: Axis = -1,
+        where: ArrayLike | None = None,
+        keepdims: bool = False,
+    ) -> Floating:
+        """The Hessian of <cotangent, logsumexp(x)> times `vector`: g p * (v - <p, v>).
+
+        It is the derivative of `vjp` by `x`; that by the cotangent is `jvp`.
+
+        Parameters
+        ----------
+        x, axis, where, keepdims
+            As in the call.
+        cotangent : array_like, shape of the result of the call
+        vector : array_like, shape of `x`
+
+        Returns
+        -------
+        ndarray, shape and dtype of `x`
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> sg.logsumexp.hvp([0.0, 0.0], 2.0, [1.0, 0.0])
+        array([ 0.5, -0.5])
+        """
+        logits = floating_array(x, "x")
+        axes = axes_tuple(axis, logits.ndim)
+        mask = class_mask(where, logits.shape)
+        factor = _row_factor(cotangent, logits, axes, keepdims)
+        v = same_shape(vector, "vector", logits, "x")
+        return row_products("softmax", logits, v, axes, mask, factor=factor)
 
     def jacobian(self, x: ArrayLike, /, *, axis: Axis = -1, where: ArrayLike | None = None) -> Floating:
         """The gradient p of each row.
@@ -181,6 +219,15 @@ class LogSumExp(Differentiable):
         self, rng: np.random.Generator, dtype: np.dtype[Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return (rng.normal(scale=3.0, size=(4, 7)).astype(dtype),), {}
+
+
+def _row_factor(cotangent: ArrayLike, x: Floating, axes: tuple[int, ...], keepdims: bool) -> Float64:
+    """The cotangent of a result, flat."""
+    g = floating_array(cotangent, "cotangent")
+    expected = tuple(1 if d in axes else n for d, n in enumerate(x.shape)) if keepdims else shape_without(x.shape, axes)
+    if g.shape != expected:
+        raise ValueError(f"cotangent has shape {g.shape}; the result has shape {expected}")
+    return np.asarray(g, np.float64, order="C").reshape(-1)
 
 
 logsumexp = LogSumExp()

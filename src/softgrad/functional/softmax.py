@@ -15,27 +15,21 @@ from softgrad._contracts import (
     class_mask,
     floating_array,
     output_for,
+    round_to,
     same_shape,
     separate,
     temperature_value,
 )
 from softgrad._differentiable import Differentiable
-from softgrad.functional._row_derivatives import (
-    allowed_rows,
-    centred,
-    from_rows,
-    jacobian_shape,
-    mean_under,
-    probabilities,
-    vector_rows,
-)
+from softgrad._products import row_products
+from softgrad.functional._row_derivatives import allowed_rows, jacobian_shape, probabilities
 
 
 class Softmax(Differentiable):
     """Softmax of each row: exponentials normalised to sum 1.
 
     ``softmax(x, /, *, axis=-1, where=None, temperature=1.0, out=None)``, and its derivatives
-    ``softmax.vjp``, ``softmax.jvp``, ``softmax.jacobian``.
+    ``softmax.vjp``, ``softmax.jvp``, ``softmax.hvp``, ``softmax.jacobian``.
 
     Parameters
     ----------
@@ -139,11 +133,10 @@ class Softmax(Differentiable):
         """
         logits = floating_array(x, "x")
         axes = axes_tuple(axis, logits.ndim)
-        allowed = allowed_rows(class_mask(where, logits.shape), axes)
+        mask = class_mask(where, logits.shape)
         divisor = temperature_value(temperature)
-        p = probabilities(logits, axes, allowed, divisor)
-        v = centred(vector_rows(same_shape(tangent, "tangent", logits, "x"), axes, allowed), p)
-        return from_rows(p * (v - mean_under(p, v)) / divisor, logits, axes)
+        v = same_shape(tangent, "tangent", logits, "x")
+        return row_products("softmax", logits, v, axes, mask, temperature=divisor, scale=1.0 / divisor)
 
     def vjp(
         self,
@@ -178,6 +171,56 @@ class Softmax(Differentiable):
         logits = floating_array(x, "x")
         g = same_shape(cotangent, "cotangent", logits, "x")
         return self.jvp(logits, g, axis=axis, where=where, temperature=temperature)
+
+    def hvp(
+        self,
+        x: ArrayLike,
+        cotangent: ArrayLike,
+        vector: ArrayLike,
+        /,
+        *,
+        axis: Axis = -1,
+        where: ArrayLike | None = None,
+        temperature: float = 1.0,
+    ) -> Floating:
+        """The Hessian of <cotangent, softmax(x)> times `vector`: the backward of the backward.
+
+        It is the derivative of `vjp` by `x`, along `vector` or backward from it, the Hessian being symmetric. That of
+        `vjp` by the cotangent is `jvp`. With u = v - <p, v> and h = g - <p, g>:
+        p * (u h - <p, u h>) / temperature^2.
+
+        Parameters
+        ----------
+        x, axis, where, temperature
+            As in the call.
+        cotangent : array_like, shape of `x`
+        vector : array_like, shape of `x`
+
+        Returns
+        -------
+        ndarray, shape and dtype of `x`
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> sg.softmax.hvp([0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0]).round(4)
+        array([ 0.0741, -0.037 , -0.037 ])
+        """
+        logits = floating_array(x, "x")
+        axes = axes_tuple(axis, logits.ndim)
+        mask = class_mask(where, logits.shape)
+        divisor = temperature_value(temperature)
+        g = same_shape(cotangent, "cotangent", logits, "x")
+        v = same_shape(vector, "vector", logits, "x")
+        # The product of two deviations would overflow a two-byte dtype.
+        work = logits.astype(np.result_type(logits, g, v, np.float32), copy=False)
+        deviations = [
+            row_products("log_softmax_tangent", work, each, axes, mask, temperature=divisor) for each in (g, v)
+        ]
+        product = deviations[0] * deviations[1]
+        return round_to(
+            row_products("softmax", work, product, axes, mask, temperature=divisor, scale=divisor**-2), logits.dtype
+        )
 
     def jacobian(
         self, x: ArrayLike, /, *, axis: Axis = -1, where: ArrayLike | None = None, temperature: float = 1.0

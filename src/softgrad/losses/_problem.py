@@ -16,10 +16,15 @@ from softgrad._contracts import (
     Normalizer,
     Reduction,
     class_mask,
+    class_rows,
+    from_class_rows,
     number_within,
+    round_to,
     shape_without,
     temperature_value,
 )
+from softgrad._diagonal_plus_rank_one import DiagonalPlusRankOne
+from softgrad._products import in_one_dtype, row_products
 from softgrad.losses._reduction import ReductionPlan
 from softgrad.losses._targets import Targets
 
@@ -56,17 +61,25 @@ class Problem:
         """The reduced loss; the gradient, if there is a place for it, is written there."""
         return self.plan.result(self.row_losses(x, gradient), self.batch, dtype)
 
-    def row_losses(self, x: Floating, gradient: Floating | None) -> Float64:
-        """The weighted loss of each row, flat; the gradient of the reduced loss, if there is a place for it."""
+    def tangent(self, x: Floating, vector: Floating, dtype: np.dtype[Any]) -> Any:
+        """The derivative of the reduced loss along a vector."""
+        logits, along = in_one_dtype(x, vector)
+        return self.plan.result(self.row_losses(logits, None, along), self.batch, dtype)
+
+    def row_losses(self, x: Floating, gradient: Floating | None, vector: Floating | None = None) -> Float64:
+        """The weighted loss of each row, flat; the gradient of the reduced loss, if there is a place for it.
+
+        With a vector, in the dtype of `x`, the derivatives of these losses along it.
+        """
         losses = np.empty(self.batch).reshape(-1)
         targets, plan = self.targets, self.plan
         logits = _native.buffer(x)
         written = None if gradient is None else _native.buffer(gradient)
-        plain = self.mask is None and self.softcap == np.inf and self.temperature == 1.0 and self.z_loss == 0.0
-        if plain and targets.indices is not None and targets.smoothing == 0.0:
+        along = None if vector is None else _native.buffer(vector)
+        if self._plain and targets.indices is not None and targets.smoothing == 0.0:
             weights = targets.row_weights(class_weights_inside=False)
             _native.cross_entropy(
-                logits, self.axes, targets.indices, weights, plan.upstream, plan.scale, losses, written
+                logits, self.axes, targets.indices, weights, plan.upstream, plan.scale, losses, written, along
             )
         else:
             _native.soft_cross_entropy(
@@ -85,8 +98,115 @@ class Problem:
                 plan.scale,
                 losses,
                 written,
+                along,
             )
         return losses
+
+    @property
+    def _plain(self) -> bool:
+        """Whether the logits are taken as they are, and the loss is nothing but the cross-entropy."""
+        return self.mask is None and self.temperature == 1.0 and self._probabilities_alone
+
+    @property
+    def _probabilities_alone(self) -> bool:
+        """Whether the second derivatives depend on nothing but the probabilities."""
+        return self.softcap == np.inf and self.z_loss == 0.0
+
+    def second_order_factor(self) -> Float64 | None:
+        """What diag(p) - p p^T of each row is multiplied by in the Hessian of its loss, flat, but for `plan.scale`.
+
+        0 for a row that does not count; None: 1 for all.
+        """
+        factors = [self.targets.row_weights(class_weights_inside=True), self.targets.totals(self.axes, self.mask)]
+        return self.plan.row_factor(factors)
+
+    def hvp(self, x: Floating, vector: Floating) -> Floating:
+        """The Hessian of the reduced loss times a vector."""
+        if self._probabilities_alone:
+            return row_products(
+                "softmax",
+                x,
+                vector,
+                self.axes,
+                self.mask,
+                temperature=self.temperature,
+                factor=self.second_order_factor(),
+                scale=self.plan.scale / self.temperature**2,
+            )
+        v = class_rows(vector, self.axes)
+        # A row, or a class, that does not count may hold NaN.
+        if self.targets.label_weights is not None:
+            v[self.targets.label_weights.reshape(self.batch) == 0.0] = 0.0
+        if self.mask is not None:
+            v[class_rows(self.mask, self.axes) == 0.0] = 0.0
+        product = self.hessian(x, np.dtype(np.float64)) @ v
+        return round_to(from_class_rows(product, x.shape, self.axes), x.dtype)
+
+    def hessian_diagonal(self, x: Floating) -> Floating:
+        """The diagonal of the Hessian of the reduced loss, in the shape of the logits."""
+        if self._probabilities_alone:
+            return row_products(
+                "variances",
+                x,
+                None,
+                self.axes,
+                self.mask,
+                temperature=self.temperature,
+                factor=self.second_order_factor(),
+                scale=self.plan.scale / self.temperature**2,
+            )
+        diagonal = self.hessian(x, np.dtype(np.float64)).diagonal()
+        return round_to(from_class_rows(diagonal, x.shape, self.axes), x.dtype)
+
+    def hessian(self, x: Floating, dtype: np.dtype[Any]) -> DiagonalPlusRankOne:
+        """The block of each row of the Hessian of the reduced loss."""
+        rows = class_rows(x, self.axes)
+        allowed = None if self.mask is None else class_rows(self.mask, self.axes) != 0.0
+        last = (rows.ndim - 1,)
+        scale = np.broadcast_to(self.plan.scale, self.batch)
+        factor = self.second_order_factor()
+        alpha = scale if factor is None else scale * factor.reshape(self.batch)
+        z, slope = rows, np.broadcast_to(1.0 / self.temperature, rows.shape)
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self.softcap != np.inf:
+                z = self.softcap * np.tanh(rows / self.softcap)
+                slope = slope / np.square(np.cosh(rows / self.softcap))
+            beta = np.zeros(self.batch)
+            if self.z_loss != 0.0:
+                weights = self.plan.row_factor([self.targets.row_weights(class_weights_inside=True)])
+                beta = 2.0 * self.z_loss * (scale if weights is None else scale * weights.reshape(self.batch))
+                log_normalizer = np.empty(self.batch)
+                _native.logsumexp(z / self.temperature, log_normalizer, last, allowed)
+                alpha = alpha + beta * log_normalizer
+            counts = (alpha != 0.0) | (beta != 0.0)
+            p, spread = np.empty_like(z), np.empty_like(z)
+            _native.row_products("probabilities", z, None, last, allowed, self.temperature, None, 1.0, p)
+            _native.row_products("variances", z, None, last, allowed, self.temperature, None, 1.0, spread)
+            # By the transformed logits alpha (diag(p) - p p^T) + beta p p^T; D of the transformation on both sides.
+            u = p * slope
+            diagonal = slope * slope * (alpha[..., None] * spread + beta[..., None] * p * p)
+            row_sums = beta[..., None] * u * u.sum(axis=-1, keepdims=True)
+            if self.softcap != np.inf:
+                mean = u.sum(axis=-1, keepdims=True)
+                row_sums = u * (alpha[..., None] * (slope - mean) + beta[..., None] * mean)
+                bend = self._bend(rows)
+                diagonal, row_sums = diagonal + bend, row_sums + bend
+        parts = (np.where(counts[..., None], part, 0.0) for part in (diagonal, u, row_sums))
+        diagonal, u, row_sums = parts
+        return DiagonalPlusRankOne(diagonal, u, np.where(counts, beta - alpha, 0.0), row_sums, dtype)
+
+    def _bend(self, rows: Float64) -> Float64:
+        """The gradient by the logits times c''(x) / c'(x) = -2 tanh(x / c) / c of the softcap c(x): what bends it."""
+        gradient = np.empty_like(rows)
+        last = replace(
+            self,
+            axes=(rows.ndim - 1,),
+            mask=None if self.mask is None else class_rows(self.mask, self.axes) != 0.0,
+            targets=self.targets.as_rows(self.axes),
+        )
+        last.row_losses(rows, gradient)
+        bent = -2.0 / self.softcap * np.tanh(rows / self.softcap)
+        return np.multiply(gradient, bent, out=np.zeros_like(gradient), where=gradient != 0.0)
 
     def with_upstream(self, factor: Float64) -> Problem:
         """The same with the gradient of each row multiplied by a factor more, flat."""

@@ -18,6 +18,7 @@ from softgrad._contracts import (
     reduction_name,
     upstream_for,
 )
+from softgrad._contracts import round_to as round_to
 
 
 @dataclass(frozen=True)
@@ -64,14 +65,19 @@ class ReductionPlan:
         """That of some of the rows."""
         return self if self.upstream is None else replace(self, upstream=self.upstream[part])
 
+    def row_factor(self, factors: list[Float64 | None]) -> Float64 | None:
+        """The product of factors of the rows and what arrives from above, flat; None is 1 for all.
+
+        0 where any of them is, whatever the others hold.
+        """
+        present = [factor for factor in (*factors, self.upstream) if factor is not None]
+        if not present:
+            return None
+        counts = np.all([factor != 0.0 for factor in present], axis=0)
+        return np.where(counts, np.prod(present, axis=0), 0.0)
+
     def result(self, losses: Float64, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
         """The losses of the rows, flat, reduced and rounded to `dtype`."""
         if self.reduction == "none":
             return round_to(losses.reshape(shape), dtype)[()]
         return round_to(np.asarray(_native.sum(losses) / self.divisor), dtype)[()]
-
-
-def round_to(values: Float64, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """To the dtype of the result; beyond its range is inf, as for any rounding of an exact result."""
-    with np.errstate(over="ignore", under="ignore"):
-        return values.astype(dtype, copy=False)

@@ -14,6 +14,7 @@ from softgrad._contracts import (
     Floating,
     Int64,
     class_labels,
+    class_rows,
     floating_array,
     ignored_label,
     is_floating,
@@ -128,6 +129,31 @@ class Targets:
         if self.label_weights is None or not class_weights_inside:
             return self.label_weights
         return np.where(self.label_weights == 0.0, 0.0, 1.0 if self.sample_weight is None else self.sample_weight)
+
+    def totals(self, axes: tuple[int, ...], mask: NDArray[np.bool_] | None) -> Float64 | None:
+        """The sum of the target of each row, class weights and smoothing in it, flat. None: 1 for all."""
+        w, a = self.class_weight, self.smoothing
+        if self.indices is not None:
+            if w is None:
+                return None
+            given = w[self.indices]
+        else:
+            assert self.probabilities is not None
+            given = np.empty(shape_without(self.probabilities.shape, axes)).reshape(-1)
+            _native.probability_weights(_native.buffer(self.probabilities), axes, w, given)
+        if a == 0.0:
+            return given
+        spread: Float64 | float = 1.0 if w is None else float(w.mean())
+        if mask is not None and w is not None:
+            allowed = class_rows(mask, axes).reshape(-1, w.size)
+            spread = (allowed * w).sum(axis=-1) / np.maximum(allowed.sum(axis=-1), 1.0)
+        totals: Float64 = (1.0 - a) * given + a * spread
+        return totals
+
+    def as_rows(self, axes: tuple[int, ...]) -> Targets:
+        """The same for logits laid out as rows of classes."""
+        given = self.probabilities
+        return self if given is None else replace(self, probabilities=class_rows(given, axes))
 
     def counting(self, part: slice) -> slice | Int64:
         """The rows of a range that count: the range itself, or their indices where some are ignored."""

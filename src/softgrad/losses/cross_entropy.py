@@ -16,8 +16,10 @@ from softgrad._contracts import (
     floating_array,
     loss_dtype,
     output_for,
+    same_shape,
     separate,
 )
+from softgrad._diagonal_plus_rank_one import DiagonalPlusRankOne
 from softgrad._differentiable import Differentiable
 from softgrad.losses._problem import CrossEntropyOptions, cross_entropy_problem
 
@@ -27,7 +29,8 @@ class CrossEntropy(Differentiable):
 
     ``cross_entropy(logits, labels, /, *, axis=-1, class_weight=None, sample_weight=None, ignore_index=None,
     label_smoothing=0.0, temperature=1.0, softcap=None, z_loss=0.0, where=None, reduction="mean",
-    normalizer="weights")``, and its derivatives ``cross_entropy.value_and_grad`` and ``cross_entropy.grad``.
+    normalizer="weights")``, and its derivatives ``cross_entropy.value_and_grad``, ``grad``, ``jvp``, ``hvp``,
+    ``hessian`` and ``hessian_diagonal``.
 
     Parameters
     ----------
@@ -214,6 +217,152 @@ class CrossEntropy(Differentiable):
         array([ 0.5, -0.5])
         """
         return self.value_and_grad(logits, labels, **options)[1]
+
+    def jvp(
+        self,
+        logits: ArrayLike,
+        labels: ArrayLike,
+        tangent: ArrayLike,
+        /,
+        *,
+        axis: Axis = -1,
+        **options: Unpack[CrossEntropyOptions],
+    ) -> Any:
+        """The derivative of the loss in the direction `tangent` of the logits: <Q p - q, v> of each row, reduced.
+
+        Parameters
+        ----------
+        logits, labels and the options
+            As in the call.
+        tangent : array_like, shape of `logits`
+
+        Returns
+        -------
+        NumPy scalar or ndarray, shape and dtype of the loss
+            Rows and classes that do not count give 0, whatever the tangent holds there.
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> float(sg.cross_entropy.jvp([0.0, 0.0], 1, [1.0, 0.0]))
+        0.5
+        """
+        x = floating_array(logits, "logits")
+        v = same_shape(tangent, "tangent", x, "logits")
+        problem = cross_entropy_problem(x.shape, axes_tuple(axis, x.ndim), labels, None, **options)
+        return problem.tangent(x, v, loss_dtype(x))
+
+    def hvp(
+        self,
+        logits: ArrayLike,
+        labels: ArrayLike,
+        vector: ArrayLike,
+        /,
+        *,
+        upstream: ArrayLike | None = None,
+        axis: Axis = -1,
+        **options: Unpack[CrossEntropyOptions],
+    ) -> Floating:
+        """The Hessian by the logits times `vector`: Q p * (v - <p, v>) of each row.
+
+        Parameters
+        ----------
+        logits, labels and the options
+            As in the call.
+        vector : array_like, shape of `logits`
+        upstream : array_like, shape of the loss, optional
+            As in `value_and_grad`.
+
+        Returns
+        -------
+        ndarray, shape and dtype of `logits`
+            The derivative of the gradient along the vector. Rows and classes that do not count give 0, whatever the
+            vector holds there.
+
+        Notes
+        -----
+        v is taken relative to its value at the most probable class, so that nothing cancels in confident rows. With
+        `softcap` or `z_loss`, which add terms of their own, temporaries in float64 of the size of the logits are used.
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> sg.cross_entropy.hvp([0.0, 0.0], 1, [1.0, 0.0])
+        array([ 0.25, -0.25])
+        """
+        x = floating_array(logits, "logits")
+        v = same_shape(vector, "vector", x, "logits")
+        problem = cross_entropy_problem(x.shape, axes_tuple(axis, x.ndim), labels, upstream, **options)
+        return problem.hvp(x, v)
+
+    def hessian(
+        self,
+        logits: ArrayLike,
+        labels: ArrayLike,
+        /,
+        *,
+        upstream: ArrayLike | None = None,
+        axis: Axis = -1,
+        **options: Unpack[CrossEntropyOptions],
+    ) -> DiagonalPlusRankOne:
+        """The Hessian by the logits: one K x K block a row, Q (diag(p) - p p^T); between rows it is 0.
+
+        Parameters
+        ----------
+        logits, labels and the options
+            As in the call.
+        upstream : array_like, shape of the loss, optional
+            As in `value_and_grad`.
+
+        Returns
+        -------
+        DiagonalPlusRankOne, shape (\\*batch, K, K), dtype of `logits`
+            ``@``, ``diagonal()``, ``toarray()`` and ``solve()`` in memory and time linear in K. Several class axes are
+            flattened into one. Blocks of rows that do not count are 0.
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> sg.cross_entropy.hessian([0.0, 0.0], 1).toarray()
+        array([[ 0.25, -0.25],
+               [-0.25,  0.25]])
+        """
+        x = floating_array(logits, "logits")
+        problem = cross_entropy_problem(x.shape, axes_tuple(axis, x.ndim), labels, upstream, **options)
+        return problem.hessian(x, x.dtype)
+
+    def hessian_diagonal(
+        self,
+        logits: ArrayLike,
+        labels: ArrayLike,
+        /,
+        *,
+        upstream: ArrayLike | None = None,
+        axis: Axis = -1,
+        **options: Unpack[CrossEntropyOptions],
+    ) -> Floating:
+        """The diagonal of the Hessian by the logits, Q p (1 - p): what gradient boosting asks for.
+
+        Parameters
+        ----------
+        logits, labels and the options
+            As in the call.
+        upstream : array_like, shape of the loss, optional
+            As in `value_and_grad`.
+
+        Returns
+        -------
+        ndarray, shape and dtype of `logits`
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> sg.cross_entropy.hessian_diagonal([0.0, 40.0], 1)
+        array([4.24835426e-18, 4.24835426e-18])
+        """
+        x = floating_array(logits, "logits")
+        problem = cross_entropy_problem(x.shape, axes_tuple(axis, x.ndim), labels, upstream, **options)
+        return problem.hessian_diagonal(x)
 
     def sample_arguments(
         self, rng: np.random.Generator, dtype: np.dtype[Any]
