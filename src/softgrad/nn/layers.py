@@ -8,11 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from softgrad.functional import sigmoid, softmax
-
-Array = NDArray[np.floating[Any]]
-Seed = int | np.random.Generator
-
-DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+from softgrad.nn._arguments import DTYPES, Array, Seed, dtype_of, fraction, positive, positive_integer
 
 
 class Layer:
@@ -222,9 +218,9 @@ class Linear(Layer):
     def __init__(
         self, in_features: int, out_features: int, *, seed: Seed, bias: bool = True, dtype: DTypeLike = np.float64
     ) -> None:
-        self.in_features = _positive(in_features, "in_features")
-        self.out_features = _positive(out_features, "out_features")
-        kind = _dtype(dtype)
+        self.in_features = positive_integer(in_features, "in_features")
+        self.out_features = positive_integer(out_features, "out_features")
+        kind = dtype_of(dtype)
         normal = np.random.default_rng(seed).standard_normal((out_features, in_features))
         weight = (np.sqrt(2.0 / in_features) * normal).astype(kind)
         super().__init__(weight=weight, **({"bias": np.zeros(out_features, kind)} if bias else {}))
@@ -372,10 +368,8 @@ class Dropout(Layer):
     """
 
     def __init__(self, p: float, *, seed: Seed) -> None:
-        if not 0.0 <= p < 1.0:
-            raise ValueError(f"p is {p}; it must be in [0, 1)")
         super().__init__()
-        self.p = float(p)
+        self.p = fraction(p, "p")
         self._rng = np.random.default_rng(seed)
 
     def __repr__(self) -> str:
@@ -448,13 +442,11 @@ class BatchNorm(Layer):
     def __init__(
         self, features: int, *, momentum: float = 0.1, eps: float = 1e-5, dtype: DTypeLike = np.float64
     ) -> None:
-        self.features = _positive(features, "features")
+        self.features = positive_integer(features, "features")
         if not 0.0 < momentum <= 1.0:
             raise ValueError(f"momentum is {momentum}; it must be in (0, 1]")
-        if not 0.0 < eps < np.inf:
-            raise ValueError(f"eps is {eps}; it must be positive and finite")
-        self.momentum, self.eps = float(momentum), float(eps)
-        kind = _dtype(dtype)
+        self.momentum, self.eps = float(momentum), positive(eps, "eps")
+        kind = dtype_of(dtype)
         super().__init__(weight=np.ones(features, kind), bias=np.zeros(features, kind))
         self.statistics = {"running_mean": np.zeros(features, kind), "running_var": np.ones(features, kind)}
 
@@ -490,18 +482,3 @@ class BatchNorm(Layer):
         if of_these_rows:
             g = g - g.mean(axis=0) - normalised * np.mean(g * normalised, axis=0)
         return (g * scale).astype(gradient.dtype)
-
-
-def _positive(value: int, name: str) -> int:
-    if not isinstance(value, int | np.integer) or isinstance(value, bool):
-        raise TypeError(f"{name} is {value!r}; it must be an integer")
-    if value < 1:
-        raise ValueError(f"{name} is {value}; it must be at least 1")
-    return int(value)
-
-
-def _dtype(dtype: DTypeLike) -> np.dtype[Any]:
-    kind = np.dtype(dtype)
-    if kind not in DTYPES:
-        raise TypeError(f"dtype is {kind}; it must be float32 or float64")
-    return kind

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from softgrad.losses import binary_cross_entropy, cross_entropy, quadratic
-from softgrad.nn.layers import Array
+from softgrad.nn._arguments import Array
 
 
 class Loss:

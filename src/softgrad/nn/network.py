@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from softgrad.nn.layers import Array, Layer, Seed
+from softgrad.nn._arguments import Array, Seed, positive_integer
+from softgrad.nn.layers import Layer
 from softgrad.nn.losses import Loss
 from softgrad.nn.optimizers import Optimizer
 from softgrad.nn.saving import read_state, write_state
@@ -294,7 +295,8 @@ class Network:
         Raises
         ------
         FloatingPointError
-            The loss of a batch is not finite; the message names epoch and batch. The parameters are those before it.
+            The loss of a batch is not finite; the message names epoch and batch. The parameters are those before it;
+            the statistics of `BatchNorm` have followed it.
         ImportError
             A bar is asked for and rich is not there.
         TypeError, ValueError
@@ -312,8 +314,7 @@ class Network:
         """
         inputs, targets = _rows(X, y, "X", "y")
         checked = None if validation is None else _rows(*validation, "validation[0]", "validation[1]")
-        if epochs < 1:
-            raise ValueError(f"epochs is {epochs}; it must be at least 1")
+        positive_integer(epochs, "epochs")
         batches = Batches(len(inputs), batch_size, seed)
         history = History()
         with self._mode(training=True), progress_bar(epochs) if progress else nullcontext() as show:

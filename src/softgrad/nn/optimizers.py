@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from softgrad.nn.layers import Array
+from softgrad.nn._arguments import Array, fraction, positive
 
 
 class Trainable(Protocol):
@@ -54,11 +54,9 @@ class Optimizer:
     """
 
     def __init__(self, lr: float, *, weight_decay: float = 0.0) -> None:
-        if not 0.0 < lr < np.inf:
-            raise ValueError(f"lr is {lr}; it must be positive and finite")
         if not 0.0 <= weight_decay < np.inf:
             raise ValueError(f"weight_decay is {weight_decay}; it must be finite and not negative")
-        self.lr, self.weight_decay = float(lr), float(weight_decay)
+        self.lr, self.weight_decay = positive(lr, "lr"), float(weight_decay)
         self._memory: dict[int, tuple[Array, dict[str, Any]]] = {}
 
     def step(self, network: Trainable) -> None:
@@ -130,7 +128,7 @@ class SGD(Optimizer):
 
     def __init__(self, lr: float, *, momentum: float = 0.0, weight_decay: float = 0.0) -> None:
         super().__init__(lr, weight_decay=weight_decay)
-        self.momentum = _below_one(momentum, "momentum")
+        self.momentum = fraction(momentum, "momentum")
 
     def __repr__(self) -> str:
         return f"SGD(lr={self.lr}, momentum={self.momentum}, weight_decay={self.weight_decay})"
@@ -190,11 +188,9 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(lr, weight_decay=weight_decay)
-        if not 0.0 < eps < np.inf:
-            raise ValueError(f"eps is {eps}; it must be positive and finite")
         first, second = betas
-        self.betas = _below_one(first, "betas[0]"), _below_one(second, "betas[1]")
-        self.eps = float(eps)
+        self.betas = fraction(first, "betas[0]"), fraction(second, "betas[1]")
+        self.eps = positive(eps, "eps")
 
     def __repr__(self) -> str:
         return f"Adam(lr={self.lr}, betas={self.betas}, eps={self.eps}, weight_decay={self.weight_decay})"
@@ -212,9 +208,3 @@ class Adam(Optimizer):
         mean = mean / (1.0 - keep_mean ** state["steps"])
         square = square / (1.0 - keep_square ** state["steps"])
         parameter -= self.lr * mean / (np.sqrt(square) + self.eps)
-
-
-def _below_one(value: float, name: str) -> float:
-    if not 0.0 <= value < 1.0:
-        raise ValueError(f"{name} is {value}; it must be in [0, 1)")
-    return float(value)

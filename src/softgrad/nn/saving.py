@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from softgrad.nn.layers import Array
+from softgrad.nn._arguments import Array
 
 FORMAT = 1
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from softgrad.nn.layers import Seed
+from softgrad.nn._arguments import Seed, positive_integer
 
 
 @dataclass
@@ -46,12 +46,10 @@ class Batches:
     """The indices of the rows of each batch; in a new random order every epoch, unless one batch has them all."""
 
     def __init__(self, rows: int, batch_size: int | None, seed: Seed | None) -> None:
-        if batch_size is not None and batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}; it must be at least 1, or None for all rows at once")
+        self._rows = rows
+        self._batch_size = None if batch_size is None else positive_integer(batch_size, "batch_size")
         if batch_size is not None and seed is None:
             raise ValueError(f"batch_size is {batch_size} and seed is None; a seed gives the order of the rows")
-        self._rows = rows
-        self._batch_size = batch_size
         self._rng = np.random.default_rng(seed)
 
     def __len__(self) -> int:
@@ -79,8 +77,9 @@ def progress_bar(epochs: int) -> Iterator[Callable[[History], None]]:
         task = progress.add_task("", total=epochs)
 
         def show(history: History) -> None:
-            values = vars(history).items()
-            latest = ", ".join(f"{name.replace('_', ' ')} {entries[-1]:.4g}" for name, entries in values if entries)
+            latest = f"loss {history.loss[-1]:.4g}"
+            if history.validation_loss:
+                latest += f", validation {history.validation_loss[-1]:.4g}"
             progress.update(task, advance=1, description=latest)
 
         yield show
