@@ -98,17 +98,29 @@ def reference_of(name, verb, arguments, vector, options):
     return getattr(reference, f"{name}_{verb}")(*arguments, *vector, **options)
 
 
+def random_vectors(rng, member, verb, arguments, options, dtype):
+    """What a verb is multiplied by: a vector of the shape of the argument, a cotangent of that of the result."""
+    vector = rng.standard_normal(np.shape(arguments[0])).astype(dtype)
+    if verb in ("vjp", "hvp") and not hasattr(member, "value_and_grad"):
+        result = member(*arguments, **options)
+        # The rank of a token has no derivative.
+        parts = [result] if not isinstance(result, tuple) else [result.logprob, result.entropy]
+        drawn = [rng.standard_normal(np.shape(part)).astype(dtype) for part in parts]
+        cotangent = drawn[0] if not isinstance(result, tuple) else tuple(drawn)
+        return (cotangent,) if verb == "vjp" else (cotangent, vector)
+    return (vector,) if verb in ("jvp", "hvp") else ()
+
+
 @derivatives
 @dtypes
 def test_derivative_against_the_reference(dtype, name, verb):
     rng = fresh_rng()
     member = MEMBERS[name]
     arguments, options = member.sample_arguments(rng, dtype)
-    vector = ()
-    if verb in ("vjp", "jvp"):
-        shape = np.shape(member(*arguments, **options)) if verb == "vjp" else np.shape(arguments[0])
-        vector = (rng.standard_normal(shape).astype(dtype),)
+    vector = random_vectors(rng, member, verb, arguments, options, dtype)
     actual = getattr(member, verb)(*arguments, *vector, **options)
+    if isinstance(actual, sg.DiagonalPlusRankOne):
+        actual = actual.toarray()
     assert_close(actual, reference_of(name, verb, arguments, vector, options), dtype)
 
 

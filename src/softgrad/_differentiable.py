@@ -59,6 +59,6 @@ def registry() -> MappingProxyType[str, Differentiable]:
     >>> sg.registry()["softmax"] is sg.softmax
     True
     >>> sg.softmax.derivatives
-    ('vjp', 'jvp', 'jacobian')
+    ('vjp', 'jvp', 'hvp', 'jacobian')
     """
     return MappingProxyType(_registry)

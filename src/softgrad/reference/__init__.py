@@ -12,7 +12,14 @@ from softgrad.reference.binary_cross_entropy import (
     binary_cross_entropy_hvp,
     binary_cross_entropy_jvp,
 )
-from softgrad.reference.cross_entropy import cross_entropy, cross_entropy_grad
+from softgrad.reference.cross_entropy import (
+    cross_entropy,
+    cross_entropy_grad,
+    cross_entropy_hessian,
+    cross_entropy_hessian_diagonal,
+    cross_entropy_hvp,
+    cross_entropy_jvp,
+)
 from softgrad.reference.focal import (
     focal,
     focal_grad,
@@ -43,11 +50,12 @@ from softgrad.reference.log_sigmoid import (
 )
 from softgrad.reference.log_softmax import (
     log_softmax,
+    log_softmax_hvp,
     log_softmax_jacobian,
     log_softmax_jvp,
     log_softmax_vjp,
 )
-from softgrad.reference.logsumexp import logsumexp, logsumexp_jacobian, logsumexp_jvp, logsumexp_vjp
+from softgrad.reference.logsumexp import logsumexp, logsumexp_hvp, logsumexp_jacobian, logsumexp_jvp, logsumexp_vjp
 from softgrad.reference.quadratic import (
     quadratic,
     quadratic_grad,
@@ -62,7 +70,7 @@ from softgrad.reference.sigmoid import (
     sigmoid_jvp,
     sigmoid_vjp,
 )
-from softgrad.reference.softmax import softmax, softmax_jacobian, softmax_jvp, softmax_vjp
+from softgrad.reference.softmax import softmax, softmax_hvp, softmax_jacobian, softmax_jvp, softmax_vjp
 from softgrad.reference.token_logprobs import (
     TokenDerivatives,
     TokenLogprobs,
@@ -84,6 +92,10 @@ __all__ = [
     "binary_cross_entropy_jvp",
     "cross_entropy",
     "cross_entropy_grad",
+    "cross_entropy_hessian",
+    "cross_entropy_hessian_diagonal",
+    "cross_entropy_hvp",
+    "cross_entropy_jvp",
     "focal",
     "focal_grad",
     "focal_hessian",
@@ -104,10 +116,12 @@ __all__ = [
     "log_sigmoid_jvp",
     "log_sigmoid_vjp",
     "log_softmax",
+    "log_softmax_hvp",
     "log_softmax_jacobian",
     "log_softmax_jvp",
     "log_softmax_vjp",
     "logsumexp",
+    "logsumexp_hvp",
     "logsumexp_jacobian",
     "logsumexp_jvp",
     "logsumexp_vjp",
@@ -122,6 +136,7 @@ __all__ = [
     "sigmoid_jvp",
     "sigmoid_vjp",
     "softmax",
+    "softmax_hvp",
     "softmax_jacobian",
     "softmax_jvp",
     "softmax_vjp",

@@ -1,4 +1,4 @@
-"""cross_entropy with every option, and its gradient.
+"""cross_entropy with every option, its gradient and its second order.
 
 A row of logits x becomes z = c tanh(x / c) / T (softcap c, temperature T; `where` leaves classes out). With
 the target y (one-hot of the label, or the given probabilities), label smoothing a over the K allowed classes,
@@ -14,7 +14,7 @@ out.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -34,6 +34,7 @@ from softgrad.reference._rows import (
     Statistics,
     allowed_rows,
     batch_and_class_shape,
+    centred,
     from_rows,
     logsumexp_rows,
     softmax_rows,
@@ -208,17 +209,7 @@ def cross_entropy_grad(
     s = row_weights(sample_weight, batch_and_class_shape(shape, axis)[0])
     target = _target(labels, axis, class_weight, s, ignore_index, label_smoothing, allowed)
     row = _transformed(logits, axis, allowed, softcap, temperature)
-    q = target.weighted
-    total = np.sum(q, axis=-1, keepdims=True)
-    p = softmax_rows(row)
-    # At the maximum Q p_k - q_k = sum over j != k of q_j - Q R / (1 + R), which keeps its digits when p_k is
-    # nearly 1. With less than half of the mass at k nothing cancels in the plain form.
-    others = np.sum(np.where(row.first_maximum, 0.0, q), axis=-1, keepdims=True)
-    at_maximum = others - total * (row.rest / (1.0 + row.rest))
-    gradient = np.where(row.first_maximum & (q > 0.5 * total), at_maximum, total * p - q)
-    if z_loss != 0.0:
-        gradient = gradient + 2.0 * z_loss * logsumexp_rows(row) * p
-    gradient = s[..., None] * gradient / temperature
+    gradient = s[..., None] * _gradient_by_transformed(target.weighted, row, z_loss) / temperature
     if softcap is not None:
         # 1 - tanh^2 = 1 / cosh^2, without the cancellation.
         with np.errstate(over="ignore", under="ignore"):
@@ -226,3 +217,168 @@ def cross_entropy_grad(
     gradient = np.where(allowed, gradient, 0.0)
     rows = reduce_gradient(gradient, target.label_weight, target.counts, reduction, normalizer, upstream)
     return from_rows(rows, shape, axis)
+
+
+def cross_entropy_jvp(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    tangent: ArrayLike,
+    /,
+    *,
+    axis: Axis = -1,
+    reduction: Reduction = "mean",
+    **options: Any,
+) -> FloatArray:
+    """Derivative of `cross_entropy` in the direction `tangent`: <gradient, tangent> of each row.
+
+    Parameters
+    ----------
+    logits, labels and the options
+        As in `cross_entropy`.
+    tangent : array_like, shape of logits
+
+    Returns
+    -------
+    float64 scalar, or an ndarray of shape of logits without the class axes for reduction "none"
+
+    Examples
+    --------
+    >>> float(cross_entropy_jvp([0.0, 0.0], 1, [1.0, 0.0]))
+    0.5
+    """
+    gradient = to_rows(cross_entropy_grad(logits, labels, axis=axis, reduction=reduction, **options), axis)
+    # Where the gradient is 0 the row, or the class, does not count: the tangent may hold NaN there.
+    v = np.where(gradient == 0.0, 0.0, to_rows(tangent, axis))
+    per_row = np.sum(gradient * v, axis=-1)
+    change: FloatArray = per_row if reduction == "none" else np.asarray(np.sum(per_row))
+    return change[()]
+
+
+def cross_entropy_hvp(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    vector: ArrayLike,
+    /,
+    *,
+    upstream: ArrayLike | None = None,
+    axis: Axis = -1,
+    class_weight: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    temperature: float = 1.0,
+    softcap: float | None = None,
+    z_loss: float = 0.0,
+    where: ArrayLike | None = None,
+    reduction: Reduction = "mean",
+    normalizer: Normalizer = "weights",
+) -> FloatArray:
+    """Derivative of `cross_entropy_grad` in the direction `vector`.
+
+    With dz = z'(x) v and dp = p * (dz - <p, dz>) the gradient g by z changes by
+    dg = Q dp + 2 z_loss (lse dp + <p, dz> p), and that by x by z'(x) dg + z''(x) v g.
+
+    Parameters
+    ----------
+    logits, labels and the options
+        As in `cross_entropy_grad`.
+    vector : array_like, shape of logits
+
+    Returns
+    -------
+    ndarray of float64, shape of logits
+
+    Examples
+    --------
+    >>> cross_entropy_hvp([0.0, 0.0], 1, [1.0, 0.0])
+    array([ 0.25, -0.25])
+    """
+    shape = np.shape(logits)
+    allowed = allowed_rows(where, shape, axis)
+    s = row_weights(sample_weight, batch_and_class_shape(shape, axis)[0])
+    target = _target(labels, axis, class_weight, s, ignore_index, label_smoothing, allowed)
+    row = _transformed(logits, axis, allowed, softcap, temperature)
+    x = to_rows(logits, axis)
+    v = np.where(allowed & target.counts[..., None], to_rows(vector, axis), 0.0)
+    slope, curvature = np.full_like(x, 1.0 / temperature), np.zeros_like(x)
+    if softcap is not None:
+        with np.errstate(over="ignore", under="ignore"):
+            slope = slope / np.cosh(x / softcap) ** 2
+        curvature = -2.0 / softcap * np.tanh(x / softcap) * slope
+    p = softmax_rows(row)
+    dz = slope * v
+    apart = centred(dz, row)
+    dp = p * (apart - np.sum(p * apart, axis=-1, keepdims=True))
+    change = np.sum(target.weighted, axis=-1, keepdims=True) * dp
+    if z_loss != 0.0:
+        mean = np.sum(p * dz, axis=-1, keepdims=True)
+        change = change + 2.0 * z_loss * (logsumexp_rows(row) * dp + mean * p)
+    change = slope * change
+    if softcap is not None:
+        change = change + curvature * v * _gradient_by_transformed(target.weighted, row, z_loss)
+    change = np.where(allowed, s[..., None] * change, 0.0)
+    rows = reduce_gradient(change, target.label_weight, target.counts, reduction, normalizer, upstream)
+    return from_rows(rows, shape, axis)
+
+
+def cross_entropy_hessian(logits: ArrayLike, labels: ArrayLike, /, *, axis: Axis = -1, **options: Any) -> FloatArray:
+    """The Hessian of each row by its logits, column by column as a product with a unit vector.
+
+    Parameters
+    ----------
+    logits, labels and the options
+        As in `cross_entropy_grad`.
+
+    Returns
+    -------
+    ndarray of float64, shape (*batch, K, K)
+        The class axes are flattened into one.
+
+    Examples
+    --------
+    >>> cross_entropy_hessian([0.0, 0.0], 1)
+    array([[ 0.25, -0.25],
+           [-0.25,  0.25]])
+    """
+    shape = np.shape(logits)
+    rows = to_rows(logits, axis)
+    columns = []
+    for unit in np.eye(rows.shape[-1]):
+        vector = from_rows(np.broadcast_to(unit, rows.shape).copy(), shape, axis)
+        columns.append(to_rows(cross_entropy_hvp(logits, labels, vector, axis=axis, **options), axis))
+    return np.stack(columns, axis=-1)
+
+
+def cross_entropy_hessian_diagonal(
+    logits: ArrayLike, labels: ArrayLike, /, *, axis: Axis = -1, **options: Any
+) -> FloatArray:
+    """The diagonal of `cross_entropy_hessian`.
+
+    Parameters
+    ----------
+    logits, labels and the options
+        As in `cross_entropy_grad`.
+
+    Returns
+    -------
+    ndarray of float64, shape of logits
+
+    Examples
+    --------
+    >>> cross_entropy_hessian_diagonal([0.0, 0.0], 1)
+    array([0.25, 0.25])
+    """
+    blocks = cross_entropy_hessian(logits, labels, axis=axis, **options)
+    return from_rows(np.diagonal(blocks, axis1=-2, axis2=-1).copy(), np.shape(logits), axis)
+
+
+def _gradient_by_transformed(q: FloatArray, row: Statistics, z_loss: float) -> FloatArray:
+    """Q p - q + 2 z_loss lse p, the gradient of a row by its transformed logits."""
+    total = np.sum(q, axis=-1, keepdims=True)
+    p = softmax_rows(row)
+    # At the maximum Q p_k - q_k = sum over j != k of q_j - Q R / (1 + R), which keeps its digits when p_k is
+    # nearly 1. With less than half of the mass at k nothing cancels in the plain form.
+    others = np.sum(np.where(row.first_maximum, 0.0, q), axis=-1, keepdims=True)
+    at_maximum = others - total * (row.rest / (1.0 + row.rest))
+    gradient = np.where(row.first_maximum & (q > 0.5 * total), at_maximum, total * p - q)
+    return gradient if z_loss == 0.0 else gradient + 2.0 * z_loss * logsumexp_rows(row) * p

@@ -16,6 +16,7 @@ from softgrad.reference._rows import (
     statistics,
     to_rows,
 )
+from softgrad.reference.softmax import softmax_jvp
 
 
 def log_softmax(
@@ -123,6 +124,39 @@ def log_softmax_vjp(
     at_maximum = g * (row.rest / (1.0 + row.rest)) - p * others
     change = np.where(row.first_maximum, at_maximum, g - p * total) / temperature
     return from_rows(np.where(allowed, change, 0.0), shape, axis)
+
+
+def log_softmax_hvp(
+    x: ArrayLike,
+    cotangent: ArrayLike,
+    vector: ArrayLike,
+    /,
+    *,
+    axis: Axis = -1,
+    where: ArrayLike | None = None,
+    temperature: float = 1.0,
+) -> FloatArray:
+    """Derivative of `log_softmax_vjp` by x along a vector: -sum(g) J v / temperature, J that of softmax.
+
+    Parameters
+    ----------
+    x, axis, where, temperature
+        As in `log_softmax`.
+    cotangent, vector : array_like, shape of x
+
+    Returns
+    -------
+    ndarray of float64, shape of x
+
+    Examples
+    --------
+    >>> log_softmax_hvp([0.0, 0.0], [1.0, 1.0], [1.0, 0.0])
+    array([-0.5,  0.5])
+    """
+    shape = np.shape(x)
+    g = np.where(allowed_rows(where, shape, axis), to_rows(cotangent, axis), 0.0)
+    dp = to_rows(softmax_jvp(x, vector, axis=axis, where=where, temperature=temperature), axis)
+    return from_rows(-np.sum(g, axis=-1, keepdims=True) * dp / temperature, shape, axis)
 
 
 def log_softmax_jacobian(

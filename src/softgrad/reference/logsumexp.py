@@ -17,6 +17,7 @@ from softgrad.reference._rows import (
     statistics,
     to_rows,
 )
+from softgrad.reference.softmax import softmax_jvp
 
 
 def logsumexp(
@@ -126,6 +127,41 @@ def logsumexp_jvp(
     v = np.where(allowed_rows(where, shape, axis), to_rows(tangent, axis), 0.0)
     change: FloatArray = np.sum(_probabilities(x, axis, where) * v, axis=-1)
     return np.expand_dims(change, class_axes(len(shape), axis)) if keepdims else change
+
+
+def logsumexp_hvp(
+    x: ArrayLike,
+    cotangent: ArrayLike,
+    vector: ArrayLike,
+    /,
+    *,
+    axis: Axis = -1,
+    where: ArrayLike | None = None,
+    keepdims: bool = False,
+) -> FloatArray:
+    """Derivative of `logsumexp_vjp` by x along a vector: g J v, J that of softmax.
+
+    Parameters
+    ----------
+    x, axis, where, keepdims
+        As in `logsumexp`.
+    cotangent : array_like, shape of logsumexp(x)
+    vector : array_like, shape of x
+
+    Returns
+    -------
+    ndarray of float64, shape of x
+
+    Examples
+    --------
+    >>> logsumexp_hvp([0.0, 0.0], 2.0, [1.0, 0.0])
+    array([ 0.5, -0.5])
+    """
+    shape = np.shape(x)
+    del keepdims  # one number a row either way
+    dp = to_rows(softmax_jvp(x, vector, axis=axis, where=where), axis)
+    g = np.asarray(cotangent, dtype=np.float64).reshape((*dp.shape[:-1], 1))
+    return from_rows(g * dp, shape, axis)
 
 
 def logsumexp_jacobian(x: ArrayLike, /, *, axis: Axis = -1, where: ArrayLike | None = None) -> FloatArray:

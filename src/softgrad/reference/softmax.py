@@ -115,6 +115,43 @@ def softmax_vjp(
     return softmax_jvp(x, cotangent, axis=axis, where=where, temperature=temperature)
 
 
+def softmax_hvp(
+    x: ArrayLike,
+    cotangent: ArrayLike,
+    vector: ArrayLike,
+    /,
+    *,
+    axis: Axis = -1,
+    where: ArrayLike | None = None,
+    temperature: float = 1.0,
+) -> FloatArray:
+    """Derivative of `softmax_vjp` by x along a vector: with dp = J v, (dp * (g - <p, g>) - p <dp, g>) / temperature.
+
+    Parameters
+    ----------
+    x, axis, where, temperature
+        As in `softmax`.
+    cotangent, vector : array_like, shape of x
+
+    Returns
+    -------
+    ndarray of float64, shape of x
+
+    Examples
+    --------
+    >>> softmax_hvp([0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0]).round(4)
+    array([ 0.0741, -0.037 , -0.037 ])
+    """
+    shape = np.shape(x)
+    allowed = allowed_rows(where, shape, axis)
+    row = statistics(np.where(allowed, to_rows(x, axis) / temperature, -np.inf))
+    p = np.where(allowed, softmax_rows(row), 0.0)
+    dp = to_rows(softmax_jvp(x, vector, axis=axis, where=where, temperature=temperature), axis)
+    g = centred(np.where(allowed, to_rows(cotangent, axis), 0.0), row)
+    change = dp * (g - np.sum(p * g, axis=-1, keepdims=True)) - p * np.sum(dp * g, axis=-1, keepdims=True)
+    return from_rows(change / temperature, shape, axis)
+
+
 def softmax_jacobian(
     x: ArrayLike, /, *, axis: Axis = -1, where: ArrayLike | None = None, temperature: float = 1.0
 ) -> FloatArray:
