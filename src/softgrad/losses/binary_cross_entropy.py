@@ -1,8 +1,8 @@
-"""Binary cross-entropy of logits, element by element, and its gradient."""
+"""Binary cross-entropy of logits, element by element, and its derivatives."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,26 +15,37 @@ from softgrad._contracts import (
     Reduction,
     broadcast_weights,
     floating_array,
-    loss_dtype,
     nonnegative_weights,
     output_for,
     probabilities_within,
     separate,
     smoothing,
 )
+from softgrad._diagonal_plus_rank_one import DiagonalPlusRankOne
 from softgrad._differentiable import Differentiable
-from softgrad.losses._reduction import ReductionPlan, round_to
+from softgrad.losses._reduction import ReductionPlan
+from softgrad.losses._rows import Rows
 
 # Of the dtype that a loss is put together in: for float64 the extended precision of the machine, where it has one.
 _Wide = NDArray[np.floating[Any]]
+
+
+class BinaryCrossEntropyOptions(TypedDict, total=False):
+    """The options of `binary_cross_entropy`, which documents them."""
+
+    pos_weight: ArrayLike | None
+    sample_weight: ArrayLike | None
+    label_smoothing: float
+    reduction: Reduction
+    normalizer: Normalizer
 
 
 class BinaryCrossEntropy(Differentiable):
     """Cross-entropy of the sigmoid of each logit with a target between 0 and 1.
 
     ``binary_cross_entropy(logits, targets, /, *, pos_weight=None, sample_weight=None, label_smoothing=0.0,
-    reduction="mean", normalizer="weights")``, and its derivatives ``binary_cross_entropy.value_and_grad`` and
-    ``binary_cross_entropy.grad``.
+    reduction="mean", normalizer="weights")``, and its derivatives ``binary_cross_entropy.value_and_grad``, ``grad``,
+    ``jvp``, ``hvp``, ``hessian`` and ``hessian_diagonal``, by the logits. Each element is a row of its own.
 
     Parameters
     ----------
@@ -75,7 +86,7 @@ class BinaryCrossEntropy(Differentiable):
     ----------
     With w the weight of the positive class, w y * -log_sigmoid(x) + (1 - y) * -log_sigmoid(-x), as
     (w y + 1 - y) * -log_sigmoid(abs(x)) + abs(x) times the weight of the side that x is not on: no term is negative.
-    Gradient (1 - y) sigmoid(x) - w y sigmoid(-x).
+    Gradient (1 - y) sigmoid(x) - w y sigmoid(-x), second derivative (w y + 1 - y) sigmoid(x) sigmoid(-x).
 
     Examples
     --------
@@ -101,10 +112,17 @@ class BinaryCrossEntropy(Differentiable):
         reduction: Reduction = "mean",
         normalizer: Normalizer = "weights",
     ) -> Any:
-        x = floating_array(logits, "logits")
-        positive, negative, weights = _checked(x, targets, pos_weight, sample_weight, label_smoothing)
-        plan = ReductionPlan.of(reduction, normalizer, None, x.shape, weights)
-        return plan.result(_losses(x, positive, negative, weights), x.shape, loss_dtype(x))
+        problem = _checked(
+            logits,
+            targets,
+            None,
+            pos_weight=pos_weight,
+            sample_weight=sample_weight,
+            label_smoothing=label_smoothing,
+            reduction=reduction,
+            normalizer=normalizer,
+        )
+        return problem.elements.loss(_losses(problem))
 
     def value_and_grad(
         self,
@@ -114,11 +132,7 @@ class BinaryCrossEntropy(Differentiable):
         *,
         upstream: ArrayLike | None = None,
         out: Floating | None = None,
-        pos_weight: ArrayLike | None = None,
-        sample_weight: ArrayLike | None = None,
-        label_smoothing: float = 0.0,
-        reduction: Reduction = "mean",
-        normalizer: Normalizer = "weights",
+        **options: Unpack[BinaryCrossEntropyOptions],
     ) -> tuple[Any, Floating]:
         """The loss and its gradient by the logits.
 
@@ -144,16 +158,18 @@ class BinaryCrossEntropy(Differentiable):
         >>> gradient
         array([-0.5 ,  0.25])
         """
-        x = floating_array(logits, "logits")
-        positive, negative, weights = _checked(x, targets, pos_weight, sample_weight, label_smoothing)
-        plan = ReductionPlan.of(reduction, normalizer, upstream, x.shape, weights)
-        separate(out, targets=targets, pos_weight=pos_weight, sample_weight=sample_weight, upstream=upstream)
-        gradient = output_for(x, out)
-        losses = _losses(x, positive, negative, weights)
-        rows = negative * _sigmoid(_flat(x)) - positive * _sigmoid(-_flat(x))
-        rows = (rows * (plan.scale if plan.upstream is None else plan.scale * plan.upstream)).astype(np.float64)
-        gradient[...] = round_to(_weighted(rows, weights).reshape(x.shape), x.dtype)
-        return plan.result(losses, x.shape, loss_dtype(x)), gradient
+        problem = _checked(logits, targets, upstream, **options)
+        separate(
+            out,
+            targets=targets,
+            pos_weight=options.get("pos_weight"),
+            sample_weight=options.get("sample_weight"),
+            upstream=upstream,
+        )
+        gradient = output_for(problem.elements.array, out)
+        loss = problem.elements.loss(_losses(problem))
+        gradient[...] = problem.elements.derivative(_slopes(problem)[..., None])
+        return loss, gradient
 
     def grad(self, logits: ArrayLike, targets: ArrayLike, /, **options: Any) -> Floating:
         """The gradient alone: the second of `value_and_grad`, with the same parameters.
@@ -175,6 +191,135 @@ class BinaryCrossEntropy(Differentiable):
         """
         return self.value_and_grad(logits, targets, **options)[1]
 
+    def jvp(
+        self,
+        logits: ArrayLike,
+        targets: ArrayLike,
+        tangent: ArrayLike,
+        /,
+        **options: Unpack[BinaryCrossEntropyOptions],
+    ) -> Any:
+        """The derivative of the loss in the direction `tangent` of the logits: slope times tangent of each, reduced.
+
+        Parameters
+        ----------
+        logits, targets and the options
+            As in the call.
+        tangent : array_like, shape of `logits`
+            Of any value in an element of weight 0, NaN too.
+
+        Returns
+        -------
+        NumPy scalar or ndarray, shape and dtype of the loss
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> float(sg.binary_cross_entropy.jvp([0.0, 0.0], [1, 0], [1.0, -1.0]))
+        -0.5
+        """
+        problem = _checked(logits, targets, None, **options)
+        v = problem.elements.vectors(tangent, "tangent")[..., 0]
+        return problem.elements.loss(_slopes(problem) * v)
+
+    def hvp(
+        self,
+        logits: ArrayLike,
+        targets: ArrayLike,
+        vector: ArrayLike,
+        /,
+        *,
+        upstream: ArrayLike | None = None,
+        **options: Unpack[BinaryCrossEntropyOptions],
+    ) -> Floating:
+        """The derivative of the gradient in the direction `vector` of the logits: `hessian_diagonal` times the vector.
+
+        Parameters
+        ----------
+        logits, targets and the options
+            As in the call.
+        vector : array_like, shape of `logits`
+            Of any value in an element of weight 0, NaN too.
+        upstream : array_like, shape of the loss, optional
+            As in `value_and_grad`.
+
+        Returns
+        -------
+        ndarray, shape and dtype of `logits`
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> sg.binary_cross_entropy.hvp([0.0, 40.0], [1, 1], [1.0, 1.0], reduction="sum")
+        array([2.50000000e-01, 4.24835426e-18])
+        """
+        problem = _checked(logits, targets, upstream, **options)
+        return problem.elements.derivative(_curvatures(problem) * problem.elements.vectors(vector, "vector"))
+
+    def hessian(
+        self,
+        logits: ArrayLike,
+        targets: ArrayLike,
+        /,
+        *,
+        upstream: ArrayLike | None = None,
+        **options: Unpack[BinaryCrossEntropyOptions],
+    ) -> DiagonalPlusRankOne:
+        """The second derivatives by the logits of each row, which is a single element: a 1 x 1 matrix for each.
+
+        For arrays of the shape of the logits take `hessian_diagonal`; this is the form that all losses have in common.
+
+        Parameters
+        ----------
+        logits, targets and the options
+            As in the call.
+        upstream : array_like, shape of the loss, optional
+            As in `value_and_grad`.
+
+        Returns
+        -------
+        DiagonalPlusRankOne, shape (\\*shape of `logits`, 1, 1)
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> sg.binary_cross_entropy.hessian([0.0, 0.0], [1, 0], reduction="sum").toarray().shape
+        (2, 1, 1)
+        """
+        problem = _checked(logits, targets, upstream, **options)
+        return problem.elements.diagonal_hessian(_curvatures(problem))
+
+    def hessian_diagonal(
+        self,
+        logits: ArrayLike,
+        targets: ArrayLike,
+        /,
+        *,
+        upstream: ArrayLike | None = None,
+        **options: Unpack[BinaryCrossEntropyOptions],
+    ) -> Floating:
+        """The second derivative by each logit: (w y + 1 - y) sigmoid(x) sigmoid(-x), scaled as the gradient is.
+
+        Parameters
+        ----------
+        logits, targets and the options
+            As in the call.
+        upstream : array_like, shape of the loss, optional
+            As in `value_and_grad`.
+
+        Returns
+        -------
+        ndarray, shape and dtype of `logits`
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> sg.binary_cross_entropy.hessian_diagonal([0.0, 40.0], [1, 1], reduction="sum")
+        array([2.50000000e-01, 4.24835426e-18])
+        """
+        problem = _checked(logits, targets, upstream, **options)
+        return problem.elements.derivative(_curvatures(problem))
+
     def sample_arguments(
         self, rng: np.random.Generator, dtype: np.dtype[Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -182,29 +327,42 @@ class BinaryCrossEntropy(Differentiable):
         return (logits, rng.uniform(size=(4, 5))), {"pos_weight": rng.uniform(0.5, 2.0, size=5)}
 
 
+class _Problem(NamedTuple):
+    """All that is given, checked; arrays of the shape of the logits."""
+
+    elements: Rows
+    positive: _Wide
+    """w y, y smoothed."""
+    negative: _Wide
+    """1 - y, y smoothed."""
+
+    @property
+    def logits(self) -> Float64:
+        return np.asarray(self.elements.array, np.float64)
+
+
 def _checked(
-    x: Floating,
+    logits: ArrayLike,
     targets: ArrayLike,
-    pos_weight: ArrayLike | None,
-    sample_weight: ArrayLike | None,
-    label_smoothing: float,
-) -> tuple[_Wide, _Wide, Float64 | None]:
-    """The weights of the two parts of each element's loss, and of the element; flat."""
-    y = probabilities_within(targets, "targets", x.shape).reshape(-1)
+    upstream: ArrayLike | None,
+    *,
+    pos_weight: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    reduction: Reduction = "mean",
+    normalizer: Normalizer = "weights",
+) -> _Problem:
+    x = floating_array(logits, "logits")
+    y: _Wide = probabilities_within(targets, "targets", x.shape)
     if x.dtype == np.float64:
         y = y.astype(np.longdouble)
     amount = smoothing(label_smoothing)
     positive, negative = (1.0 - amount) * y + 0.5 * amount, (1.0 - amount) * (1.0 - y) + 0.5 * amount
     if pos_weight is not None:
-        positive = positive * broadcast_weights(pos_weight, "pos_weight", x.shape).reshape(-1)
-    weights = (
-        None if sample_weight is None else nonnegative_weights(sample_weight, "sample_weight", x.shape).reshape(-1)
-    )
-    return positive, negative, weights
-
-
-def _flat(x: Floating) -> Float64:
-    return np.asarray(x, np.float64).reshape(-1)
+        positive = positive * broadcast_weights(pos_weight, "pos_weight", x.shape)
+    weights = None if sample_weight is None else nonnegative_weights(sample_weight, "sample_weight", x.shape)
+    plan = ReductionPlan.of(reduction, normalizer, upstream, x.shape, None if weights is None else weights.reshape(-1))
+    return _Problem(Rows(x, "logits", (), weights, plan), positive, negative)
 
 
 def _sigmoid(x: Float64) -> Float64:
@@ -213,23 +371,28 @@ def _sigmoid(x: Float64) -> Float64:
     return result
 
 
-def _losses(x: Floating, positive: _Wide, negative: _Wide, weights: Float64 | None) -> Float64:
-    logits = _flat(x)
-    size = np.abs(logits)
+def _losses(problem: _Problem) -> _Wide:
+    size = np.abs(problem.logits)
     log = np.empty_like(size)
     _native.log_sigmoid(size, log)
-    wrong = np.where(logits < 0.0, positive, negative)
+    wrong = np.where(problem.logits < 0.0, problem.positive, problem.negative)
     # What is wrong without mass contributes 0, also at an infinite logit; a NaN stays.
     with np.errstate(invalid="ignore"):
         distance = np.where((wrong == 0.0) & np.isinf(size), 0.0, wrong * size)
-    return _weighted(((positive + negative) * -log + distance).astype(np.float64), weights)
+    losses: _Wide = (problem.positive + problem.negative) * -log + distance
+    return losses
 
 
-def _weighted(values: Float64, weights: Float64 | None) -> Float64:
-    """Times the weights; 0 where the weight is 0, whatever stands there."""
-    if weights is None:
-        return values
-    return np.multiply(values, weights, out=np.zeros_like(values), where=weights != 0.0)
+def _slopes(problem: _Problem) -> _Wide:
+    slopes: _Wide = problem.negative * _sigmoid(problem.logits) - problem.positive * _sigmoid(-problem.logits)
+    return slopes
+
+
+def _curvatures(problem: _Problem) -> _Wide:
+    """Second derivatives as rows of one element each."""
+    total = problem.positive + problem.negative
+    curvatures: _Wide = total * _sigmoid(problem.logits) * _sigmoid(-problem.logits)
+    return curvatures[..., None]
 
 
 binary_cross_entropy = BinaryCrossEntropy()

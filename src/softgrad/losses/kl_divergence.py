@@ -1,9 +1,9 @@
-"""Kullback-Leibler divergence between the softmax of two sets of logits, as distillation uses it, and its gradient."""
+"""Kullback-Leibler divergence of the softmax of two sets of logits, as distillation uses it, and its derivatives."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,8 +18,6 @@ from softgrad._contracts import (
     class_mask,
     class_rows,
     floating_array,
-    from_class_rows,
-    loss_dtype,
     nonnegative_weights,
     output_for,
     row_size,
@@ -28,19 +26,33 @@ from softgrad._contracts import (
     shape_without,
     temperature_value,
 )
+from softgrad._diagonal_plus_rank_one import DiagonalPlusRankOne
 from softgrad._differentiable import Differentiable
-from softgrad.losses._reduction import ReductionPlan, round_to
+from softgrad._products import Product, row_products
+from softgrad.losses._reduction import ReductionPlan
+from softgrad.losses._rows import Rows, centred
 
 # exp(u) - 1 - u = u^2 (1/2 + u/6 + ...): the Taylor terms that float64 can tell for |u| <= 1/2.
 _SERIES = [1.0 / math.factorial(k) for k in range(2, 18)]
+
+
+class KLDivergenceOptions(TypedDict, total=False):
+    """The options of `kl_divergence`, which documents them."""
+
+    axis: Axis
+    temperature: float
+    where: ArrayLike | None
+    sample_weight: ArrayLike | None
+    reduction: Reduction
+    normalizer: Normalizer
 
 
 class KLDivergence(Differentiable):
     """Kullback-Leibler divergence of the softmax of logits from that of target logits.
 
     ``kl_divergence(logits, target_logits, /, *, axis=-1, temperature=1.0, where=None, sample_weight=None,
-    reduction="mean", normalizer="weights")``, and its derivatives ``kl_divergence.value_and_grad`` and
-    ``kl_divergence.grad``, by the logits.
+    reduction="mean", normalizer="weights")``, and its derivatives ``kl_divergence.value_and_grad``, ``grad``, ``jvp``,
+    ``hvp``, ``hessian`` and ``hessian_diagonal``, by the logits: those of the teacher are constants.
 
     Parameters
     ----------
@@ -85,7 +97,8 @@ class KLDivergence(Differentiable):
     References
     ----------
     With u = log p - log q the sum of q (exp(u) - 1 - u): no term is negative, so close distributions lose no digits to
-    cancellation as sum q (log q - log p) does. Gradient (p - q) / temperature = q (exp(u) - 1) / temperature.
+    cancellation as sum q (log q - log p) does. Gradient (p - q) / temperature = q (exp(u) - 1) / temperature, Hessian
+    (diag(p) - p p^T) / temperature^2.
 
     Examples
     --------
@@ -112,10 +125,18 @@ class KLDivergence(Differentiable):
         reduction: Reduction = "mean",
         normalizer: Normalizer = "weights",
     ) -> Any:
-        x, losses, _, plan = _evaluate(
-            logits, target_logits, axis, temperature, where, sample_weight, reduction, normalizer, None
+        problem = _checked(
+            logits,
+            target_logits,
+            None,
+            axis=axis,
+            temperature=temperature,
+            where=where,
+            sample_weight=sample_weight,
+            reduction=reduction,
+            normalizer=normalizer,
         )
-        return plan.result(losses.reshape(-1), losses.shape, loss_dtype(x))
+        return problem.rows.loss(_divergence(problem)[0])
 
     def value_and_grad(
         self,
@@ -125,12 +146,7 @@ class KLDivergence(Differentiable):
         *,
         upstream: ArrayLike | None = None,
         out: Floating | None = None,
-        axis: Axis = -1,
-        temperature: float = 1.0,
-        where: ArrayLike | None = None,
-        sample_weight: ArrayLike | None = None,
-        reduction: Reduction = "mean",
-        normalizer: Normalizer = "weights",
+        **options: Unpack[KLDivergenceOptions],
     ) -> tuple[Any, Floating]:
         """The loss and its gradient by the logits.
 
@@ -156,13 +172,18 @@ class KLDivergence(Differentiable):
         >>> float(loss), gradient
         (0.0, array([0., 0.]))
         """
-        x, losses, rows, plan = _evaluate(
-            logits, target_logits, axis, temperature, where, sample_weight, reduction, normalizer, upstream
+        problem = _checked(logits, target_logits, upstream, **options)
+        separate(
+            out,
+            target_logits=target_logits,
+            where=options.get("where"),
+            sample_weight=options.get("sample_weight"),
+            upstream=upstream,
         )
-        separate(out, target_logits=target_logits, where=where, sample_weight=sample_weight, upstream=upstream)
-        gradient = output_for(x, out)
-        gradient[...] = round_to(from_class_rows(rows, x.shape, axes_tuple(axis, x.ndim)), x.dtype)
-        return plan.result(losses.reshape(-1), losses.shape, loss_dtype(x)), gradient
+        gradient = output_for(problem.rows.array, out)
+        losses, difference = _divergence(problem)
+        gradient[...] = problem.rows.derivative(difference / problem.temperature)
+        return problem.rows.loss(losses), gradient
 
     def grad(self, logits: ArrayLike, target_logits: ArrayLike, /, **options: Any) -> Floating:
         """The gradient alone: the second of `value_and_grad`, with the same parameters.
@@ -184,6 +205,145 @@ class KLDivergence(Differentiable):
         """
         return self.value_and_grad(logits, target_logits, **options)[1]
 
+    def jvp(
+        self,
+        logits: ArrayLike,
+        target_logits: ArrayLike,
+        tangent: ArrayLike,
+        /,
+        **options: Unpack[KLDivergenceOptions],
+    ) -> Any:
+        """The derivative of the loss in the direction `tangent` of the logits: <p - q, v> / temperature, reduced.
+
+        Parameters
+        ----------
+        logits, target_logits and the options
+            As in the call.
+        tangent : array_like, shape of `logits`
+            Of any value in a row or class that does not count, NaN too.
+
+        Returns
+        -------
+        NumPy scalar or ndarray, shape and dtype of the loss
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> float(sg.kl_divergence.jvp([0.0, 0.0], [0.0, 1.0], [1.0, 0.0]).round(6))
+        0.231059
+        """
+        problem = _checked(logits, target_logits, None, **options)
+        _, difference = _divergence(problem)
+        v = centred(problem.vectors(tangent, "tangent"), problem.student)
+        return problem.rows.loss((difference * v).sum(axis=-1) / problem.temperature)
+
+    def hvp(
+        self,
+        logits: ArrayLike,
+        target_logits: ArrayLike,
+        vector: ArrayLike,
+        /,
+        *,
+        upstream: ArrayLike | None = None,
+        **options: Unpack[KLDivergenceOptions],
+    ) -> Floating:
+        """The derivative of the gradient in the direction `vector` of the logits: p (v - <p, v>) / temperature^2.
+
+        Parameters
+        ----------
+        logits, target_logits and the options
+            As in the call.
+        vector : array_like, shape of `logits`
+            Of any value in a row or class that does not count, NaN too.
+        upstream : array_like, shape of the loss, optional
+            As in `value_and_grad`.
+
+        Returns
+        -------
+        ndarray, shape and dtype of `logits`
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> sg.kl_divergence.hvp([0.0, 0.0], [0.0, 1.0], [1.0, 0.0])
+        array([ 0.25, -0.25])
+        """
+        problem = _checked(logits, target_logits, upstream, **options)
+        product = problem.second_order("softmax", problem.vectors(vector, "vector"))
+        return problem.rows.derivative(product / problem.temperature**2)
+
+    def hessian(
+        self,
+        logits: ArrayLike,
+        target_logits: ArrayLike,
+        /,
+        *,
+        upstream: ArrayLike | None = None,
+        **options: Unpack[KLDivergenceOptions],
+    ) -> DiagonalPlusRankOne:
+        """The second derivatives by the logits of each row: (diag(p) - p p^T) / temperature^2, scaled as the gradient.
+
+        Parameters
+        ----------
+        logits, target_logits and the options
+            As in the call.
+        upstream : array_like, shape of the loss, optional
+            As in `value_and_grad`.
+
+        Returns
+        -------
+        DiagonalPlusRankOne, shape (\\*batch, K, K)
+            Several class axes count as one, flattened in C order.
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> sg.kl_divergence.hessian([0.0, 0.0], [0.0, 1.0]).toarray()
+        array([[ 0.25, -0.25],
+               [-0.25,  0.25]])
+        """
+        problem = _checked(logits, target_logits, upstream, **options)
+        rows, factor = problem.rows, 1.0 / problem.temperature**2
+        p = rows.counting(problem.second_order("probabilities"))
+        return DiagonalPlusRankOne(
+            rows.scaled(problem.second_order("variances") * factor),
+            p,
+            rows.scaled(np.full(rows.batch, -factor)),
+            np.zeros_like(p),
+            rows.array.dtype,
+        )
+
+    def hessian_diagonal(
+        self,
+        logits: ArrayLike,
+        target_logits: ArrayLike,
+        /,
+        *,
+        upstream: ArrayLike | None = None,
+        **options: Unpack[KLDivergenceOptions],
+    ) -> Floating:
+        """The second derivative by each logit: p (1 - p) / temperature^2, scaled as the gradient is.
+
+        Parameters
+        ----------
+        logits, target_logits and the options
+            As in the call.
+        upstream : array_like, shape of the loss, optional
+            As in `value_and_grad`.
+
+        Returns
+        -------
+        ndarray, shape and dtype of `logits`
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> sg.kl_divergence.hessian_diagonal([0.0, 40.0], [0.0, 1.0])
+        array([4.24835426e-18, 4.24835426e-18])
+        """
+        problem = _checked(logits, target_logits, upstream, **options)
+        return problem.rows.derivative(problem.second_order("variances") / problem.temperature**2)
+
     def sample_arguments(
         self, rng: np.random.Generator, dtype: np.dtype[Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -191,18 +351,43 @@ class KLDivergence(Differentiable):
         return (student, teacher), {"temperature": 2.0}
 
 
-def _evaluate(
+class _Problem(NamedTuple):
+    """All that is given, checked; the logits as rows (*batch, K) in float64."""
+
+    rows: Rows
+    student: Float64
+    """-inf in the classes that are left out."""
+    teacher: Float64
+    allowed: NDArray[np.bool_] | None
+    temperature: float
+    work: type[np.floating[Any]]
+    """The dtype that divergences are worked out in."""
+
+    def vectors(self, value: ArrayLike, name: str) -> Float64:
+        """A tangent as rows, 0 in rows and classes that do not count."""
+        v = self.rows.vectors(value, name)
+        return v if self.allowed is None else np.where(self.allowed, v, 0.0)
+
+    def second_order(self, product: Product, vectors: Float64 | None = None) -> Floating:
+        """A product of the derivatives of p, as rows; NaN where q is no distribution, as the loss is NaN there."""
+        defined = np.isfinite(self.teacher.max(axis=-1, keepdims=True))
+        logits = np.where(defined, self.student, np.nan)
+        last = (logits.ndim - 1,)
+        return row_products(product, logits, vectors, last, self.allowed, temperature=self.temperature)
+
+
+def _checked(
     logits: ArrayLike,
     target_logits: ArrayLike,
-    axis: Axis,
-    temperature: float,
-    where: ArrayLike | None,
-    sample_weight: ArrayLike | None,
-    reduction: Reduction,
-    normalizer: Normalizer,
     upstream: ArrayLike | None,
-) -> tuple[Floating, Float64, Float64, ReductionPlan]:
-    """The logits, the weighted loss of each row, the gradient of the reduced loss as rows, and the reduction."""
+    *,
+    axis: Axis = -1,
+    temperature: float = 1.0,
+    where: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    reduction: Reduction = "mean",
+    normalizer: Normalizer = "weights",
+) -> _Problem:
     x = floating_array(logits, "logits")
     targets = same_shape(target_logits, "target_logits", x, "logits")
     axes = axes_tuple(axis, x.ndim)
@@ -212,36 +397,30 @@ def _evaluate(
     batch = shape_without(x.shape, axes)
     mask = class_mask(where, x.shape)
     weights = None if sample_weight is None else nonnegative_weights(sample_weight, "sample_weight", batch)
-    allowed = None if mask is None else class_rows(mask, axes) != 0.0
-    if allowed is not None:
+    student, teacher = class_rows(x, axes), class_rows(targets, axes)
+    allowed = None
+    if mask is not None:
+        allowed = class_rows(mask, axes) != 0.0
+        student, teacher = (np.where(allowed, rows, -np.inf) for rows in (student, teacher))
         weights = np.where(allowed.any(axis=-1), 1.0 if weights is None else weights, 0.0)
     plan = ReductionPlan.of(reduction, normalizer, upstream, batch, None if weights is None else weights.reshape(-1))
     # The logarithms of probabilities are large where their difference is not: float64 needs more than its own digits.
     work = np.longdouble if np.float64 in (x.dtype, targets.dtype) else np.float64
-    losses, gradient = _divergence(class_rows(x, axes), class_rows(targets, axes), allowed, divisor, work)
-    factor = np.full(batch, plan.scale / divisor)
-    if plan.upstream is not None:
-        factor *= plan.upstream.reshape(batch)
-    if weights is not None:
-        # A row that does not count is replaced by 0, not multiplied by it: it may hold NaN.
-        losses = np.where(weights == 0.0, 0.0, losses) * weights
-        gradient[weights == 0.0] = 0.0
-        factor *= weights
-    return x, losses, gradient * factor[..., None], plan
+    return _Problem(Rows(x, "logits", axes, weights, plan), student, teacher, allowed, divisor, work)
 
 
-def _divergence(
-    z: Float64, t: Float64, allowed: NDArray[np.bool_] | None, temperature: float, work: type[np.floating[Any]]
-) -> tuple[Float64, Float64]:
-    """sum q (exp(u) - 1 - u) of each row, and p - q; worked out in the dtype `work`."""
+def _divergence(problem: _Problem) -> tuple[Float64, Float64]:
+    """sum q (exp(u) - 1 - u) of each row, and p - q."""
+    z, t = problem.student.astype(problem.work), problem.teacher.astype(problem.work)
+    temperature = problem.temperature
     with np.errstate(invalid="ignore", over="ignore", under="ignore"):
-        log_p, p = _log_softmax(z.astype(work), allowed, temperature)
-        log_q, q = _log_softmax(t.astype(work), allowed, temperature)
+        log_p, p = _log_softmax(z, temperature)
+        log_q, q = _log_softmax(t, temperature)
         # Mass that underflows is mass all the same.
         present = log_q != -np.inf
         u = np.where(present, log_p - log_q, 0.0)
         close = np.abs(u).max(axis=-1, keepdims=True) <= 0.5
-        u = np.where(close & present, _log_ratio_of_close(z.astype(work), t.astype(work), q, present, temperature), u)
+        u = np.where(close & present, _log_ratio_of_close(z, t, q, present, temperature), u)
         small = np.abs(u) <= 0.5
         series = u * u * np.polynomial.polynomial.polyval(np.where(small, u, 0.0), _SERIES)
         # Further apart nothing cancels, and exp(u) could overflow.
@@ -251,12 +430,8 @@ def _divergence(
         return terms.sum(axis=-1).astype(np.float64), difference.astype(np.float64)
 
 
-def _log_softmax(
-    rows: NDArray[Any], allowed: NDArray[np.bool_] | None, temperature: float
-) -> tuple[NDArray[Any], NDArray[Any]]:
+def _log_softmax(rows: NDArray[Any], temperature: float) -> tuple[NDArray[Any], NDArray[Any]]:
     """log p and p of each row."""
-    if allowed is not None:
-        rows = np.where(allowed, rows, -np.inf)
     first = rows.argmax(axis=-1)[..., None]
     maximum = np.take_along_axis(rows, first, axis=-1)
     # A row with NaN or +inf, or of nothing but -inf, is no distribution.

@@ -1,38 +1,49 @@
-"""The quadratic cost, half the squared distance to the target, and its gradient."""
+"""The quadratic cost, half the squared distance to the target, and its derivatives."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from softgrad._contracts import (
     Axis,
+    Float64,
     Floating,
     Normalizer,
     Reduction,
     axes_tuple,
     class_rows,
     floating_array,
-    from_class_rows,
-    loss_dtype,
     nonnegative_weights,
     output_for,
     same_shape,
     separate,
     shape_without,
 )
+from softgrad._diagonal_plus_rank_one import DiagonalPlusRankOne
 from softgrad._differentiable import Differentiable
-from softgrad.losses._reduction import ReductionPlan, round_to
+from softgrad.losses._reduction import ReductionPlan
+from softgrad.losses._rows import Rows
+
+
+class QuadraticOptions(TypedDict, total=False):
+    """The options of `quadratic`, which documents them."""
+
+    axis: Axis
+    sample_weight: ArrayLike | None
+    reduction: Reduction
+    normalizer: Normalizer
 
 
 class Quadratic(Differentiable):
     """Half the squared distance of each row to its target, 1/2 sum_j (a_j - y_j)^2.
 
     ``quadratic(outputs, targets, /, *, axis=-1, sample_weight=None, reduction="mean", normalizer="weights")``, and its
-    derivatives ``quadratic.value_and_grad`` and ``quadratic.grad``. The mean of the squares over K classes, another
-    common form, is 2 / K times this.
+    derivatives ``quadratic.value_and_grad``, ``quadratic.grad``, ``quadratic.jvp``, ``quadratic.hvp``,
+    ``quadratic.hessian`` and ``quadratic.hessian_diagonal``, by the outputs. The mean of the squares over K classes,
+    another common form, is 2 / K times this.
 
     Parameters
     ----------
@@ -68,7 +79,7 @@ class Quadratic(Differentiable):
 
     References
     ----------
-    The cost of the delta rule; its gradient by the outputs is a - y.
+    The cost of the delta rule; its gradient by the outputs is a - y, its Hessian the identity.
 
     Examples
     --------
@@ -92,7 +103,16 @@ class Quadratic(Differentiable):
         reduction: Reduction = "mean",
         normalizer: Normalizer = "weights",
     ) -> Any:
-        return self._evaluate(outputs, targets, axis, sample_weight, reduction, normalizer, None)[0]
+        rows, difference = _checked(
+            outputs,
+            targets,
+            None,
+            axis=axis,
+            sample_weight=sample_weight,
+            reduction=reduction,
+            normalizer=normalizer,
+        )
+        return rows.loss(_half_squares(difference))
 
     def value_and_grad(
         self,
@@ -102,10 +122,7 @@ class Quadratic(Differentiable):
         *,
         upstream: ArrayLike | None = None,
         out: Floating | None = None,
-        axis: Axis = -1,
-        sample_weight: ArrayLike | None = None,
-        reduction: Reduction = "mean",
-        normalizer: Normalizer = "weights",
+        **options: Unpack[QuadraticOptions],
     ) -> tuple[Any, Floating]:
         """The loss and its gradient by the outputs.
 
@@ -131,12 +148,11 @@ class Quadratic(Differentiable):
         >>> float(loss), gradient
         (2.5, array([[1., 2.]]))
         """
-        loss, pull_back = self._evaluate(outputs, targets, axis, sample_weight, reduction, normalizer, upstream)
-        a = floating_array(outputs, "outputs")
+        rows, difference = _checked(outputs, targets, upstream, **options)
         separate(out, targets=targets)
-        gradient = output_for(a, out)
-        gradient[...] = pull_back
-        return loss, gradient
+        gradient = output_for(rows.array, out)
+        gradient[...] = rows.derivative(difference)
+        return rows.loss(_half_squares(difference)), gradient
 
     def grad(self, outputs: ArrayLike, targets: ArrayLike, /, **options: Any) -> Floating:
         """The gradient alone: the second of `value_and_grad`, with the same parameters.
@@ -159,43 +175,161 @@ class Quadratic(Differentiable):
         """
         return self.value_and_grad(outputs, targets, **options)[1]
 
-    @staticmethod
-    def _evaluate(
+    def jvp(
+        self, outputs: ArrayLike, targets: ArrayLike, tangent: ArrayLike, /, **options: Unpack[QuadraticOptions]
+    ) -> Any:
+        """The derivative of the loss in the direction `tangent` of the outputs: <a - y, v> of each row, reduced.
+
+        Parameters
+        ----------
+        outputs, targets and the options
+            As in the call.
+        tangent : array_like, shape of `outputs`
+            Of any value in a row of weight 0, NaN too.
+
+        Returns
+        -------
+        NumPy scalar or ndarray, shape and dtype of the loss
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> float(sg.quadratic.jvp([1.0, 3.0], [0.0, 1.0], [1.0, -1.0]))
+        -1.0
+        """
+        rows, difference = _checked(outputs, targets, None, **options)
+        return rows.loss((difference * rows.vectors(tangent, "tangent")).sum(axis=-1))
+
+    def hvp(
+        self,
         outputs: ArrayLike,
         targets: ArrayLike,
-        axis: Axis,
-        sample_weight: ArrayLike | None,
-        reduction: Reduction,
-        normalizer: Normalizer,
-        upstream: ArrayLike | None,
-    ) -> tuple[Any, Floating]:
-        """The reduced loss, and its gradient."""
-        a = floating_array(outputs, "outputs")
-        y = same_shape(targets, "targets", a, "outputs")
-        axes = axes_tuple(axis, a.ndim)
-        batch = shape_without(a.shape, axes)
-        weights = None if sample_weight is None else nonnegative_weights(sample_weight, "sample_weight", batch)
-        plan = ReductionPlan.of(
-            reduction, normalizer, upstream, batch, None if weights is None else weights.reshape(-1)
-        )
-        difference = class_rows(a, axes) - class_rows(y, axes)
-        factor = np.full(batch, plan.scale)
-        if weights is not None:
-            difference[weights == 0.0] = 0.0
-            factor *= weights
-        if plan.upstream is not None:
-            factor *= plan.upstream.reshape(batch)
-        losses = 0.5 * np.square(difference).sum(axis=-1)
-        if weights is not None:
-            losses = losses * weights
-        loss = plan.result(np.asarray(losses).reshape(-1), batch, loss_dtype(a))
-        return loss, round_to(from_class_rows(difference * factor[..., None], a.shape, axes), a.dtype)
+        vector: ArrayLike,
+        /,
+        *,
+        upstream: ArrayLike | None = None,
+        **options: Unpack[QuadraticOptions],
+    ) -> Floating:
+        """The derivative of the gradient in the direction `vector` of the outputs: v, scaled as the gradient is.
+
+        Parameters
+        ----------
+        outputs, targets and the options
+            As in the call.
+        vector : array_like, shape of `outputs`
+            Of any value in a row of weight 0, NaN too.
+        upstream : array_like, shape of the loss, optional
+            As in `value_and_grad`.
+
+        Returns
+        -------
+        ndarray, shape and dtype of `outputs`
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> sg.quadratic.hvp([1.0, 3.0], [0.0, 1.0], [1.0, -1.0], upstream=3.0)
+        array([ 3., -3.])
+        """
+        rows, _ = _checked(outputs, targets, upstream, **options)
+        return rows.derivative(rows.vectors(vector, "vector"))
+
+    def hessian(
+        self,
+        outputs: ArrayLike,
+        targets: ArrayLike,
+        /,
+        *,
+        upstream: ArrayLike | None = None,
+        **options: Unpack[QuadraticOptions],
+    ) -> DiagonalPlusRankOne:
+        """The second derivatives by the outputs of each row: the identity, scaled as the gradient is.
+
+        Parameters
+        ----------
+        outputs, targets and the options
+            As in the call. The Hessian does not depend on what outputs and targets hold.
+        upstream : array_like, shape of the loss, optional
+            As in `value_and_grad`.
+
+        Returns
+        -------
+        DiagonalPlusRankOne, shape (\\*batch, K, K)
+            Several axes of a row count as one, flattened in C order. Its rank-one part is 0.
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> sg.quadratic.hessian([1.0, 3.0], [0.0, 1.0]).toarray()
+        array([[1., 0.],
+               [0., 1.]])
+        """
+        rows, difference = _checked(outputs, targets, upstream, **options)
+        return rows.diagonal_hessian(np.ones_like(difference))
+
+    def hessian_diagonal(
+        self,
+        outputs: ArrayLike,
+        targets: ArrayLike,
+        /,
+        *,
+        upstream: ArrayLike | None = None,
+        **options: Unpack[QuadraticOptions],
+    ) -> Floating:
+        """The second derivative by each output: what the gradient is scaled by.
+
+        Parameters
+        ----------
+        outputs, targets and the options
+            As in `hessian`.
+        upstream : array_like, shape of the loss, optional
+            As in `value_and_grad`.
+
+        Returns
+        -------
+        ndarray, shape and dtype of `outputs`
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> sg.quadratic.hessian_diagonal([[1.0, 3.0], [0.0, 0.0]], [[0.0, 1.0], [0.0, 0.0]], sample_weight=[3.0, 1.0])
+        array([[0.75, 0.75],
+               [0.25, 0.25]])
+        """
+        rows, difference = _checked(outputs, targets, upstream, **options)
+        return rows.derivative(np.ones_like(difference))
 
     def sample_arguments(
         self, rng: np.random.Generator, dtype: np.dtype[Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         outputs, targets = rng.normal(size=(2, 6, 5))
         return (outputs.astype(dtype), targets.astype(dtype)), {"sample_weight": rng.uniform(0.5, 2.0, size=6)}
+
+
+def _checked(
+    outputs: ArrayLike,
+    targets: ArrayLike,
+    upstream: ArrayLike | None,
+    *,
+    axis: Axis = -1,
+    sample_weight: ArrayLike | None = None,
+    reduction: Reduction = "mean",
+    normalizer: Normalizer = "weights",
+) -> tuple[Rows, Float64]:
+    """The rows, and a - y of each; 0 in those that do not count."""
+    a = floating_array(outputs, "outputs")
+    y = same_shape(targets, "targets", a, "outputs")
+    axes = axes_tuple(axis, a.ndim)
+    batch = shape_without(a.shape, axes)
+    weights = None if sample_weight is None else nonnegative_weights(sample_weight, "sample_weight", batch)
+    plan = ReductionPlan.of(reduction, normalizer, upstream, batch, None if weights is None else weights.reshape(-1))
+    rows = Rows(a, "outputs", axes, weights, plan)
+    return rows, rows.counting(class_rows(a, axes) - class_rows(y, axes))
+
+
+def _half_squares(difference: Float64) -> Float64:
+    halves: Float64 = 0.5 * np.square(difference).sum(axis=-1)
+    return halves
 
 
 quadratic = Quadratic()
