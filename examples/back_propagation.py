@@ -1,0 +1,143 @@
+"""Back-propagation with softmax and cross-entropy on top of a multi-layer network, on handwritten digits.
+
+Only the top changes. It hands down (a - y) / n, the gradient of softmax and cross-entropy by the logits, where a
+sigmoid output with the quadratic cost hands down (a - y) a (1 - a) / n; the layers below do what they always do. Both
+tops are trained on the same two hidden layers, from the same weights, in the same order of the digits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+import softgrad as sg
+from softgrad import nn
+from softgrad.examples._experiment import Table, main
+
+WIDTHS, CLASSES = (64, 64, 32), 10
+RATE, MOMENTUM, BATCH, EPOCHS, SEED = 0.1, 0.9, 32, 40, 0
+DARKEST, PIXELS = 16.0, (8, 8)
+SOFTMAX, SIGMOID = "softmax, cross-entropy", "sigmoid, quadratic cost"
+# Every weight is checked; for that a few rows are enough.
+CHECKED_ROWS = 8
+
+
+@dataclass(frozen=True)
+class BackPropagation:
+    """Test accuracies by epoch and top, the test digits that softmax takes for others, and the check of its gradients.
+
+    `mistaken` are images (m, 64), `taken_for` and `true` their classes (m,). `checks` has, for each parameter, its
+    shape, the worst relative error of its gradient against differences, and the verdict.
+    """
+
+    accuracies: dict[str, NDArray[np.float64]]
+    mistaken: NDArray[np.float64]
+    taken_for: NDArray[np.int_]
+    true: NDArray[np.int_]
+    checks: dict[str, tuple[tuple[int, ...], float, str]]
+
+    def tables(self) -> list[Table]:
+        return [
+            Table(
+                f"gradients of the network with {SOFTMAX}, against differences of its loss",
+                {"parameter": "", "shape": "", "worst relative error": ".1e", "verdict": ""},
+                [(name, str(shape), error, verdict) for name, (shape, error, verdict) in self.checks.items()],
+            ),
+            Table(
+                "test accuracy on digits",
+                {"top": "", "after 1 epoch": ".4f", f"after {EPOCHS} epochs": ".4f"},
+                [(top, float(curve[0]), float(curve[-1])) for top, curve in self.accuracies.items()],
+            ),
+        ]
+
+    def draw(self, figure: Figure) -> None:
+        left, right = figure.subfigures(1, 2)
+        axes = left.subplots()
+        for top, curve in self.accuracies.items():
+            axes.plot(np.arange(1, len(curve) + 1), curve, label=f"{top}: {curve[-1]:.4f}")
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("test accuracy")
+        axes.set_ylim(0.0, 1.0)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_title("With softmax on top the same network learns at once")
+        axes.legend(loc="lower right")
+        axes.grid(alpha=0.3)
+
+        right.suptitle(f"The {len(self.true)} test digits that are still taken for others")
+        columns = max(1, int(np.ceil(np.sqrt(len(self.true)))))
+        grid = right.subplots(columns, columns, squeeze=False)
+        for place in grid.flat:
+            place.set_axis_off()
+        # Fewer mistakes than places leave places empty.
+        for place, image, taken, true in zip(grid.flat, self.mistaken, self.taken_for, self.true, strict=False):
+            place.imshow(image.reshape(PIXELS), cmap="gray_r")
+            place.set_title(f"{true} taken for {taken}", fontsize="medium")
+
+
+def layers() -> list[nn.Layer]:
+    """The layers that both networks have."""
+    hidden: list[nn.Layer] = []
+    for seed, (below, above) in enumerate(pairwise(WIDTHS)):
+        hidden += [nn.Linear(below, above, seed=seed), nn.Sigmoid()]
+    return [*hidden, nn.Linear(WIDTHS[-1], CLASSES, seed=len(WIDTHS))]
+
+
+def check(
+    network: nn.Network, X: NDArray[np.float64], y: NDArray[np.int_]
+) -> dict[str, tuple[tuple[int, ...], float, str]]:
+    """Compare the gradient by each parameter with differences of the loss."""
+    found = {}
+    for name, parameter in network.parameters.items():
+
+        def loss(value: NDArray[np.float64], parameter: NDArray[np.float64] = parameter) -> float:
+            parameter[...] = value
+            return network.loss(X, y)
+
+        def gradient(value: NDArray[np.float64], name: str = name) -> NDArray[np.float64]:
+            loss(value, network.parameters[name])
+            network.backward()
+            return network.gradients[name].copy()
+
+        start = parameter.copy()
+        report = sg.check_gradient(loss, start, grad=gradient)
+        parameter[...] = start
+        found[name] = (parameter.shape, float(report.worst_error), report.verdict)
+    return found
+
+
+def run() -> BackPropagation:
+    """Check the gradients, then train both networks."""
+    X, y = load_digits(return_X_y=True)
+    X, X_test, y, y_test = train_test_split(X / DARKEST, y, test_size=0.2, random_state=SEED, stratify=y)
+    networks = {
+        SOFTMAX: (nn.Network(layers(), nn.SoftmaxLoss()), y),
+        SIGMOID: (nn.Network([*layers(), nn.Sigmoid()], nn.Quadratic()), np.eye(CLASSES)[y]),
+    }
+    checks = check(networks[SOFTMAX][0], X[:CHECKED_ROWS], y[:CHECKED_ROWS])
+    predicted: dict[str, list[NDArray[np.int_]]] = {}
+    for top, (network, targets) in networks.items():
+        optimizer = nn.SGD(lr=RATE, momentum=MOMENTUM)
+        predicted[top] = []
+        for epoch in range(EPOCHS):
+            network.fit(X, targets, optimizer=optimizer, epochs=1, batch_size=BATCH, seed=epoch)
+            predicted[top].append(network.predict(X_test).argmax(axis=1))
+    last = predicted[SOFTMAX][-1]
+    wrong = last != y_test
+    return BackPropagation(
+        {top: np.array([np.mean(classes == y_test) for classes in epochs]) for top, epochs in predicted.items()},
+        X_test[wrong],
+        last[wrong],
+        y_test[wrong],
+        checks,
+    )
+
+
+if __name__ == "__main__":
+    main(__file__, __doc__, run)
