@@ -1,8 +1,8 @@
-"""The focal loss, cross-entropy with the rows that are already right weighed down, and its gradient."""
+"""The focal loss, cross-entropy with the rows that are already right weighed down, and its derivatives."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,21 +15,39 @@ from softgrad._contracts import (
     Normalizer,
     Reduction,
     axes_tuple,
+    class_rows,
     floating_array,
     loss_dtype,
     number_within,
     output_for,
+    round_to,
+    same_shape,
     separate,
 )
 from softgrad._differentiable import Differentiable
+from softgrad._products import Product, in_one_dtype, row_products
 from softgrad.losses._problem import Problem, cross_entropy_problem
+from softgrad.losses._rows import Rows, centred
+
+
+class FocalOptions(TypedDict, total=False):
+    """The options of `focal`, which documents them."""
+
+    gamma: float
+    axis: Axis
+    class_weight: ArrayLike | None
+    sample_weight: ArrayLike | None
+    ignore_index: int | None
+    reduction: Reduction
+    normalizer: Normalizer
 
 
 class Focal(Differentiable):
     """Focal loss of logits and class indices: (1 - p_t)^gamma times the cross-entropy -log p_t.
 
     ``focal(logits, labels, /, *, gamma=2.0, axis=-1, class_weight=None, sample_weight=None, ignore_index=None,
-    reduction="mean", normalizer="weights")``, and its derivatives ``focal.value_and_grad`` and ``focal.grad``.
+    reduction="mean", normalizer="weights")``, and its derivatives ``focal.value_and_grad``, ``grad``, ``jvp``, ``hvp``,
+    ``hessian`` and ``hessian_diagonal``.
 
     Parameters
     ----------
@@ -60,7 +78,9 @@ class Focal(Differentiable):
     References
     ----------
     Lin, Goyal, Girshick, He and Dollar, Focal Loss for Dense Object Detection, 2017. With l = -log p_t the gradient is
-    that of the cross-entropy times ((1 - p_t)^gamma + gamma (1 - p_t)^(gamma - 1) p_t l).
+    that of the cross-entropy, g = p - onehot(t), times f' = (1 - p_t)^gamma + gamma (1 - p_t)^(gamma - 1) p_t l. The
+    Hessian is f' (diag(p) - p p^T) + f'' g g^T with f'' = gamma (1 - p_t)^(gamma - 1) p_t (2 - l + (gamma - 1) p_t l /
+    (1 - p_t)), the second derivative by l.
 
     Examples
     --------
@@ -87,20 +107,19 @@ class Focal(Differentiable):
         reduction: Reduction = "mean",
         normalizer: Normalizer = "weights",
     ) -> Any:
-        x = floating_array(logits, "logits")
-        power = _gamma(gamma)
-        problem = cross_entropy_problem(
-            x.shape,
-            axes_tuple(axis, x.ndim),
-            _indices(labels),
+        x, problem, power = _checked(
+            logits,
+            labels,
             None,
+            gamma=gamma,
+            axis=axis,
             class_weight=class_weight,
             sample_weight=sample_weight,
             ignore_index=ignore_index,
             reduction=reduction,
             normalizer=normalizer,
         )
-        losses, _ = _modulated(x, problem, power)
+        losses = _weighted(_modulation(_entropies(x, problem), power).loss, problem)
         return problem.plan.result(losses, problem.batch, loss_dtype(x))
 
     def value_and_grad(
@@ -109,15 +128,9 @@ class Focal(Differentiable):
         labels: ArrayLike,
         /,
         *,
-        gamma: float = 2.0,
         upstream: ArrayLike | None = None,
         out: Floating | None = None,
-        axis: Axis = -1,
-        class_weight: ArrayLike | None = None,
-        sample_weight: ArrayLike | None = None,
-        ignore_index: int | None = None,
-        reduction: Reduction = "mean",
-        normalizer: Normalizer = "weights",
+        **options: Unpack[FocalOptions],
     ) -> tuple[Any, Floating]:
         """The loss and its gradient by the logits.
 
@@ -143,23 +156,18 @@ class Focal(Differentiable):
         >>> gradient.round(6)
         array([-0.423287,  0.423287])
         """
-        x = floating_array(logits, "logits")
-        power = _gamma(gamma)
-        problem = cross_entropy_problem(
-            x.shape,
-            axes_tuple(axis, x.ndim),
-            _indices(labels),
-            upstream,
-            class_weight=class_weight,
-            sample_weight=sample_weight,
-            ignore_index=ignore_index,
-            reduction=reduction,
-            normalizer=normalizer,
+        x, problem, gamma = _checked(logits, labels, upstream, **options)
+        separate(
+            out,
+            labels=labels,
+            class_weight=options.get("class_weight"),
+            sample_weight=options.get("sample_weight"),
+            upstream=upstream,
         )
-        separate(out, labels=labels, class_weight=class_weight, sample_weight=sample_weight, upstream=upstream)
         gradient = output_for(x, out)
-        losses, factor = _modulated(x, problem, power)
-        problem.with_upstream(factor).row_losses(x, gradient)
+        modulation = _modulation(_entropies(x, problem), gamma)
+        problem.with_upstream(modulation.first).row_losses(x, gradient)
+        losses = _weighted(modulation.loss, problem)
         return problem.plan.result(losses, problem.batch, loss_dtype(x)), gradient
 
     def grad(self, logits: ArrayLike, labels: ArrayLike, /, **options: Any) -> Floating:
@@ -182,6 +190,147 @@ class Focal(Differentiable):
         """
         return self.value_and_grad(logits, labels, **options)[1]
 
+    def jvp(
+        self,
+        logits: ArrayLike,
+        labels: ArrayLike,
+        tangent: ArrayLike,
+        /,
+        **options: Unpack[FocalOptions],
+    ) -> Any:
+        """The derivative of the loss in the direction `tangent` of the logits: f' <p - onehot(t), v>, reduced.
+
+        Parameters
+        ----------
+        logits, labels and the options
+            As in the call.
+        tangent : array_like, shape of `logits`
+            Of any value in a row that does not count, NaN too.
+
+        Returns
+        -------
+        NumPy scalar or ndarray, shape and dtype of the loss
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> float(sg.focal.jvp([0.0, 0.0], 1, [1.0, 0.0], gamma=1.0).round(6))
+        0.423287
+        """
+        x, problem, gamma = _checked(logits, labels, None, **options)
+        along = in_one_dtype(x, same_shape(tangent, "tangent", x, "logits"))
+        rates = problem.row_losses(along[0], None, along[1]) * _modulation(_entropies(x, problem), gamma).first
+        return problem.plan.result(rates, problem.batch, loss_dtype(x))
+
+    def hvp(
+        self,
+        logits: ArrayLike,
+        labels: ArrayLike,
+        vector: ArrayLike,
+        /,
+        *,
+        upstream: ArrayLike | None = None,
+        **options: Unpack[FocalOptions],
+    ) -> Floating:
+        """The derivative of the gradient in the direction `vector` of the logits: f' p (v - <p, v>) + f'' g <g, v>.
+
+        Parameters
+        ----------
+        logits, labels and the options
+            As in the call.
+        vector : array_like, shape of `logits`
+            Of any value in a row that does not count, NaN too.
+        upstream : array_like, shape of the loss, optional
+            As in `value_and_grad`.
+
+        Returns
+        -------
+        ndarray, shape and dtype of `logits`
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> sg.focal.hvp([0.0, 0.0], 1, [1.0, 0.0], gamma=1.0).round(6)
+        array([ 0.375, -0.375])
+        """
+        terms = _second_order(*_checked(logits, labels, upstream, **options))
+        v = centred(terms.rows.vectors(vector, "vector"), terms.logits)
+        product = terms.first * terms.product("softmax", v)
+        product += terms.second * terms.slope * (terms.slope * v).sum(axis=-1, keepdims=True)
+        return terms.rows.derivative(product)
+
+    def hessian(
+        self,
+        logits: ArrayLike,
+        labels: ArrayLike,
+        /,
+        *,
+        upstream: ArrayLike | None = None,
+        **options: Unpack[FocalOptions],
+    ) -> Floating:
+        """The second derivatives by the logits of each row: f' (diag(p) - p p^T) + f'' g g^T, scaled as the gradient.
+
+        A diagonal plus a matrix of rank two, so it is not the object that other losses return: for large K take `hvp`.
+
+        Parameters
+        ----------
+        logits, labels and the options
+            As in the call.
+        upstream : array_like, shape of the loss, optional
+            As in `value_and_grad`.
+
+        Returns
+        -------
+        ndarray, shape (\\*batch, K, K), dtype of `logits`
+            Several class axes count as one, flattened in C order.
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> sg.focal.hessian([0.0, 0.0], 1, gamma=1.0).round(6)
+        array([[ 0.375, -0.375],
+               [-0.375,  0.375]])
+        """
+        terms = _second_order(*_checked(logits, labels, upstream, **options))
+        p, h = terms.product("probabilities"), terms.slope
+        first, second = terms.first[..., None], terms.second[..., None]
+        blocks = second * (h[..., :, None] * h[..., None, :]) - first * (p[..., :, None] * p[..., None, :])
+        classes = np.arange(p.shape[-1])
+        blocks[..., classes, classes] = terms.diagonal()
+        return round_to(terms.rows.scaled(blocks), terms.rows.array.dtype)
+
+    def hessian_diagonal(
+        self,
+        logits: ArrayLike,
+        labels: ArrayLike,
+        /,
+        *,
+        upstream: ArrayLike | None = None,
+        **options: Unpack[FocalOptions],
+    ) -> Floating:
+        """The second derivative by each logit: f' p (1 - p) + f'' g^2, scaled as the gradient is.
+
+        Parameters
+        ----------
+        logits, labels and the options
+            As in the call.
+        upstream : array_like, shape of the loss, optional
+            As in `value_and_grad`.
+
+        Returns
+        -------
+        ndarray, shape and dtype of `logits`
+            Negative where the loss is concave along a logit, as it may be where the label is improbable.
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> sg.focal.hessian_diagonal([0.0, 0.0], 1, gamma=1.0).round(6)
+        array([0.375, 0.375])
+        """
+        terms = _second_order(*_checked(logits, labels, upstream, **options))
+        return terms.rows.derivative(terms.diagonal())
+
     def sample_arguments(
         self, rng: np.random.Generator, dtype: np.dtype[Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -189,34 +338,108 @@ class Focal(Differentiable):
         return (logits, rng.integers(0, 5, size=6)), {"gamma": 1.5, "class_weight": rng.uniform(0.5, 2.0, size=5)}
 
 
-def _gamma(value: float) -> float:
-    return number_within(value, "gamma", lambda g: 0.0 <= g < np.inf, "finite and not negative")
-
-
-def _indices(labels: ArrayLike) -> ArrayLike:
+def _checked(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    upstream: ArrayLike | None,
+    *,
+    gamma: float = 2.0,
+    axis: Axis = -1,
+    class_weight: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    reduction: Reduction = "mean",
+    normalizer: Normalizer = "weights",
+) -> tuple[Floating, Problem, float]:
+    """The logits, their cross-entropy, and gamma."""
+    x = floating_array(logits, "logits")
+    power = number_within(gamma, "gamma", lambda g: 0.0 <= g < np.inf, "finite and not negative")
     dtype = np.asarray(labels).dtype
     if dtype.kind not in "iu":
         raise TypeError(f"labels has dtype {dtype}; focal takes class indices")
-    return labels
+    problem = cross_entropy_problem(
+        x.shape,
+        axes_tuple(axis, x.ndim),
+        labels,
+        upstream,
+        class_weight=class_weight,
+        sample_weight=sample_weight,
+        ignore_index=ignore_index,
+        reduction=reduction,
+        normalizer=normalizer,
+    )
+    return x, problem, power
 
 
-def _modulated(x: Floating, problem: Problem, gamma: float) -> tuple[Float64, Float64]:
-    """The weighted focal loss of each row, and its derivative by the row's cross-entropy."""
+def _entropies(x: Floating, problem: Problem) -> Float64:
+    """The cross-entropy l of each row without its weight, flat; 0 where the row does not count."""
     targets = problem.targets
     assert targets.indices is not None
     counts = None if targets.label_weights is None else (targets.label_weights != 0.0).astype(np.float64)
     entropy = np.empty(problem.batch).reshape(-1)
     _native.cross_entropy(_native.buffer(x), problem.axes, targets.indices, counts, None, 1.0, entropy, None)
+    return entropy
+
+
+class _Modulation(NamedTuple):
+    """The loss f(l) of each row without its weight, and its derivatives by l."""
+
+    loss: Float64
+    first: Float64
+    """f'."""
+    second: Float64
+    """(1 - p_t)^2 f'', which is finite where p_t is 1."""
+    miss: Float64
+    """1 - p_t."""
+
+
+def _modulation(entropy: Float64, gamma: float) -> _Modulation:
     with np.errstate(divide="ignore", invalid="ignore", under="ignore"):
         p, miss = np.exp(-entropy), -np.expm1(-entropy)
         modulation = miss**gamma
-        losses = np.where(entropy == 0.0, 0.0, modulation * entropy)
+        loss = np.where(entropy == 0.0, 0.0, modulation * entropy)
         # p l / (1 - p) goes to 1 where the loss goes to 0, and to 0 where it is infinite.
-        slope = np.where(entropy == 0.0, 1.0, np.where(np.isinf(entropy), 0.0, p * entropy / miss))
-        factor = modulation * (1.0 + gamma * slope)
-    if targets.label_weights is not None:
-        losses = losses * targets.label_weights
-    return losses, factor
+        ratio = np.where(entropy == 0.0, 1.0, np.where(np.isinf(entropy), 0.0, p * entropy / miss))
+        first = modulation * (1.0 + gamma * ratio)
+        bend = np.where(np.isinf(entropy), 0.0, p * (2.0 - entropy + (gamma - 1.0) * ratio))
+        second = gamma * modulation * miss * bend
+    return _Modulation(loss, first, second, miss)
+
+
+def _weighted(losses: Float64, problem: Problem) -> Float64:
+    weights = problem.targets.label_weights
+    return losses if weights is None else losses * weights
+
+
+class _SecondOrder(NamedTuple):
+    """What the Hessian of each row is put together from; the logits as rows, 0 in those that do not count."""
+
+    rows: Rows
+    logits: Float64
+    first: Float64
+    second: Float64
+    slope: Float64
+    """g / (1 - p_t): -1 at the label, elsewhere the share of a class in what the label has not."""
+
+    def product(self, product: Product, vectors: Float64 | None = None) -> Floating:
+        return row_products(product, self.logits, vectors, (self.logits.ndim - 1,))
+
+    def diagonal(self) -> Floating:
+        diagonal: Floating = self.first * self.product("variances") + self.second * np.square(self.slope)
+        return diagonal
+
+
+def _second_order(x: Floating, problem: Problem, gamma: float) -> _SecondOrder:
+    indices, weights = problem.targets.indices, problem.targets.label_weights
+    assert indices is not None
+    row_weights = None if weights is None else weights.reshape(problem.batch)
+    rows = Rows(x, "logits", problem.axes, row_weights, problem.plan)
+    logits = rows.counting(class_rows(x, problem.axes))
+    entropy, gradient = np.empty(indices.shape), np.empty_like(logits)
+    _native.cross_entropy(logits, (logits.ndim - 1,), indices, None, None, 1.0, entropy, gradient)
+    _, first, second, miss = (part.reshape(*problem.batch, 1) for part in _modulation(entropy, gamma))
+    slope = np.divide(gradient, miss, out=np.zeros_like(gradient), where=miss != 0.0)
+    return _SecondOrder(rows, logits, first, second, slope)
 
 
 focal = Focal()
