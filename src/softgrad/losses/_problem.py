@@ -162,6 +162,8 @@ class Problem:
         """The block of each row of the Hessian of the reduced loss."""
         rows = class_rows(x, self.axes)
         allowed = None if self.mask is None else class_rows(self.mask, self.axes) != 0.0
+        if allowed is not None:
+            rows[~allowed] = 0.0
         last = (rows.ndim - 1,)
         scale = np.broadcast_to(self.plan.scale, self.batch)
         factor = self.second_order_factor()
@@ -178,7 +180,6 @@ class Problem:
                 log_normalizer = np.empty(self.batch)
                 _native.logsumexp(z / self.temperature, log_normalizer, last, allowed)
                 alpha = alpha + beta * log_normalizer
-            counts = (alpha != 0.0) | (beta != 0.0)
             p, spread = np.empty_like(z), np.empty_like(z)
             _native.row_products("probabilities", z, None, last, allowed, self.temperature, None, 1.0, p)
             _native.row_products("variances", z, None, last, allowed, self.temperature, None, 1.0, spread)
@@ -191,9 +192,12 @@ class Problem:
                 row_sums = u * (alpha[..., None] * (slope - mean) + beta[..., None] * mean)
                 bend = self._bend(rows)
                 diagonal, row_sums = diagonal + bend, row_sums + bend
-        parts = (np.where(counts[..., None], part, 0.0) for part in (diagonal, u, row_sums))
-        diagonal, u, row_sums = parts
-        return DiagonalPlusRankOne(diagonal, u, np.where(counts, beta - alpha, 0.0), row_sums, dtype)
+        coefficient = beta - alpha
+        if self.targets.label_weights is not None:
+            ignored = self.targets.label_weights.reshape(self.batch) == 0.0
+            for part in (diagonal, u, row_sums, coefficient):
+                part[ignored] = 0.0
+        return DiagonalPlusRankOne(diagonal, u, coefficient, row_sums, dtype)
 
     def _bend(self, rows: Float64) -> Float64:
         """The gradient by the logits times c''(x) / c'(x) = -2 tanh(x / c) / c of the softcap c(x): what bends it."""
@@ -226,6 +230,7 @@ def cross_entropy_problem(
     axes: tuple[int, ...],
     labels: ArrayLike,
     upstream: ArrayLike | None,
+    /,
     *,
     class_weight: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,

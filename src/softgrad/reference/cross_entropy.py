@@ -346,7 +346,8 @@ def cross_entropy_hessian(logits: ArrayLike, labels: ArrayLike, /, *, axis: Axis
     for unit in np.eye(rows.shape[-1]):
         vector = from_rows(np.broadcast_to(unit, rows.shape).copy(), shape, axis)
         columns.append(to_rows(cross_entropy_hvp(logits, labels, vector, axis=axis, **options), axis))
-    return np.stack(columns, axis=-1)
+    blocks: FloatArray = np.stack(columns, axis=-1)
+    return blocks
 
 
 def cross_entropy_hessian_diagonal(
