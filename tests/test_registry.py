@@ -124,29 +124,24 @@ def test_derivative_against_the_reference(dtype, name, verb):
     assert_close(actual, reference_of(name, verb, arguments, vector, options), dtype)
 
 
-def check_of_the_tangent(member, arguments, options):
-    """A function of several results: one sum of them, its gradient put together from the tangents of unit vectors."""
+def check_of_several_results(member, arguments, options):
+    """One sum of them, and the cotangent of that sum."""
     x, *others = arguments
     weights = (1.0, -2.0)
+    cotangent = tuple(np.full(np.shape(others[0]), weight) for weight in weights)
 
     def value(x):
         return sum(weight * np.sum(part) for weight, part in zip(weights, member(x, *others, **options), strict=False))
 
-    def gradient(x):
-        units = np.eye(x.size).reshape(x.size, *x.shape)
-        tangents = [member.jvp(x, *others, unit, **options) for unit in units]
-        rows = [sum(weight * np.sum(part) for weight, part in zip(weights, each, strict=True)) for each in tangents]
-        return np.array(rows).reshape(x.shape)
-
-    return sg.check_gradient(value, x, grad=gradient)
+    return sg.check_gradient(value, x, grad=lambda x: member.vjp(x, *others, cotangent, **options))
 
 
 @members
 def test_the_checker_passes_every_gradient(name):
     member = MEMBERS[name]
     arguments, options = member.sample_arguments(fresh_rng(), FLOAT64)
-    if not hasattr(member, "vjp") and not hasattr(member, "grad"):
-        report = check_of_the_tangent(member, arguments, options)
+    if isinstance(member(*arguments, **options), tuple):
+        report = check_of_several_results(member, arguments, options)
     elif hasattr(member, "value_and_grad"):
         report = sg.check_gradient(member, *arguments, **options)
     else:

@@ -6,12 +6,12 @@ from softgrad.losses.focal import focal
 from softgrad.losses.kl_divergence import kl_divergence
 from softgrad.losses.linear_cross_entropy import LinearGradients, linear_cross_entropy
 from softgrad.losses.quadratic import quadratic
-from softgrad.losses.token_logprobs import TokenStatistics, TokenTangents, token_logprobs
+from softgrad.losses.token_logprobs import TokenDerivatives, TokenStatistics, token_logprobs
 
 __all__ = [
     "LinearGradients",
+    "TokenDerivatives",
     "TokenStatistics",
-    "TokenTangents",
     "binary_cross_entropy",
     "cross_entropy",
     "focal",

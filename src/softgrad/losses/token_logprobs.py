@@ -10,19 +10,22 @@ from numpy.typing import ArrayLike, NDArray
 from softgrad import _native
 from softgrad._contracts import (
     Axis,
+    Float64,
     Floating,
     Int64,
     axes_tuple,
     class_labels,
     class_rows,
     floating_array,
+    from_class_rows,
     loss_dtype,
+    round_to,
     row_size,
     same_shape,
     shape_without,
 )
 from softgrad._differentiable import Differentiable
-from softgrad.losses._reduction import round_to
+from softgrad.losses._rows import centred
 
 
 class TokenStatistics(NamedTuple):
@@ -33,8 +36,8 @@ class TokenStatistics(NamedTuple):
     rank: NDArray[np.int64]
 
 
-class TokenTangents(NamedTuple):
-    """What `token_logprobs.jvp` returns, each of the shape of the labels; the rank has no derivative."""
+class TokenDerivatives(NamedTuple):
+    """What the derivatives of `token_logprobs` return: a part for each result but the rank, which has none."""
 
     logprob: NDArray[np.floating[Any]]
     entropy: NDArray[np.floating[Any]]
@@ -43,8 +46,8 @@ class TokenTangents(NamedTuple):
 class TokenLogprobs(Differentiable):
     """Log-probability and rank of the label of each row, and the entropy of the row, in one pass.
 
-    ``token_logprobs(logits, labels, /, *, axis=-1)``, and its derivative ``token_logprobs.jvp``. The gradient of the
-    log-probability is the negative of `cross_entropy.grad`.
+    ``token_logprobs(logits, labels, /, *, axis=-1)``, and its derivatives ``token_logprobs.vjp``, ``jvp`` and
+    ``jacobian``. The gradient of the log-probability is the negative of `cross_entropy.grad`.
 
     Parameters
     ----------
@@ -74,7 +77,8 @@ class TokenLogprobs(Differentiable):
     Notes
     -----
     The log-probability is as exact as the loss of `cross_entropy`. The entropy is log1p(R) + sum p_j (m - x_j), with m
-    the maximum and R the sum of the others' exp(x_j - m): no term is negative.
+    the maximum and R the sum of the others' exp(x_j - m): no term is negative. Its gradient is
+    -p_j ((x_j - m) + sum p_i (m - x_i)).
 
     Examples
     --------
@@ -87,20 +91,15 @@ class TokenLogprobs(Differentiable):
     name = "token_logprobs"
 
     def __call__(self, logits: ArrayLike, labels: ArrayLike, /, *, axis: Axis = -1) -> TokenStatistics:
-        x = floating_array(logits, "logits")
-        axes = axes_tuple(axis, x.ndim)
-        indices = _indices(labels, x, axes)
+        x, axes, indices = _checked(logits, labels, axis)
         batch = indices.shape
         logprobs, entropies, ranks = np.empty(batch), np.empty(batch), np.empty(batch, np.int64)
         _native.token_logprobs(_native.buffer(x), axes, indices, logprobs, entropies, ranks)
         dtype = loss_dtype(x)
         return TokenStatistics(round_to(logprobs, dtype)[()], round_to(entropies, dtype)[()], ranks[()])
 
-    def jvp(self, logits: ArrayLike, labels: ArrayLike, tangent: ArrayLike, /, *, axis: Axis = -1) -> TokenTangents:
+    def jvp(self, logits: ArrayLike, labels: ArrayLike, tangent: ArrayLike, /, *, axis: Axis = -1) -> TokenDerivatives:
         """The derivatives in the direction `tangent` of the logits.
-
-        v_t - <p, v> of the log-probability, -sum p_j (log p_j + entropy) (v_j - v_k) of the entropy, k the most
-        probable class.
 
         Parameters
         ----------
@@ -110,8 +109,8 @@ class TokenLogprobs(Differentiable):
 
         Returns
         -------
-        TokenTangents
-            A named tuple (logprob, entropy), in the dtypes of the call.
+        TokenDerivatives
+            A named tuple (logprob, entropy), each of the shape of `labels`, in the dtype of the call.
 
         Examples
         --------
@@ -120,24 +119,75 @@ class TokenLogprobs(Differentiable):
         >>> float(logprob.round(4)), float(entropy.round(4))
         (0.7553, 0.1408)
         """
-        x = floating_array(logits, "logits")
-        axes = axes_tuple(axis, x.ndim)
-        indices = _indices(labels, x, axes)
-        rows = class_rows(x, axes)
-        v = class_rows(same_shape(tangent, "tangent", x, "logits"), axes)
-        p, log_p = np.empty_like(rows), np.empty_like(rows)
-        last = (rows.ndim - 1,)
-        _native.softmax(rows, p, last, None, 1.0)
-        _native.log_softmax(rows, log_p, last, None, 1.0)
-        v = v - np.take_along_axis(v, p.argmax(axis=-1)[..., None], axis=-1)
-        chosen = np.take_along_axis(v, indices[..., None], axis=-1)[..., 0]
-        weighted = np.multiply(p, log_p, out=np.zeros_like(p), where=p != 0.0)
-        entropy = -weighted.sum(axis=-1, keepdims=True)
+        x, axes, indices = _checked(logits, labels, axis)
+        v = centred(class_rows(same_shape(tangent, "tangent", x, "logits"), axes), class_rows(x, axes))
         dtype = loss_dtype(x)
-        return TokenTangents(
-            round_to(np.asarray(chosen - (p * v).sum(axis=-1)), dtype)[()],
-            round_to(np.asarray(-((weighted + p * entropy) * v).sum(axis=-1)), dtype)[()],
+        by_logprob, by_entropy = (
+            round_to((gradient * v).sum(axis=-1), dtype)[()] for gradient in _gradients(x, axes, indices)
         )
+        return TokenDerivatives(by_logprob, by_entropy)
+
+    def vjp(
+        self,
+        logits: ArrayLike,
+        labels: ArrayLike,
+        cotangent: tuple[ArrayLike, ArrayLike],
+        /,
+        *,
+        axis: Axis = -1,
+    ) -> Floating:
+        """The gradient of a loss whose gradients by the log-probability and by the entropy are `cotangent`.
+
+        Parameters
+        ----------
+        logits, labels, axis
+            As in the call.
+        cotangent : tuple of two array_like, each of the shape of `labels`
+            By the log-probability, by the entropy.
+
+        Returns
+        -------
+        ndarray, shape and dtype of `logits`
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> sg.token_logprobs.vjp([2.0, 3.0, 4.0], 1, (-1.0, 0.0)).round(4)
+        array([ 0.09  , -0.7553,  0.6652])
+        """
+        x, axes, indices = _checked(logits, labels, axis)
+        if not isinstance(cotangent, tuple) or len(cotangent) != 2:
+            raise TypeError("cotangent must be a tuple of two: by the log-probability, by the entropy")
+        factors = [_cotangent(part, f"cotangent[{i}]", indices.shape) for i, part in enumerate(cotangent)]
+        of_logprob, of_entropy = _gradients(x, axes, indices)
+        rows = factors[0][..., None] * of_logprob + factors[1][..., None] * of_entropy
+        return round_to(from_class_rows(rows, x.shape, axes), x.dtype)
+
+    def jacobian(self, logits: ArrayLike, labels: ArrayLike, /, *, axis: Axis = -1) -> TokenDerivatives:
+        """The gradients of the log-probability and of the entropy of each row by its logits.
+
+        Parameters
+        ----------
+        logits, labels, axis
+            As in the call.
+
+        Returns
+        -------
+        TokenDerivatives
+            A named tuple (logprob, entropy), each of the shape and dtype of `logits`.
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> logprob, entropy = sg.token_logprobs.jacobian([2.0, 3.0, 4.0], 1)
+        >>> logprob.round(4), entropy.round(4)
+        (array([-0.09  ,  0.7553, -0.6652]), array([ 0.1418,  0.1408, -0.2826]))
+        """
+        x, axes, indices = _checked(logits, labels, axis)
+        by_logprob, by_entropy = (
+            round_to(from_class_rows(rows, x.shape, axes), x.dtype) for rows in _gradients(x, axes, indices)
+        )
+        return TokenDerivatives(by_logprob, by_entropy)
 
     def sample_arguments(
         self, rng: np.random.Generator, dtype: np.dtype[Any]
@@ -145,14 +195,39 @@ class TokenLogprobs(Differentiable):
         return (rng.normal(scale=3.0, size=(6, 5)).astype(dtype), rng.integers(0, 5, size=6)), {}
 
 
-def _indices(labels: ArrayLike, x: Floating, axes: tuple[int, ...]) -> Int64:
+def _checked(logits: ArrayLike, labels: ArrayLike, axis: Axis) -> tuple[Floating, tuple[int, ...], Int64]:
+    """The logits, their class axes, and the labels."""
+    x = floating_array(logits, "logits")
+    axes = axes_tuple(axis, x.ndim)
     given = np.asarray(labels)
     if given.dtype.kind not in "iu":
         raise TypeError(f"labels has dtype {given.dtype}; token_logprobs takes class indices")
     classes = row_size(x.shape, axes)
     if classes == 0:
         raise ValueError(f"logits has shape {x.shape}: a row of no classes has no label")
-    return class_labels(given, shape_without(x.shape, axes), classes, None)[0]
+    return x, axes, class_labels(given, shape_without(x.shape, axes), classes, None)[0]
+
+
+def _cotangent(value: ArrayLike, name: str, shape: tuple[int, ...]) -> Float64:
+    array = floating_array(value, name)
+    if array.shape != shape:
+        raise ValueError(f"{name} has shape {array.shape}; labels has shape {shape}")
+    return array.astype(np.float64)
+
+
+def _gradients(x: Floating, axes: tuple[int, ...], indices: Int64) -> tuple[Float64, Float64]:
+    """The gradients of the log-probability and of the entropy of each row, (*batch, K) in float64."""
+    rows = class_rows(x, axes)
+    last = (rows.ndim - 1,)
+    p, by_logprob, unused = np.empty_like(rows), np.empty_like(rows), np.empty(indices.size)
+    _native.softmax(rows, p, last, None, 1.0)
+    _native.cross_entropy(rows, last, indices.reshape(-1), None, None, -1.0, unused, by_logprob)
+    # -p (log p + entropy): what both terms have, the log of the sum, is left out of them, or the rest is lost in it.
+    with np.errstate(invalid="ignore"):
+        below = np.where(p == 0.0, 0.0, rows - rows.max(axis=-1, keepdims=True))
+        mean = (p * below).sum(axis=-1, keepdims=True)
+        by_entropy: Float64 = -p * (below - mean)
+    return by_logprob, by_entropy
 
 
 token_logprobs = TokenLogprobs()
