@@ -184,7 +184,8 @@ class MultinomialLogistic(Loss):
 
     Outputs are probabilities, (n, K), from a `Softmax` layer below; targets are class indices, shape (n,), of an
     integer dtype. The gradient is -1 / p_t at the target and 0 elsewhere. Where the probability of the target is 0, the
-    loss is inf and the gradient -inf, and the layer below makes NaN of it: `SoftmaxLoss` does not lose it. Where p_t is
+    loss is inf and the gradient -inf (from a probability so small that 1 / p_t overflows, too), and the layer below
+    makes NaN of it: `SoftmaxLoss` does not lose it. Where p_t is
     near 1, its rounding is all that is left of the loss. The accuracy is that of `SoftmaxLoss`.
 
     Raises
@@ -210,8 +211,8 @@ class MultinomialLogistic(Loss):
         rows = np.arange(len(outputs))
         p = outputs[rows, targets]
         gradient = np.zeros_like(outputs)
-        # A probability of 0 is no accident here but what the layer is known for.
-        with np.errstate(divide="ignore"):
+        # A probability of 0, or too small for its reciprocal, is no accident here but what the layer is known for.
+        with np.errstate(divide="ignore", over="ignore"):
             gradient[rows, targets] = -1.0 / p / len(outputs)
             return np.mean(-np.log(p)), gradient
 
