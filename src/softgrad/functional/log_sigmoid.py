@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from softgrad import _native
-from softgrad._contracts import Floating, floating_array, output_for, same_shape
+from softgrad._contracts import Floating, floating_array, output_for, round_to, same_shape
 from softgrad._differentiable import Differentiable
-from softgrad.functional.sigmoid import sigmoid
+from softgrad.functional.sigmoid import sigmoid, sigmoid_slope
 
 
 class LogSigmoid(Differentiable):
     """Logarithm of the logistic sigmoid of each element, exact where the sigmoid itself is 0 or 1.
 
-    ``log_sigmoid(x, /, *, out=None)``, and its derivatives ``log_sigmoid.vjp``, ``log_sigmoid.jvp``.
+    ``log_sigmoid(x, /, *, out=None)``, and its derivatives ``log_sigmoid.vjp``, ``jvp`` and ``hvp``.
 
     Parameters
     ----------
@@ -104,6 +104,32 @@ class LogSigmoid(Differentiable):
         """
         array = floating_array(x, "x")
         return self.jvp(array, same_shape(cotangent, "cotangent", array, "x"))
+
+    def hvp(self, x: ArrayLike, cotangent: ArrayLike, vector: ArrayLike, /) -> Any:
+        """The derivative of `vjp` by x in the direction `vector`: -g s(x) s(-x) v, s the sigmoid.
+
+        Worked out in float64 and rounded once.
+
+        Parameters
+        ----------
+        x
+            As in the call.
+        cotangent, vector : array_like, shape of `x`
+
+        Returns
+        -------
+        ndarray or NumPy scalar, shape and dtype of `x`
+
+        Examples
+        --------
+        >>> import softgrad as sg
+        >>> float(sg.log_sigmoid.hvp(0.0, 2.0, 3.0))
+        -1.5
+        """
+        array = floating_array(x, "x")
+        g, v = (same_shape(each, name, array, "x") for each, name in ((cotangent, "cotangent"), (vector, "vector")))
+        product = -sigmoid_slope(array.astype(np.float64)) * g.astype(np.float64) * v.astype(np.float64)
+        return round_to(product, array.dtype)[()]
 
     def sample_arguments(
         self, rng: np.random.Generator, dtype: np.dtype[Any]
