@@ -62,12 +62,12 @@ class Spiral:
         ]
 
     def draw(self, figure: Figure) -> None:
-        figure.set_size_inches(13.5, 5.0)
+        figure.set_size_inches(14.0, 5.0)
         *pictures, curves = figure.subplots(1, 3)
         for axes, (name, found) in zip(pictures, self.networks.items(), strict=True):
             axes.pcolormesh(SIDE, SIDE, found.regions, cmap=ListedColormap(COLORS), alpha=0.3, shading="nearest")
             axes.scatter(*self.points.T, c=self.labels, cmap=ListedColormap(COLORS), s=14, edgecolors="black", lw=0.3)
-            axes.set_aspect("equal")
+            axes.set(aspect="equal", xticks=(-1.0, 0.0, 1.0), yticks=(-1.0, 0.0, 1.0))
             axes.set_xlabel("first coordinate")
             axes.set_ylabel("second coordinate")
             axes.set_title(f"{name}:\naccuracy {found.accuracy:.2f}")
