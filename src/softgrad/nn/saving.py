@@ -12,7 +12,6 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 
@@ -50,32 +49,31 @@ def read_state(path: Path) -> tuple[list[str], dict[str, Array]]:
     safetensors = _safetensors()
     try:
         with safetensors.safe_open(path, framework="np") as file:
-            description = _description(file.metadata())
+            layers, checksum = _description(file.metadata())
             tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
     except (safetensors.SafetensorError, _MalformedError) as error:
         raise ValueError(f"{path} is no file of a network: {error}") from None
-    if description["sha256"] != _checksum(description["layers"], tensors):
+    if checksum != _checksum(layers, tensors):
         raise ValueError(f"{path} is damaged: its checksum does not match")
-    return description["layers"], tensors
+    return layers, tensors
 
 
 class _MalformedError(Exception):
     """Says what is wrong with the metadata of a file."""
 
 
-def _description(metadata: Mapping[str, str] | None) -> dict[str, Any]:
+def _description(metadata: Mapping[str, str] | None) -> tuple[list[str], str]:
+    """The descriptions of the layers, and the checksum."""
     try:
-        description: dict[str, Any] = json.loads((metadata or {})["softgrad.nn"])
+        description = json.loads((metadata or {})["softgrad.nn"])
         form = description["format"]
+        if form != FORMAT:
+            raise _MalformedError(f"it has format {form!r}; this softgrad reads format {FORMAT}")
+        return description["layers"], description["sha256"]
     except KeyError as error:
         raise _MalformedError(f"its metadata has no {error}") from None
     except (ValueError, TypeError, RecursionError) as error:
         raise _MalformedError(f"its metadata cannot be read: {error}") from None
-    if form != FORMAT:
-        raise _MalformedError(f"it has format {form!r}; this softgrad reads format {FORMAT}")
-    if {"layers", "sha256"} - description.keys():
-        raise _MalformedError("its metadata is incomplete")
-    return description
 
 
 def _checksum(layers: list[str], tensors: Mapping[str, Array]) -> str:
