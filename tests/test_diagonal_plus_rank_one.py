@@ -1,4 +1,4 @@
-"""The Hessian as a diagonal plus a rank-one part: against its own dense form, and against 50 digits where that cancels."""
+"""The Hessian as a diagonal plus a rank-one part: against its dense form, and 50 digits where that cancels."""
 
 from __future__ import annotations
 

@@ -100,6 +100,8 @@ def reference_of(name, verb, arguments, vector, options):
 
 def random_vectors(rng, member, verb, arguments, options, dtype):
     """What a verb is multiplied by: a vector of the shape of the argument, a cotangent of that of the result."""
+    if verb in ("jvp", "hvp") and member.name == "linear_cross_entropy":
+        return (tuple(rng.standard_normal(arguments[i].shape).astype(dtype) for i in (0, 1, 3)),)
     vector = rng.standard_normal(np.shape(arguments[0])).astype(dtype)
     if verb in ("vjp", "hvp") and not hasattr(member, "value_and_grad"):
         result = member(*arguments, **options)

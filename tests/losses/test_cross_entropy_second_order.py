@@ -1,5 +1,5 @@
-"""jvp, hvp, hessian and hessian_diagonal of cross_entropy: with every pair of options, in confident rows, of rows that do
-not count.
+"""jvp, hvp, hessian and hessian_diagonal of cross_entropy: with every pair of options, in confident rows, and
+where rows or classes do not count.
 
 The definition itself, `reference.cross_entropy_hvp`, is held against extrapolated differences of the gradient's.
 """

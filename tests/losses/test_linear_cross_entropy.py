@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 from typing import NamedTuple
 
@@ -334,3 +335,78 @@ def test_errors_name_the_culprit():
             call(*arguments, **options)
     with pytest.raises(TypeError, match="axis"):
         sg.linear_cross_entropy(hidden, weight, labels, axis=1)
+
+
+def operands(rng, dtype, rows=150, classes=40, features=6):
+    hidden, weight = rng.standard_normal((rows, features)), rng.standard_normal((classes, features))
+    bias = rng.standard_normal(classes)
+    return [each.astype(dtype) for each in (hidden, weight, bias)], rng.integers(0, classes, rows)
+
+
+SECOND_ORDER_OPTIONS = [
+    {},
+    {"label_smoothing": 0.2, "temperature": 1.5},
+    {"softcap": 5.0, "z_loss": 0.01},
+    {"ignore_index": 3, "reduction": "sum"},
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("options", SECOND_ORDER_OPTIONS, ids=str)
+@pytest.mark.parametrize("given", ["hidden", "weight", "bias", "all"])
+def test_second_order_in_blocks_against_the_reference(given, options, dtype, monkeypatch):
+    rng = fresh_rng()
+    monkeypatch.setattr(importlib.import_module("softgrad.losses.linear_cross_entropy"), "_BLOCK_BYTES", 1)
+    (hidden, weight, bias), labels = operands(rng, dtype)
+    vectors = tuple(
+        rng.standard_normal(each.shape).astype(dtype) if given in (name, "all") else None
+        for name, each in (("hidden", hidden), ("weight", weight), ("bias", bias))
+    )
+    eps = np.finfo(dtype).eps
+    arguments = (hidden, weight, labels, bias, vectors)
+    change = sg.linear_cross_entropy.jvp(*arguments, **options)
+    exact = reference.linear_cross_entropy_jvp(*arguments, **options)
+    each = reference.linear_cross_entropy_jvp(*arguments, **{**options, "reduction": "none"})
+    assert np.asarray(change).dtype == dtype
+    assert abs(change - exact) <= 64 * eps * np.sum(np.abs(each))
+    assert exact != 0.0
+    for gauss_newton in (False, True):
+        actual = sg.linear_cross_entropy.hvp(*arguments, gauss_newton=gauss_newton, **options)
+        expected = reference.linear_cross_entropy_hvp(*arguments, gauss_newton=gauss_newton, **options)
+        for one, other in zip(actual, expected, strict=True):
+            assert one.dtype == dtype
+            # Logits of about 6 features are rounded before all else.
+            assert np.max(np.abs(one - other)) <= 256 * eps * np.max(np.abs(other))
+            assert np.max(np.abs(other)) > 0.0
+
+
+def test_the_hessian_is_symmetric_and_gauss_newton_semi_definite():
+    rng = fresh_rng()
+    (hidden, weight, bias), labels = operands(rng, np.float64, rows=5, classes=4, features=3)
+    sizes = [each.size for each in (hidden, weight, bias)]
+
+    def column(index, **options):
+        flat = np.zeros(sum(sizes))
+        flat[index] = 1.0
+        parts = np.split(flat, np.cumsum(sizes)[:-1])
+        vectors = tuple(part.reshape(each.shape) for part, each in zip(parts, (hidden, weight, bias), strict=True))
+        products = sg.linear_cross_entropy.hvp(hidden, weight, labels, bias, vectors, **options)
+        return np.concatenate([product.ravel() for product in products])
+
+    exact = np.stack([column(i) for i in range(sum(sizes))])
+    gauss_newton = np.stack([column(i, gauss_newton=True) for i in range(sum(sizes))])
+    eps = np.finfo(np.float64).eps
+    for matrix in (exact, gauss_newton):
+        np.testing.assert_allclose(matrix, matrix.T, rtol=0, atol=32 * eps * np.max(np.abs(matrix)))
+    assert np.min(np.linalg.eigvalsh(gauss_newton)) >= -64 * eps * np.max(np.abs(gauss_newton))
+    assert np.min(np.linalg.eigvalsh(exact)) < -1e-3
+
+
+def test_tangents_are_checked():
+    (hidden, weight, _), labels = operands(fresh_rng(), np.float64)
+    with pytest.raises(TypeError, match="a tuple of three"):
+        sg.linear_cross_entropy.jvp(hidden, weight, labels, None, hidden)
+    with pytest.raises(ValueError, match=r"the tangent of weight has shape \(150, 6\); weight has shape \(40, 6\)"):
+        sg.linear_cross_entropy.hvp(hidden, weight, labels, None, (None, hidden, None))
+    with pytest.raises(ValueError, match="there is a tangent of bias, and no bias"):
+        sg.linear_cross_entropy.jvp(hidden, weight, labels, None, (None, None, np.zeros(40)))

@@ -6,16 +6,26 @@ gradient in place, BLAS takes that gradient back to hidden, weight and bias. Onl
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from softgrad._contracts import Floating, Normalizer, Reduction, floating_array, loss_dtype
+from softgrad._contracts import (
+    Floating,
+    Int64,
+    Normalizer,
+    Reduction,
+    floating_array,
+    loss_dtype,
+    round_to,
+    same_shape,
+)
 from softgrad._differentiable import Differentiable
-from softgrad.losses._problem import CrossEntropyOptions, cross_entropy_problem
-from softgrad.losses._reduction import round_to
+from softgrad.losses._problem import CrossEntropyOptions, Problem, cross_entropy_problem
+
+Tangents = tuple[ArrayLike | None, ArrayLike | None, ArrayLike | None]
 
 # The block of logits stays in the outer cache while the kernel and the second product read it.
 _BLOCK_BYTES = 8 << 20
@@ -36,8 +46,8 @@ class LinearCrossEntropy(Differentiable):
 
     ``linear_cross_entropy(hidden, weight, labels, /, bias=None, *, class_weight=None, sample_weight=None,
     ignore_index=None, label_smoothing=0.0, temperature=1.0, softcap=None, z_loss=0.0, where=None, reduction="mean",
-    normalizer="weights")``, and its derivatives ``linear_cross_entropy.value_and_grad`` and
-    ``linear_cross_entropy.grad``.
+    normalizer="weights")``, and its derivatives ``linear_cross_entropy.value_and_grad``, ``grad``,
+    ``jvp`` and ``hvp``.
 
     Parameters
     ----------
@@ -178,18 +188,9 @@ class LinearCrossEntropy(Differentiable):
         anything = by_hidden is not None or by_weight is not None or by_bias is not None
 
         losses = np.zeros(rows)
-        # BLAS has no products of two-byte numbers; those are worked on in float32.
         work = loss_dtype(h)
         w_work = w.astype(work, copy=False)
-        block = max(_LEAST_ROWS, _BLOCK_BYTES // max(1, classes * work.itemsize))
-        buffer = np.empty((min(block, rows), classes), work)
-        for start in range(0, rows, block):
-            part = problem.targets.counting(slice(start, min(start + block, rows)))
-            hidden_part = h[part].astype(work, copy=False)
-            logits = buffer[: len(hidden_part)]
-            np.matmul(hidden_part, w_work.T, out=logits)
-            if b is not None:
-                logits += b
+        for part, hidden_part, logits in _blocks(problem, h, w_work, b):
             losses[part] = problem.rows(part).row_losses(logits, logits if anything else None)
             if by_hidden is not None:
                 by_hidden[part] = round_to(logits @ w_work, h.dtype)
@@ -227,6 +228,116 @@ class LinearCrossEntropy(Differentiable):
         """
         return self.value_and_grad(hidden, weight, labels, bias, **options)[1]
 
+    def jvp(
+        self,
+        hidden: ArrayLike,
+        weight: ArrayLike,
+        labels: ArrayLike,
+        bias: ArrayLike | None,
+        tangents: Tangents,
+        /,
+        **options: Unpack[CrossEntropyOptions],
+    ) -> Any:
+        """The derivative of the loss along tangents of hidden, weight and bias.
+
+        Parameters
+        ----------
+        hidden, weight, labels, bias and the options
+            As in the call; a `bias` of None is given as such.
+        tangents : LinearGradients or tuple of three
+            Of the shapes of hidden, weight and bias; None stands for zeros.
+
+        Returns
+        -------
+        NumPy scalar, or ndarray of shape (N,) for reduction "none"
+            In the dtype of the loss.
+
+        Examples
+        --------
+        >>> import numpy as np, softgrad as sg
+        >>> tangents = (None, np.array([[1.0], [0.0]]), None)
+        >>> float(sg.linear_cross_entropy.jvp(np.ones((1, 1)), np.zeros((2, 1)), [0], None, tangents))
+        -0.5
+        """
+        h, w, b = _checked_operands(hidden, weight, bias)
+        problem = cross_entropy_problem((h.shape[0], w.shape[0]), (1,), labels, None, **options)
+        work = loss_dtype(h)
+        w_work = w.astype(work, copy=False)
+        along = _checked_tangents(tangents, h, w, b)
+        changes = np.zeros(h.shape[0])
+        for part, hidden_part, logits in _blocks(problem, h, w_work, b):
+            moved = along.logits(part, hidden_part, w_work)
+            changes[part] = problem.rows(part).row_losses(logits, None, moved)
+        return problem.plan.result(changes, changes.shape, work)
+
+    def hvp(
+        self,
+        hidden: ArrayLike,
+        weight: ArrayLike,
+        labels: ArrayLike,
+        bias: ArrayLike | None,
+        vectors: Tangents,
+        /,
+        *,
+        gauss_newton: bool = False,
+        upstream: ArrayLike | None = None,
+        **options: Unpack[CrossEntropyOptions],
+    ) -> LinearGradients:
+        """The Hessian by hidden, weight and bias together, times vectors of their shapes.
+
+        Parameters
+        ----------
+        hidden, weight, labels, bias and the options
+            As in the call; a `bias` of None is given as such.
+        vectors : LinearGradients or tuple of three
+            Of the shapes of hidden, weight and bias; None stands for zeros.
+        gauss_newton : bool, default False
+            Leave out what the curvature of hidden @ weight.T adds: J^T H J, which is positive semi-definite.
+        upstream : array_like, shape of the loss, optional
+            As in `value_and_grad`.
+
+        Returns
+        -------
+        LinearGradients
+            The derivatives of the gradients along the vectors; bias is None if there is none.
+
+        Notes
+        -----
+        With dZ the change of the logits and dG = H dZ that of their gradient G: hidden dG @ weight + G @ d weight,
+        weight dG.T @ hidden + G.T @ d hidden, bias the column sums of dG. `gauss_newton` leaves out the second terms.
+
+        Examples
+        --------
+        >>> import numpy as np, softgrad as sg
+        >>> vectors = (None, np.array([[1.0], [0.0]]), None)
+        >>> sg.linear_cross_entropy.hvp(np.ones((1, 1)), np.zeros((2, 1)), [0], None, vectors).weight
+        array([[ 0.25],
+               [-0.25]])
+        """
+        h, w, b = _checked_operands(hidden, weight, bias)
+        problem = cross_entropy_problem((h.shape[0], w.shape[0]), (1,), labels, upstream, **options)
+        w_work = w.astype(loss_dtype(h), copy=False)
+        along = _checked_tangents(vectors, h, w, b)
+        by_hidden, by_weight = np.zeros(h.shape, h.dtype), np.zeros(w.shape)
+        by_bias = None if b is None else np.zeros(b.shape)
+        for part, hidden_part, logits in _blocks(problem, h, w_work, b):
+            rows = problem.rows(part)
+            change = rows.hvp(logits, along.logits(part, hidden_part, w_work))
+            of_hidden = change @ w_work
+            by_weight += change.T @ hidden_part
+            if by_bias is not None:
+                by_bias += change.sum(axis=0, dtype=np.float64)
+            if not gauss_newton and (along.weight is not None or along.hidden is not None):
+                rows.row_losses(logits, logits)
+                if along.weight is not None:
+                    of_hidden += logits @ along.weight
+                if along.hidden is not None:
+                    by_weight += logits.T @ along.hidden[part]
+            by_hidden[part] = round_to(of_hidden, h.dtype)
+        return LinearGradients(
+            by_hidden, round_to(by_weight, h.dtype), None if by_bias is None else round_to(by_bias, h.dtype)
+        )
+
     def sample_arguments(
         self, rng: np.random.Generator, dtype: np.dtype[Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -234,6 +345,59 @@ class LinearCrossEntropy(Differentiable):
         weight = rng.normal(size=(5, 4)).astype(dtype)
         bias = rng.normal(size=5).astype(dtype)
         return (hidden, weight, rng.integers(0, 5, size=6), bias), {"label_smoothing": 0.1}
+
+
+class _Along(NamedTuple):
+    """Tangents of hidden, weight and bias in the dtype that is worked in; None for zeros."""
+
+    hidden: Floating | None
+    weight: Floating | None
+    bias: Floating | None
+
+    def logits(self, part: slice | Int64, hidden_part: Floating, w_work: Floating) -> Floating:
+        """The change of the logits of some of the rows."""
+        change = np.zeros((len(hidden_part), len(w_work)), w_work.dtype)
+        if self.hidden is not None:
+            change += self.hidden[part] @ w_work.T
+        if self.weight is not None:
+            change += hidden_part @ self.weight.T
+        if self.bias is not None:
+            change += self.bias
+        return change
+
+
+def _blocks(
+    problem: Problem, h: Floating, w_work: Floating, b: Floating | None
+) -> Iterator[tuple[slice | Int64, Floating, Floating]]:
+    """The rows that count, block by block: which, those of hidden, and their logits, in one buffer for all blocks."""
+    rows, classes = len(h), len(w_work)
+    # BLAS has no products of two-byte numbers; those are worked on in float32.
+    work = w_work.dtype
+    block = max(_LEAST_ROWS, _BLOCK_BYTES // max(1, classes * work.itemsize))
+    buffer = np.empty((min(block, rows), classes), work)
+    for start in range(0, rows, block):
+        part = problem.targets.counting(slice(start, min(start + block, rows)))
+        hidden_part = h[part].astype(work, copy=False)
+        logits = buffer[: len(hidden_part)]
+        np.matmul(hidden_part, w_work.T, out=logits)
+        if b is not None:
+            logits += b
+        yield part, hidden_part, logits
+
+
+def _checked_tangents(tangents: Tangents, h: Floating, w: Floating, b: Floating | None) -> _Along:
+    if not isinstance(tangents, tuple) or len(tangents) != 3:
+        raise TypeError("the tangents must be a tuple of three: of hidden, weight and bias, None for zeros")
+    checked: list[Floating | None] = []
+    for name, tangent, argument in zip(LinearGradients._fields, tangents, (h, w, b), strict=True):
+        if tangent is None:
+            checked.append(None)
+        elif argument is None:
+            raise ValueError(f"there is a tangent of {name}, and no {name}")
+        else:
+            moved = same_shape(tangent, f"the tangent of {name}", argument, name)
+            checked.append(moved.astype(loss_dtype(h), copy=False))
+    return _Along(*checked)
 
 
 def _checked_operands(

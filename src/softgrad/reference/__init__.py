@@ -41,6 +41,8 @@ from softgrad.reference.linear_cross_entropy import (
     LinearGradients,
     linear_cross_entropy,
     linear_cross_entropy_grad,
+    linear_cross_entropy_hvp,
+    linear_cross_entropy_jvp,
 )
 from softgrad.reference.log_sigmoid import (
     log_sigmoid,
@@ -111,6 +113,8 @@ __all__ = [
     "kl_divergence_jvp",
     "linear_cross_entropy",
     "linear_cross_entropy_grad",
+    "linear_cross_entropy_hvp",
+    "linear_cross_entropy_jvp",
     "log_sigmoid",
     "log_sigmoid_hvp",
     "log_sigmoid_jvp",

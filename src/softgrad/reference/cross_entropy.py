@@ -381,5 +381,7 @@ def _gradient_by_transformed(q: FloatArray, row: Statistics, z_loss: float) -> F
     # nearly 1. With less than half of the mass at k nothing cancels in the plain form.
     others = np.sum(np.where(row.first_maximum, 0.0, q), axis=-1, keepdims=True)
     at_maximum = others - total * (row.rest / (1.0 + row.rest))
-    gradient = np.where(row.first_maximum & (q > 0.5 * total), at_maximum, total * p - q)
-    return gradient if z_loss == 0.0 else gradient + 2.0 * z_loss * logsumexp_rows(row) * p
+    gradient: FloatArray = np.where(row.first_maximum & (q > 0.5 * total), at_maximum, total * p - q)
+    if z_loss != 0.0:
+        gradient += 2.0 * z_loss * logsumexp_rows(row) * p
+    return gradient

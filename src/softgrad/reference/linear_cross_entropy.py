@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from softgrad.reference._rows import FloatArray
-from softgrad.reference.cross_entropy import cross_entropy, cross_entropy_grad
+from softgrad.reference.cross_entropy import (
+    cross_entropy,
+    cross_entropy_grad,
+    cross_entropy_hvp,
+    cross_entropy_jvp,
+)
+
+Tangents = tuple[ArrayLike | None, ArrayLike | None, ArrayLike | None]
 
 
 class LinearGradients(NamedTuple):
@@ -92,3 +99,87 @@ def linear_cross_entropy_grad(
         weight=gradient.T @ np.asarray(hidden, dtype=np.float64),
         bias=None if bias is None else np.sum(gradient, axis=0),
     )
+
+
+def _change(hidden: ArrayLike, weight: ArrayLike, tangents: Tangents) -> FloatArray:
+    """The change of the logits along tangents of hidden, weight and bias."""
+    h, w = np.asarray(hidden, dtype=np.float64), np.asarray(weight, dtype=np.float64)
+    dh, dw, db = (0.0 if each is None else np.asarray(each, dtype=np.float64) for each in tangents)
+    change: FloatArray = np.broadcast_to(dh, h.shape) @ w.T + h @ np.broadcast_to(dw, w.shape).T + db
+    return change
+
+
+def linear_cross_entropy_jvp(
+    hidden: ArrayLike,
+    weight: ArrayLike,
+    labels: ArrayLike,
+    bias: ArrayLike | None,
+    tangents: Tangents,
+    /,
+    **options: Any,
+) -> FloatArray:
+    """Derivative of `linear_cross_entropy` along tangents of hidden, weight and bias, through the logits.
+
+    Parameters
+    ----------
+    hidden, weight, labels, bias and the options
+        As in `linear_cross_entropy`.
+    tangents : tuple of three
+        Of the shapes of hidden, weight and bias; None stands for zeros.
+
+    Returns
+    -------
+    float64 scalar, or an ndarray of shape (N,) for reduction "none"
+
+    Examples
+    --------
+    >>> float(linear_cross_entropy_jvp([[1.0]], [[0.0], [0.0]], [0], None, (None, [[1.0], [0.0]], None)))
+    -0.5
+    """
+    return cross_entropy_jvp(_logits(hidden, weight, bias), labels, _change(hidden, weight, tangents), **options)
+
+
+def linear_cross_entropy_hvp(
+    hidden: ArrayLike,
+    weight: ArrayLike,
+    labels: ArrayLike,
+    bias: ArrayLike | None,
+    vectors: Tangents,
+    /,
+    *,
+    gauss_newton: bool = False,
+    upstream: ArrayLike | None = None,
+    **options: Any,
+) -> LinearGradients:
+    """Derivatives of `linear_cross_entropy_grad` along vectors: those of G @ weight, G.T @ hidden and the sums of G.
+
+    Parameters
+    ----------
+    hidden, weight, labels, bias, upstream and the options
+        As in `linear_cross_entropy_grad`.
+    vectors : tuple of three
+        Of the shapes of hidden, weight and bias; None stands for zeros.
+    gauss_newton : bool
+        Hold G constant where it stands beside a change of hidden or weight.
+
+    Returns
+    -------
+    LinearGradients
+
+    Examples
+    --------
+    >>> linear_cross_entropy_hvp([[1.0]], [[0.0], [0.0]], [0], None, (None, [[1.0], [0.0]], None)).weight
+    array([[ 0.25],
+           [-0.25]])
+    """
+    h, w = np.asarray(hidden, dtype=np.float64), np.asarray(weight, dtype=np.float64)
+    z = _logits(hidden, weight, bias)
+    change = cross_entropy_hvp(z, labels, _change(hidden, weight, vectors), upstream=upstream, **options)
+    by_hidden, by_weight = change @ w, change.T @ h
+    if not gauss_newton:
+        gradient = cross_entropy_grad(z, labels, upstream=upstream, **options)
+        if vectors[1] is not None:
+            by_hidden = by_hidden + gradient @ np.asarray(vectors[1], dtype=np.float64)
+        if vectors[0] is not None:
+            by_weight = by_weight + gradient.T @ np.asarray(vectors[0], dtype=np.float64)
+    return LinearGradients(by_hidden, by_weight, None if bias is None else np.sum(change, axis=0))
