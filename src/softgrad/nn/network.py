@@ -79,17 +79,38 @@ class Network:
 
     @property
     def parameters(self) -> dict[str, Array]:
-        """The parameters of all layers, under names such as "0.weight"; the arrays themselves."""
+        """The parameters of all layers, under names such as "0.weight"; the arrays themselves.
+
+        Examples
+        --------
+        >>> from softgrad import nn
+        >>> list(nn.Network([nn.ReLU(), nn.Linear(2, 3, seed=0)], nn.Quadratic()).parameters)
+        ['1.weight', '1.bias']
+        """
         return self._named("parameters")
 
     @property
     def gradients(self) -> dict[str, Array]:
-        """The gradients by the parameters, under the same names; the arrays themselves."""
+        """The gradients by the parameters, under the same names; the arrays themselves, zeros until `backward`.
+
+        Examples
+        --------
+        >>> from softgrad import nn
+        >>> nn.Network([nn.Linear(2, 1, seed=0)], nn.Quadratic()).gradients
+        {'0.weight': array([[0., 0.]]), '0.bias': array([0.])}
+        """
         return self._named("gradients")
 
     @property
     def state(self) -> dict[str, Array]:
-        """The parameters and, under names such as "1.running_mean", the statistics; the arrays themselves."""
+        """The parameters and, under names such as "1.running_mean", the statistics; the arrays themselves.
+
+        Examples
+        --------
+        >>> from softgrad import nn
+        >>> list(nn.Network([nn.BatchNorm(2)], nn.Quadratic()).state)
+        ['0.weight', '0.bias', '0.running_mean', '0.running_var']
+        """
         return self._named("parameters") | self._named("statistics")
 
     def _named(self, kind: str) -> dict[str, Array]:
@@ -100,7 +121,19 @@ class Network:
         }
 
     def train(self) -> None:
-        """Put every layer into training mode, in which a network begins."""
+        """Put every layer into training mode, in which a network begins; `eval` takes them out of it.
+
+        Examples
+        --------
+        >>> from softgrad import nn
+        >>> network = nn.Network([nn.Dropout(0.5, seed=0)], nn.Quadratic())
+        >>> network.eval()
+        >>> network.forward([[1.0, 2.0, 3.0]])
+        array([[1., 2., 3.]])
+        >>> network.train()
+        >>> network.forward([[1.0, 2.0, 3.0]])
+        array([[2., 0., 0.]])
+        """
         self._set_training([True] * len(self.layers))
 
     def eval(self) -> None:
@@ -135,7 +168,19 @@ class Network:
         Raises
         ------
         TypeError, ValueError
-            Inputs do not fit a layer: "layer 2 (Linear(64, 32)) got inputs of shape (10, 63); it takes (n, 64)".
+            Inputs do not fit a layer; the message names it and the shapes.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from softgrad import nn
+        >>> network = nn.Network([nn.ReLU(), nn.Linear(64, 32, seed=0)], nn.Quadratic())
+        >>> network.forward(np.zeros((10, 64))).shape
+        (10, 32)
+        >>> network.forward(np.zeros((10, 63)))
+        Traceback (most recent call last):
+            ...
+        ValueError: layer 1 (Linear(64, 32)) got inputs of shape (10, 63); it takes (n, 64)
         """
         self.loss_layer.forget()
         outputs = np.asarray(X)
@@ -282,7 +327,7 @@ class Network:
             Rows per step; the last batch of an epoch may have fewer. Left out, all rows make one batch, in their order.
         seed : int or numpy.random.Generator, optional
             Gives the order of the rows, another every epoch; needed if there is a `batch_size`. The same seeds here and
-            in the layers give the same bits.
+            in the layers give the same bits, as long as BLAS multiplies alike.
         validation : (X, y), optional
             Rows to evaluate on after each epoch.
         progress : bool, default False
@@ -399,6 +444,10 @@ class Network:
         ValueError
             The file is none of a network, damaged, or of other layers, shapes or dtypes; the message names the first.
             The network is unchanged then.
+
+        Examples
+        --------
+        As in `save`.
         """
         descriptions, arrays = read_state(Path(path))
         state = self.state
