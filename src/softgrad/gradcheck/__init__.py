@@ -1,5 +1,12 @@
-"""Checks gradients against differences of their functions, and says when the differences cannot tell."""
+"""Checks gradients against differences of their functions, and says when the differences cannot tell.
 
-from softgrad.gradcheck._check import GradientReport, check_gradient
+The differences are central and Richardson-extrapolated over a ladder of halved steps (Ridders' tableau), so
+each comes with an estimate of its own error. A disagreement is measured against the size of the component
+and against that estimate, never against a bare absolute number: a gradient of zeros cannot pass because its
+components are small, and a correct one cannot fail because the differences are coarse.
+"""
 
-__all__ = ["GradientReport", "check_gradient"]
+from softgrad.gradcheck._check import assert_gradient, check_gradient
+from softgrad.gradcheck._report import Comparison, GradientReport
+
+__all__ = ["Comparison", "GradientReport", "assert_gradient", "check_gradient"]
