@@ -57,8 +57,10 @@ def test_every_loss_is_tried():
 
 
 @losses
-def test_gradient(name):
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_gradient(dtype, name):
     loss, outputs, targets = problem(name)
+    outputs = outputs.astype(dtype)
     report = sg.check_gradient(
         lambda outputs, targets: loss.forward(outputs, targets),
         outputs,
