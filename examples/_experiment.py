@@ -68,13 +68,18 @@ def print_tables(tables: Sequence[Table], stream: TextIO) -> None:
         console.print(Text(table.title, style="bold"), shown, "", sep="\n")
 
 
-def png(result: Result) -> bytes:
+def picture(result: Result) -> Figure:
     """The picture of a result."""
-    figure = Figure(figsize=(12.0, 5.5), layout="constrained")
+    figure = Figure(figsize=(12.0, 5.5), layout="constrained", dpi=120)
     FigureCanvasAgg(figure)
     result.draw(figure)
+    return figure
+
+
+def png(result: Result) -> bytes:
+    """The picture of a result, as a file holds it."""
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=120)
+    picture(result).savefig(file, format="png")
     return file.getvalue()
 
 
@@ -84,6 +89,6 @@ def main(script: str, description: str | None, run: Callable[[], Result]) -> Non
     parser.parse_args()
     result = run()
     print_tables(result.tables(), sys.stdout)
-    picture = Path(Path(script).stem.replace("_", "-") + ".png")
-    picture.write_bytes(png(result))
-    print(f"picture written to {picture}")
+    path = Path(Path(script).stem.replace("_", "-") + ".png")
+    path.write_bytes(png(result))
+    print(f"picture written to {path}")

@@ -84,7 +84,7 @@ class Hardmax:
         right.loglog(TEMPERATURES, self.distinct.excess, label="T logsumexp(z / T) - max z")
         right.set_ylim(1e-6, 1e3)
         right.set_ylabel("soft maximum above max z")
-        right.set_title("The soft maximum comes down to the hard one")
+        right.set_title("The soft maximum falls to the hard one")
         right.legend(loc="upper left")
         for axes in figure.axes:
             axes.set_xlabel("temperature T")
