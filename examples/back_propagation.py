@@ -1,4 +1,4 @@
-"""Back-propagation with softmax and cross-entropy on top of a multi-layer network, on handwritten digits.
+"""Back-propagation with softmax and cross-entropy on top of a multi-layer network, on digits.
 
 Only the top changes. It hands down (a - y) / n, the gradient of softmax and cross-entropy by the logits, where a
 sigmoid output with the quadratic cost hands down (a - y) a (1 - a) / n; the layers below do what they always do. Both
