@@ -25,15 +25,15 @@ top = pytest.mark.parametrize("name", TARGETS)
 def deep(name: str) -> nn.Network:
     """Every kind of layer, the same at every call."""
     layers = [
-        nn.Linear(4, 6, seed=1),
-        nn.BatchNorm(6),
+        nn.Linear(3, 4, seed=1),
+        nn.BatchNorm(4),
         nn.Tanh(),
         nn.Dropout(0.3, seed=2),
-        nn.Linear(6, 5, seed=3),
+        nn.Linear(4, 3, seed=3),
         nn.ReLU(),
-        nn.Linear(5, 5, seed=4, bias=False),
+        nn.Linear(3, 3, seed=4, bias=False),
         nn.Sigmoid(),
-        nn.Linear(5, 3, seed=5),
+        nn.Linear(3, 3, seed=5),
     ]
     if name.startswith("Softmax,"):
         layers.append(nn.Softmax())
@@ -41,7 +41,7 @@ def deep(name: str) -> nn.Network:
 
 
 def inputs() -> np.ndarray:
-    return fresh_rng().normal(size=(ROWS, 4))
+    return fresh_rng().normal(size=(ROWS, 3))
 
 
 @top
@@ -135,7 +135,7 @@ def test_predict_is_out_of_training_and_leaves_no_trace():
     same.eval()
     np.testing.assert_array_equal(outputs, same.forward(x))
     with pytest.raises(ValueError, match="layer 0"):
-        network.predict(x[:, :3])
+        network.predict(x[:, :2])
     assert [layer.training for layer in network.layers] == [index != 1 for index in range(9)]
 
 
@@ -176,7 +176,7 @@ def test_backward_goes_back_through_the_last_loss_or_not_at_all(between):
 def test_float32_stays_float32():
     network = nn.Network(
         [
-            nn.Linear(4, 5, seed=0, dtype=np.float32),
+            nn.Linear(3, 5, seed=0, dtype=np.float32),
             nn.BatchNorm(5, dtype=np.float32),
             nn.Tanh(),
             nn.Dropout(0.5, seed=0),
