@@ -173,6 +173,14 @@ def test_backward_goes_back_through_the_last_loss_or_not_at_all(between):
         network.backward()
 
 
+def test_predict_keeps_nothing():
+    network, x = deep("SoftmaxLoss"), inputs()
+    network.loss(x, LABELS)
+    outputs = network.predict(x)
+    with pytest.raises(RuntimeError, match=re.escape("layer 8 (Linear(3, 3)) has no forward to go back through")):
+        network.layers[8].backward(outputs)
+
+
 def test_float32_stays_float32():
     network = nn.Network(
         [

@@ -169,11 +169,16 @@ def swap_names(header, _):
     header[mean], header[var] = header[var], header[mean]
 
 
+def call_it_bfloat16(header, _):
+    header["0.weight"] |= {"dtype": "BF16", "shape": [3, 8]}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (flip_a_bit, "is damaged: its checksum does not match"),
         (swap_names, "is damaged: its checksum does not match"),
+        (call_it_bfloat16, "is no file of a network: 0.weight is BF16, not F32 or F64"),
         (change_description(lambda d: d | {"sha256": "0" * 64}), "is damaged: its checksum does not match"),
         (change_description(lambda d: d | {"layers": d["layers"][:2]}), "is damaged: its checksum does not match"),
         (change_description(lambda d: d | {"format": 2}), "it has format 2; this softgrad reads format 1"),
@@ -232,6 +237,16 @@ def test_a_save_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         network(seed=9).save(path)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["network"]
+
+
+def test_whoever_reads_the_old_file_keeps_it(tmp_path):
+    path = tmp_path / "network"
+    network().save(path)
+    before = path.read_bytes()
+    with path.open("rb") as file:
+        network(seed=9).save(path)
+        assert file.read() == before
+    assert path.read_bytes() != before
 
 
 def test_a_link_stays_a_link(tmp_path):

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def read_state(path: Path) -> tuple[list[str], dict[str, Array]]:
     try:
         with safetensors.safe_open(path, framework="np") as file:
             layers, checksum = _description(file.metadata())
-            tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
+            tensors = {name: _tensor(file, name) for name in sorted(file.keys())}
     except (safetensors.SafetensorError, _MalformedError) as error:
         raise ValueError(f"{path} is no file of a network: {error}") from None
     if checksum != _checksum(layers, tensors):
@@ -74,6 +75,15 @@ def _description(metadata: Mapping[str, str] | None) -> tuple[list[str], str]:
         raise _MalformedError(f"its metadata has no {error}") from None
     except (ValueError, TypeError, RecursionError) as error:
         raise _MalformedError(f"its metadata cannot be read: {error}") from None
+
+
+def _tensor(file: Any, name: str) -> Array:
+    """Looked at first: of a dtype that NumPy lacks, safetensors makes an error of its own."""
+    kind = file.get_slice(name).get_dtype()
+    if kind not in ("F32", "F64"):
+        raise _MalformedError(f"{name} is {kind}, not F32 or F64")
+    tensor: Array = file.get_tensor(name)
+    return tensor
 
 
 def _checksum(layers: list[str], tensors: Mapping[str, Array]) -> str:
