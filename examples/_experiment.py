@@ -8,15 +8,19 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import Any, Protocol, TextIO
 
+import numpy as np
 import rich.table
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from rich import box
 from rich.console import Console
 from rich.text import Text
 
+Array = NDArray[np.floating[Any]]
+Labels = NDArray[np.integer[Any]]
 Cell = str | int | float
 
 # Cells that rich folds cannot be read; lines that the terminal folds can.

@@ -13,13 +13,12 @@ from itertools import pairwise
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 import softgrad as sg
 from softgrad import nn
-from softgrad.examples._experiment import Table, main
+from softgrad.examples._experiment import Array, Labels, Table, main
 
 WIDTHS, CLASSES = (64, 64, 32), 10
 RATE, MOMENTUM, BATCH, EPOCHS, SEED = 0.1, 0.9, 32, 40, 0
@@ -33,22 +32,21 @@ CHECKED_ROWS = 8
 class BackPropagation:
     """Test accuracies by epoch and top, the test digits that softmax takes for others, and the check of its gradients.
 
-    `mistaken` are images (m, 64), `taken_for` and `true` their classes (m,). `checks` has, for each parameter, its
-    shape, the worst relative error of its gradient against differences, and the verdict.
+    `mistaken` are images (m, 64), `taken_for` and `true` their classes (m,). `checks` has a report for each parameter.
     """
 
-    accuracies: dict[str, NDArray[np.float64]]
-    mistaken: NDArray[np.float64]
-    taken_for: NDArray[np.int_]
-    true: NDArray[np.int_]
-    checks: dict[str, tuple[tuple[int, ...], float, str]]
+    accuracies: dict[str, Array]
+    mistaken: Array
+    taken_for: Labels
+    true: Labels
+    checks: dict[str, sg.GradientReport]
 
     def tables(self) -> list[Table]:
         return [
             Table(
                 f"gradients of the network with {SOFTMAX}, against differences of its loss",
-                {"parameter": "", "shape": "", "worst relative error": ".1e", "verdict": ""},
-                [(name, str(shape), error, verdict) for name, (shape, error, verdict) in self.checks.items()],
+                {"parameter": "", "worst relative error": ".1e", "verdict": ""},
+                [(name, float(report.worst_error), report.verdict) for name, report in self.checks.items()],
             ),
             Table(
                 "test accuracy on digits",
@@ -66,7 +64,7 @@ class BackPropagation:
         axes.set_ylabel("test accuracy")
         axes.set_ylim(0.0, 1.0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_title("With softmax and cross-entropy on top they learn sooner")
+        axes.set_title("Softmax and cross-entropy on top learn sooner")
         axes.legend(loc="lower right")
         axes.grid(alpha=0.3)
 
@@ -89,27 +87,23 @@ def layers() -> list[nn.Layer]:
     return [*hidden, nn.Linear(WIDTHS[-1], CLASSES, seed=len(WIDTHS))]
 
 
-def check(
-    network: nn.Network, X: NDArray[np.float64], y: NDArray[np.int_]
-) -> dict[str, tuple[tuple[int, ...], float, str]]:
-    """Compare the gradient by each parameter with differences of the loss."""
-    found = {}
-    for name, parameter in network.parameters.items():
+def check(network: nn.Network, name: str, X: Array, y: Labels) -> sg.GradientReport:
+    """Compare the gradient by a parameter with differences of the loss."""
+    parameter = network.parameters[name]
 
-        def loss(value: NDArray[np.float64], parameter: NDArray[np.float64] = parameter) -> float:
-            parameter[...] = value
-            return network.loss(X, y)
+    def loss(value: Array) -> float:
+        parameter[...] = value
+        return network.loss(X, y)
 
-        def gradient(value: NDArray[np.float64], name: str = name) -> NDArray[np.float64]:
-            loss(value, network.parameters[name])
-            network.backward()
-            return network.gradients[name].copy()
+    def gradient(value: Array) -> Array:
+        loss(value)
+        network.backward()
+        return network.gradients[name].copy()
 
-        start = parameter.copy()
-        report = sg.check_gradient(loss, start, grad=gradient)
-        parameter[...] = start
-        found[name] = (parameter.shape, float(report.worst_error), report.verdict)
-    return found
+    start = parameter.copy()
+    report = sg.check_gradient(loss, start, grad=gradient)
+    parameter[...] = start
+    return report
 
 
 def run() -> BackPropagation:
@@ -120,8 +114,9 @@ def run() -> BackPropagation:
         SOFTMAX: (nn.Network(layers(), nn.SoftmaxLoss()), y),
         SIGMOID: (nn.Network([*layers(), nn.Sigmoid()], nn.Quadratic()), np.eye(CLASSES)[y]),
     }
-    checks = check(networks[SOFTMAX][0], X[:CHECKED_ROWS], y[:CHECKED_ROWS])
-    predicted: dict[str, list[NDArray[np.int_]]] = {}
+    checked = networks[SOFTMAX][0]
+    checks = {name: check(checked, name, X[:CHECKED_ROWS], y[:CHECKED_ROWS]) for name in checked.parameters}
+    predicted: dict[str, list[Labels]] = {}
     for top, (network, targets) in networks.items():
         optimizer = nn.SGD(lr=RATE, momentum=MOMENTUM)
         predicted[top] = []

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 import softgrad as sg
-from softgrad.examples._experiment import Table, main
+from softgrad.examples._experiment import Array, Table, main
 
 LOGITS = np.array([2.0, 3.0, 4.0])
 TARGETS = {
@@ -28,10 +27,10 @@ STEP = 1e-5
 class CrossEntropy:
     """Probabilities; per target the loss, its gradient, and differences of a loss in plain NumPy."""
 
-    probabilities: NDArray[np.float64]
+    probabilities: Array
     losses: dict[str, float]
-    gradients: dict[str, NDArray[np.float64]]
-    differences: dict[str, NDArray[np.float64]]
+    gradients: dict[str, Array]
+    differences: dict[str, Array]
 
     def tables(self) -> list[Table]:
         columns = {
@@ -84,13 +83,13 @@ class CrossEntropy:
         figure.axes[0].legend(loc="upper left")
 
 
-def plain_loss(logits: NDArray[np.float64], target: NDArray[np.float64]) -> float:
+def plain_loss(logits: Array, target: Array) -> float:
     """-sum_j y_j log a_j, as the definition says it."""
     exponentials = np.exp(logits)
     return float(-np.sum(target * np.log(exponentials / exponentials.sum())))
 
 
-def differences(target: NDArray[np.float64]) -> NDArray[np.float64]:
+def differences(target: Array) -> Array:
     """Central differences of the plain loss."""
     moves = STEP * np.eye(len(LOGITS))
     return np.array([plain_loss(LOGITS + m, target) - plain_loss(LOGITS - m, target) for m in moves]) / (2.0 * STEP)

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 import softgrad as sg
-from softgrad.examples._experiment import Table, main
+from softgrad.examples._experiment import Array, Table, main
 
 LOGITS = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
 TIED = np.array([1.0, 3.0, 3.0])
@@ -26,10 +25,10 @@ SHOWN_TEMPERATURES = (0.01, 0.1, 1.0, 10.0, 100.0)
 class SoftRow:
     """A row of logits, its hardmax, and at each temperature its softmax and T logsumexp(z / T) - max z."""
 
-    logits: NDArray[np.float64]
-    hard: NDArray[np.float64]
-    soft: NDArray[np.float64]
-    excess: NDArray[np.float64]
+    logits: Array
+    hard: Array
+    soft: Array
+    excess: Array
 
     def table(self) -> Table:
         shown = [int(np.argmin(np.abs(np.log(TEMPERATURES / t)))) for t in SHOWN_TEMPERATURES]
@@ -91,7 +90,7 @@ class Hardmax:
             axes.grid(alpha=0.3)
 
 
-def soften(logits: NDArray[np.float64]) -> SoftRow:
+def soften(logits: Array) -> SoftRow:
     """The row at every temperature."""
     # Taken off before, the maximum's rounding does not hide how little the soft one is above it.
     below = logits - logits.max()

@@ -1,4 +1,4 @@
-"""A softmax classifier of handwritten digits by gradient descent, and how far from the optimum it ends.
+"""A softmax classifier of digits by gradient descent, and how far from the optimum it ends.
 
 Mean cross-entropy of X W + b plus reg / 2 ||W||^2, from small random weights: steps of length 1 along the gradient over
 all rows. `softgrad.SoftmaxRegression` with C = 1 / (n reg) solves the same problem to its optimum.
@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 import softgrad as sg
-from softgrad.examples._experiment import Table, main
+from softgrad.examples._experiment import Array, Table, main
 
 STEP, REGULARISATION, STEPS, SEED = 1.0, 1e-3, 200, 0
 DARKEST, PIXELS = 16.0, (8, 8)
@@ -25,7 +24,7 @@ DARKEST, PIXELS = 16.0, (8, 8)
 class Classifier:
     """Weights (classes, pixels), and what they come to with their bias."""
 
-    weight: NDArray[np.float64]
+    weight: Array
     objective: float
     training_accuracy: float
     test_accuracy: float
@@ -35,7 +34,7 @@ class Classifier:
 class LinearClassifier:
     """The objective before each step and after the last; the classifier that descent ends with, and the optimal one."""
 
-    objectives: NDArray[np.float64]
+    objectives: Array
     descended: Classifier
     optimal: Classifier
 
@@ -81,10 +80,10 @@ def run() -> LinearClassifier:
     X, X_test, y, y_test = train_test_split(X / DARKEST, y, test_size=0.2, random_state=SEED, stratify=y)
     classes, pixels = y.max() + 1, X.shape[1]
 
-    def penalty(weight: NDArray[np.float64]) -> float:
+    def penalty(weight: Array) -> float:
         return 0.5 * REGULARISATION * float(np.sum(weight**2))
 
-    def classifier(weight: NDArray[np.float64], bias: NDArray[np.float64]) -> Classifier:
+    def classifier(weight: Array, bias: Array) -> Classifier:
         return Classifier(
             weight,
             float(sg.linear_cross_entropy(X, weight, y, bias)) + penalty(weight),

@@ -1,8 +1,8 @@
-"""A saturated neuron: the quadratic cost learns most slowly where it is most wrong, cross-entropy does not.
+"""A saturated neuron: with the quadratic cost it learns most slowly where it is most wrong.
 
 One sigmoid neuron, a = sigmoid(w x + b) with x = 1, is to output y = 0. The quadratic cost (a - y)^2 / 2 has the
 gradient (a - y) a (1 - a) by z = w x + b: the sigmoid's slope a (1 - a) is nearly 0 where the neuron is most wrong. The
-gradient of cross-entropy is a - y.
+gradient of cross-entropy is a - y, large where the neuron is wrong.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 import softgrad as sg
-from softgrad.examples._experiment import Table, main
+from softgrad.examples._experiment import Array, Table, main
 
 INPUT, TARGET = 1.0, 0.0
 STARTS = ((0.6, 0.9), (2.0, 2.0))
@@ -35,7 +34,7 @@ def cross_entropy(z: float) -> float:
 GRADIENTS: dict[str, Callable[[float], float]] = {"quadratic cost": quadratic, "cross-entropy": cross_entropy}
 
 
-def train(gradient: Callable[[float], float], weight: float, bias: float) -> NDArray[np.float64]:
+def train(gradient: Callable[[float], float], weight: float, bias: float) -> Array:
     """The output before the first epoch and after each."""
     outputs = []
     for _ in range(EPOCHS + 1):
@@ -51,7 +50,7 @@ def train(gradient: Callable[[float], float], weight: float, bias: float) -> NDA
 class Saturation:
     """Outputs by epoch, shape (EPOCHS + 1,), by cost and start."""
 
-    outputs: dict[str, list[NDArray[np.float64]]]
+    outputs: dict[str, list[Array]]
 
     def tables(self) -> list[Table]:
         return [
@@ -81,8 +80,8 @@ class Saturation:
         logits = np.linspace(-6.0, 6.0, 121)
         for cost, gradient in GRADIENTS.items():
             right.plot(sg.sigmoid(logits), [gradient(z) for z in logits], label=cost)
-        for number, curves in enumerate(zip(*self.outputs.values(), strict=True)):
-            right.axvline(curves[0][0], color=f"C{number}", linestyle=":")
+        for number, (weight, bias) in enumerate(STARTS):
+            right.axvline(float(sg.sigmoid(weight * INPUT + bias)), color=f"C{number}", linestyle=":")
         right.set_xlabel("output a (dotted: the two starts)")
         right.set_ylabel("gradient by z")
         right.set_title("The sigmoid's slope holds it back")

@@ -1,4 +1,4 @@
-"""The mean of squares after softmax: its gradient, and why a difference over a step of 1e-10 loses digits.
+"""The mean of squares after softmax: its gradient, and why differences over 1e-10 lose digits.
 
 The loss is mean_j (a_j - y_j)^2 with a = softmax(z), so the gradient by z is a * (g - <a, g>) with g = 2 (a - y) / K.
 It is compared with differences of a loss in plain NumPy. A difference over a step h is wrong by a power of h, because
@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 import softgrad as sg
-from softgrad.examples._experiment import Table, main
+from softgrad.examples._experiment import Array, Table, main
 
 LOGITS = np.array([1.0, 2.0, 3.0, 0.0, 1.0])
 TARGET = np.array([0.0, 0.0, 0.0, 1.0, 0.0])
@@ -24,30 +25,30 @@ SMALL_STEP = 1e-10
 STEPS = 10.0 ** np.arange(-14.0, 0.0, 0.25)
 
 
-def plain_loss(logits: NDArray) -> complex | float:
+def plain_loss(logits: NDArray[np.inexact[Any]]) -> Any:
     """The loss as a textbook has it; of complex logits too."""
     exponentials = np.exp(logits - logits.real.max())
     return np.mean((exponentials / exponentials.sum() - TARGET) ** 2)
 
 
-def central(step: float) -> NDArray[np.float64]:
+def central(step: float) -> Array:
     """(f(z + h) - f(z - h)) / 2h, wrong by h^2 and eps / h."""
     moves = step * np.eye(len(LOGITS))
     return np.array([plain_loss(LOGITS + move) - plain_loss(LOGITS - move) for move in moves]) / (2.0 * step)
 
 
-def extrapolated(step: float) -> NDArray[np.float64]:
+def extrapolated(step: float) -> Array:
     """Richardson: the h^2 of two central differences cancels, h^4 is left."""
     return (4.0 * central(step / 2.0) - central(step)) / 3.0
 
 
-def complex_step(step: float) -> NDArray[np.float64]:
+def complex_step(step: float) -> Array:
     """im f(z + ih) / h, wrong by h^2 alone: there is no difference that cancels."""
     moves = 1j * step * np.eye(len(LOGITS))
     return np.array([plain_loss(LOGITS + move).imag for move in moves]) / step
 
 
-METHODS: dict[str, Callable[[float], NDArray[np.float64]]] = {
+METHODS: dict[str, Callable[[float], Array]] = {
     "central difference": central,
     "Richardson extrapolation": extrapolated,
     "complex step": complex_step,
@@ -58,11 +59,11 @@ METHODS: dict[str, Callable[[float], NDArray[np.float64]]] = {
 class SoftmaxL2:
     """Probabilities, loss, gradient, the differences over `SMALL_STEP`, and the errors of each method over `STEPS`."""
 
-    probabilities: NDArray[np.float64]
+    probabilities: Array
     loss: float
-    gradient: NDArray[np.float64]
-    differences: NDArray[np.float64]
-    errors: dict[str, NDArray[np.float64]]
+    gradient: Array
+    differences: Array
+    errors: dict[str, Array]
 
     def tables(self) -> list[Table]:
         classes = zip(LOGITS, self.probabilities, self.gradient, self.differences, strict=True)
@@ -121,7 +122,7 @@ class SoftmaxL2:
         right.grid(alpha=0.3)
 
 
-def relative_error(estimate: NDArray[np.float64], gradient: NDArray[np.float64]) -> float:
+def relative_error(estimate: Array, gradient: Array) -> float:
     """The worst error in units of the largest component."""
     return float(np.max(np.abs(estimate - gradient)) / np.max(np.abs(gradient)))
 

@@ -1,4 +1,4 @@
-"""CS231n's spiral: a linear softmax classifier gets about half of the points right, two layers nearly all.
+"""CS231n's spiral: a linear classifier gets half of the points right, two layers nearly all.
 
 Three classes, 100 points each, wound around each other in the plane. No straight lines part them; the 100 ReLU units of
 a hidden layer bend the borders. Both are trained by gradient descent over all points, steps of length 1, with the same
@@ -13,10 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from softgrad import nn
-from softgrad.examples._experiment import Table, main
+from softgrad.examples._experiment import Array, Labels, Table, main
 
 CLASSES, POINTS, HIDDEN = 3, 100, 100
 SEED, OTHER_SEEDS = 0, range(1, 21)
@@ -30,19 +29,19 @@ SIDE = np.linspace(-1.1, 1.1, 200)
 class Trained:
     """The losses by epoch, the accuracy at the end, and the class at each point of the square over `SIDE`."""
 
-    losses: NDArray[np.float64]
+    losses: Array
     accuracy: float
-    regions: NDArray[np.int_]
+    regions: Labels
 
 
 @dataclass(frozen=True)
 class Spiral:
     """The points, their classes, what the two networks learned, and the linear one's accuracy on other draws."""
 
-    points: NDArray[np.float64]
-    labels: NDArray[np.int_]
+    points: Array
+    labels: Labels
     networks: dict[str, Trained]
-    other_draws: NDArray[np.float64]
+    other_draws: Array
 
     def tables(self) -> list[Table]:
         return [
@@ -75,7 +74,9 @@ class Spiral:
         curves.set_xlabel("epoch")
         curves.set_ylabel("mean cross-entropy")
         curves.set_title(
-            f"The linear loss stays at {self.networks['linear'].losses[-1]:.2f},\nthe other goes on falling"
+            "One loss ends at {:.2f}, the other at {:.2f}".format(
+                *(found.losses[-1] for found in self.networks.values())
+            )
         )
         curves.set_ylim(bottom=0.0)
         curves.set_box_aspect(1.0)
@@ -83,7 +84,7 @@ class Spiral:
         curves.grid(alpha=0.3)
 
 
-def spiral(rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.int_]]:
+def spiral(rng: np.random.Generator) -> tuple[Array, Labels]:
     """The points (n, 2) and their classes (n,): one arm per class, from the centre out, with noise in the angle."""
     radii = np.linspace(0.0, 1.0, POINTS)
     points = []
@@ -93,18 +94,18 @@ def spiral(rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.in
     return np.concatenate(points), np.repeat(np.arange(CLASSES), POINTS)
 
 
-def linear(points: NDArray[np.float64], labels: NDArray[np.int_]) -> Trained:
+def linear(points: Array, labels: Labels) -> Trained:
     """A linear softmax classifier."""
     return train([nn.Linear(2, CLASSES, seed=SEED)], 200, points, labels)
 
 
-def two_layers(points: NDArray[np.float64], labels: NDArray[np.int_]) -> Trained:
+def two_layers(points: Array, labels: Labels) -> Trained:
     """The same on top of a hidden layer."""
     layers = [nn.Linear(2, HIDDEN, seed=SEED), nn.ReLU(), nn.Linear(HIDDEN, CLASSES, seed=SEED + 1)]
     return train(layers, 2000, points, labels)
 
 
-def train(layers: list[nn.Layer], epochs: int, points: NDArray[np.float64], labels: NDArray[np.int_]) -> Trained:
+def train(layers: list[nn.Layer], epochs: int, points: Array, labels: Labels) -> Trained:
     """Train a network of these layers on all points at once."""
     network = nn.Network(layers, nn.SoftmaxLoss())
     history = network.fit(points, labels, optimizer=nn.SGD(lr=RATE, weight_decay=REGULARISATION), epochs=epochs)

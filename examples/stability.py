@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from softgrad import nn
-from softgrad.examples._experiment import Table, main
+from softgrad.examples._experiment import Array, Table, main
 
 GAPS = np.arange(1, 201)
 DTYPES = ("float32", "float64")
@@ -36,7 +36,7 @@ class Curve:
     quantity: str
     layers: str
     dtype: str
-    digits: NDArray[np.float64]
+    digits: Array
     no_digit_from: int | None
     inf_from: int | None
     nan_from: int | None
@@ -105,7 +105,7 @@ class Stability:
         figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 
 
-def textbook(logits: NDArray, label: int) -> tuple[NDArray, NDArray]:
+def textbook(logits: Array, label: int) -> tuple[Array, Array]:
     """Loss and gradient as the textbook has the two layers."""
     exponentials = np.exp(logits - logits.max())
     probabilities = exponentials / exponentials.sum()
@@ -115,13 +115,13 @@ def textbook(logits: NDArray, label: int) -> tuple[NDArray, NDArray]:
     return -np.log(probabilities[0, label]), probabilities * (by_probabilities - inner)
 
 
-def two_layers(logits: NDArray, label: int) -> tuple[NDArray, NDArray]:
+def two_layers(logits: Array, label: int) -> tuple[Array, Array]:
     """Loss and gradient of the layers, one after the other."""
     softmax, loss = nn.Softmax(), nn.MultinomialLogistic()
     return loss.forward(softmax.forward(logits), [label]), softmax.backward(loss.backward())
 
 
-def one_layer(logits: NDArray, label: int) -> tuple[NDArray, NDArray]:
+def one_layer(logits: Array, label: int) -> tuple[Array, Array]:
     """Loss and gradient of both layers in one."""
     loss = nn.SoftmaxLoss()
     return loss.forward(logits, [label]), loss.backward()
@@ -140,7 +140,7 @@ def most_digits(dtype: str) -> float:
     return float(-np.log10(np.finfo(dtype).eps / 2))
 
 
-def correct_digits(values: NDArray, exact_values: list[mpmath.mpf], dtype: str) -> float:
+def correct_digits(values: Array, exact_values: list[mpmath.mpf], dtype: str) -> float:
     """Those of the worst component."""
     smallest = float(np.finfo(dtype).smallest_normal)
     digits = [most_digits(dtype)]
@@ -167,7 +167,7 @@ def run() -> Stability:
         for layers, compute in ((TEXTBOOK, textbook), (TWO_LAYERS, two_layers), (ONE_LAYER, one_layer)):
             for dtype in DTYPES:
                 # 1 / p overflows where p vanishes, and 0 times inf is NaN: that is what is looked for.
-                with np.errstate(all="ignore"):
+                with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
                     results = [compute(np.array([[gap, 0]], dtype), label) for gap in GAPS]
                 for quantity, values, true in zip(
                     QUANTITIES, zip(*results, strict=True), zip(*truths, strict=True), strict=True

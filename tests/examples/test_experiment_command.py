@@ -49,7 +49,7 @@ def test_the_list() -> None:
     assert {line.split()[0] for line in lines} == EXPERIMENTS
     assert len(lines) == len(EXPERIMENTS)
     for line in lines:
-        assert 40 < len(line) <= 120
+        assert 40 < len(line) <= 115
         assert line.endswith(".")
     listed = succeeds("experiment", "--json").json["experiments"]
     assert [f"{name:<17}  {text}" for name, text in listed.items()] == lines
