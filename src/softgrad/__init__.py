@@ -8,7 +8,7 @@ from softgrad._diagonal_plus_rank_one import DiagonalPlusRankOne
 from softgrad._differentiable import registry
 from softgrad._native import get_num_threads, set_num_threads
 from softgrad.functional import hardmax, log_sigmoid, log_softmax, logsumexp, sigmoid, softmax
-from softgrad.gradcheck import GradientReport, assert_gradient, check_gradient
+from softgrad.gradcheck import GradientReport, assert_gradient, check_derivatives, check_gradient
 from softgrad.losses import (
     binary_cross_entropy,
     cross_entropy,
@@ -30,6 +30,7 @@ __all__ = [
     "SoftmaxRegression",
     "assert_gradient",
     "binary_cross_entropy",
+    "check_derivatives",
     "check_gradient",
     "cross_entropy",
     "focal",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -55,8 +56,8 @@ class Differences:
         self._enough = GOOD_ENOUGH * size
 
     def line(self, direction: Float64Array) -> Line:
-        """The function on the line through x, by the step along `direction`."""
-        return lambda step: self.evaluate(self.x + step * direction)
+        """The function on the line through x, by the step along `direction`; overlapping ladders share its values."""
+        return cache(lambda step: self.evaluate(self.x + step * direction))
 
     def noise(self, size: float, slope: float) -> float:
         """By how much values of that size may be off: they are rounded, and so are sums in the function that hold x."""

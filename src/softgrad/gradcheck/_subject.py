@@ -58,24 +58,31 @@ class Cotangent:
     Normal numbers, rounded to the dtype of the results; for each floating result of a tuple, where there are several.
     """
 
-    def __init__(self, results: Any) -> None:
-        rng = np.random.default_rng(0)
-        self._weights = tuple(rng.standard_normal(part.shape).astype(part.dtype) for part in _parts(results))
-        self.given: Any = self._weights if isinstance(results, tuple) else self._weights[0]
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self._weights[0].dtype
+    def __init__(self, results: Any, seed: int = 0) -> None:
+        rng = np.random.default_rng(seed)
+        self.weights = [rng.standard_normal(part.shape).astype(part.dtype) for part in floating_parts(results)]
+        self.given: Any = self.weights[0]
+        if isinstance(results, tuple):
+            weights = iter(self.weights)
+            # None stands for a result that there is not; integers are results without a derivative.
+            self.given = tuple(
+                None if part is None else next(weights) for part in results if part is None or _is_float(part)
+            )
 
     def of(self, results: Any) -> Any:
         """The weighted sum of the results, in float64 or complex128."""
-        pairs = zip(self._weights, _parts(results), strict=True)
+        pairs = zip(self.weights, floating_parts(results), strict=True)
         return sum(np.sum(weight.astype(np.float64) * part) for weight, part in pairs)
 
 
-def _parts(results: Any) -> list[Array]:
-    parts = [as_array(part, "a result") for part in (results if isinstance(results, tuple) else (results,))]
-    return [part for part in parts if is_floating(part) or part.dtype.kind == "c"]
+def floating_parts(results: Any) -> list[Array]:
+    """The results that have a derivative: not the integers, not the None among them."""
+    parts = results if isinstance(results, tuple) else (results,)
+    return [as_array(part, "a result") for part in parts if _is_float(part)]
+
+
+def _is_float(part: Any) -> bool:
+    return part is not None and (is_floating(array := as_array(part, "a result")) or array.dtype.kind == "c")
 
 
 def subject_of(
