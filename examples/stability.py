@@ -10,6 +10,7 @@ mpmath's; where the dtype has nothing but subnormal numbers, or 0, nothing bette
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import mpmath
 import numpy as np
@@ -162,30 +163,17 @@ def first(found: NDArray[np.bool_]) -> int | None:
 def run() -> Stability:
     """Compute the numbers."""
     curves = []
-    for case, label in CASES.items():
+    computations = {TEXTBOOK: textbook, TWO_LAYERS: two_layers, ONE_LAYER: one_layer}
+    for (case, label), (layers, compute), dtype in product(CASES.items(), computations.items(), DTYPES):
         truths = [exact(int(gap), label) for gap in GAPS]
-        for layers, compute in ((TEXTBOOK, textbook), (TWO_LAYERS, two_layers), (ONE_LAYER, one_layer)):
-            for dtype in DTYPES:
-                # 1 / p overflows where p vanishes, and 0 times inf is NaN: that is what is looked for.
-                with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-                    results = [compute(np.array([[gap, 0]], dtype), label) for gap in GAPS]
-                for quantity, values, true in zip(
-                    QUANTITIES, zip(*results, strict=True), zip(*truths, strict=True), strict=True
-                ):
-                    found = [np.ravel(value) for value in values]
-                    digits = np.array([correct_digits(*pair, dtype) for pair in zip(found, true, strict=True)])
-                    curves.append(
-                        Curve(
-                            case,
-                            quantity,
-                            layers,
-                            dtype,
-                            digits,
-                            first(digits == 0.0),
-                            first(np.isinf(found).any(axis=1)),
-                            first(np.isnan(found).any(axis=1)),
-                        )
-                    )
+        # 1 / p overflows where p vanishes, and 0 times inf is NaN: that is what is looked for.
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            results = [compute(np.array([[gap, 0]], dtype), label) for gap in GAPS]
+        for place, quantity in enumerate(QUANTITIES):
+            values = np.array([np.ravel(result[place]) for result in results])
+            digits = [correct_digits(*pair, dtype) for pair in zip(values, [t[place] for t in truths], strict=True)]
+            found = np.equal(digits, 0.0), np.isinf(values).any(axis=1), np.isnan(values).any(axis=1)
+            curves.append(Curve(case, quantity, layers, dtype, np.array(digits), *map(first, found)))
     return Stability(curves)
 
 
