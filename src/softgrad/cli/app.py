@@ -10,7 +10,7 @@ import typer
 from softgrad.cli.errors import reported
 
 app = typer.Typer(
-    help="Softmax regression from a file, and what is installed. Errors end with exit status 2.",
+    help="Softmax regression from a file, experiments, gradient checks. Errors end with exit status 2.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -109,6 +109,30 @@ def experiment(
         from softgrad.cli.report import Output
 
         command.experiment(name, output, Output(as_json))
+
+
+@app.command()
+def gradcheck(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="Which function; without it all of them.", show_default=False),
+    ] = None,
+    dtype: Annotated[
+        list[str] | None,
+        typer.Option(help="float64, float32, float16 or bfloat16; may be repeated. float64 and float32 if not given."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Decides the arguments.")] = 0,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Draw the error of differences against their step there.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check every derivative of the functions against differences. Exit status 1 unless all pass."""
+    with reported():
+        from softgrad.cli import gradcheck as command
+        from softgrad.cli.report import Output
+
+        command.gradcheck(command.Request(name, dtype or (), seed, plot), Output(as_json))
 
 
 @app.command()

@@ -9,5 +9,14 @@ components are small, and a correct one cannot fail because the differences are 
 from softgrad.gradcheck._check import assert_gradient, check_gradient
 from softgrad.gradcheck._derivatives import check_derivatives
 from softgrad.gradcheck._report import Comparison, GradientReport
+from softgrad.gradcheck._step_errors import StepErrors, step_errors
 
-__all__ = ["Comparison", "GradientReport", "assert_gradient", "check_derivatives", "check_gradient"]
+__all__ = [
+    "Comparison",
+    "GradientReport",
+    "StepErrors",
+    "assert_gradient",
+    "check_derivatives",
+    "check_gradient",
+    "step_errors",
+]
