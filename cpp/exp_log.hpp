@@ -55,11 +55,13 @@ struct Origin {
 template <class T>
 inline Origin<T> origin_at(T maximum) {
     using C = ExpConstants<T>;
+    // There the exponent of the result is -spare - bias: its bits are those of 0, and what is below is taken there.
+    constexpr T zero_exponent = T(C::spare + C::exponent_bias), ln2 = C::ln2_high + C::ln2_low;
     if (maximum > -C::direct_limit && maximum < C::direct_limit) {
         const T n = (maximum * C::log2e + C::integer_maker) - C::integer_maker;
-        return {T(0), maximum - C::vanishes, static_cast<typename Simd<T>::Integer>(n)};
+        return {T(0), (n - zero_exponent) * ln2, static_cast<typename Simd<T>::Integer>(n)};
     }
-    return {maximum, -C::vanishes, 0};
+    return {maximum, -zero_exponent * ln2, 0};
 }
 
 template <class T>
@@ -73,31 +75,38 @@ template <class T, bool two_parts = false>
 SOFTGRAD_INLINE Exponential<T> exp_from(Origin<T> origin, Vec<T> x, [[maybe_unused]] Vec<T> x_low = Vec<T>{}) {
     using C = ExpConstants<T>;
     constexpr int degree = sizeof C::tail / sizeof(T) - 1;
-    Vec<T> y = x - origin.subtract;
-    const Vec<T> lowest = broadcast(origin.lowest);
-    const Mask<T> vanished = y < lowest;  // a NaN fails the comparison and stays
-    y = vanished ? lowest : y;
+    const Vec<T> y = maximum(broadcast(origin.lowest), x - origin.subtract);  // a NaN stays
     const Vec<T> shifted = fma(y, broadcast(C::log2e), broadcast(C::integer_maker));
     const Vec<T> n = shifted - C::integer_maker;
     const Vec<T> reduced = fma(n, broadcast(-C::ln2_high), y);  // exact
     Vec<T> t = fma(n, broadcast(-C::ln2_low), reduced);
-    Vec<T> t_error = fma(n, broadcast(-C::ln2_low), reduced - t);
+    Vec<T> t_error{};
+    // For float they are far below the bound; for double the logsumexp of two classes near 0 would miss it.
+    constexpr bool keeps_errors = sizeof(T) == sizeof(double);
+    if constexpr (keeps_errors) t_error = fma(n, broadcast(-C::ln2_low), reduced - t);
     if constexpr (two_parts) {
-        const TwoParts<Vec<T>> sum = two_sum(t, vanished ? Vec<T>{} : x_low);
+        // Far below, even the second part may be large.
+        const TwoParts<Vec<T>> sum = two_sum(t, y > origin.lowest ? x_low : Vec<T>{});
         t = sum.high;
         t_error += sum.low;
     }
     Vec<T> q = broadcast(C::tail[degree]);
     for (int i = degree - 1; i >= 0; --i) q = fma(q, t, broadcast(C::tail[i]));
-    const Vec<T> curve = fma(t * t, q, t_error), u = t + curve, p = T(1) + u;
+    Vec<T> u, lost{};
+    if constexpr (keeps_errors) {
+        const Vec<T> curve = fma(t * t, q, t_error);
+        u = t + curve;
+        lost = curve - (u - t);
+    } else {
+        u = fma(t * t, q, t);
+    }
+    const Vec<T> p = T(1) + u;
     Vec<T> residue = u - (p - T(1));
-    // For float it is far below the bound; for double the logsumexp of two classes near 0 would miss it.
-    if constexpr (sizeof(T) == sizeof(double)) residue += curve - (u - t);
+    if constexpr (keeps_errors) residue += lost;
     // The integer stands in the low bits of `shifted`; the shift drops what is above it.
     using Integer = typename Simd<T>::Integer;
     const Mask<T> bits = ((Mask<T>)shifted + (Integer(C::spare + C::exponent_bias) - origin.exponent)) << C::mantissa_bits;
-    // Exactly 0: a padding of -inf must not be seen in the sum, however many there are.
-    const Vec<T> scale = vanished ? Vec<T>{} : (Vec<T>)bits;
+    const Vec<T> scale = (Vec<T>)bits;
     return {p * scale, residue, scale};
 }
 

@@ -88,6 +88,15 @@ SOFTGRAD_INLINE Float fma(Float a, Float b, Float c) { return a * b + c; }
 SOFTGRAD_INLINE Double fma(Double a, Double b, Double c) { return a * b + c; }
 #endif
 
+// Whether any lane of a comparison is true.
+template <class M>
+SOFTGRAD_INLINE bool any(M mask) {
+    uint64_t words[sizeof mask / sizeof(uint64_t)], found = 0;
+    __builtin_memcpy(words, &mask, sizeof mask);
+    for (uint64_t word : words) found |= word;
+    return found != 0;
+}
+
 // The larger of two, lane by lane; a NaN in `a` is passed over, a NaN in `kept` stays.
 template <class V>
 SOFTGRAD_INLINE V maximum(V a, V kept) {

@@ -22,47 +22,6 @@ inline bool has_nan(const T* x, int64_t n) {
     return false;
 }
 
-// The maximum, NaN passed over; -inf for an empty row.
-template <class T>
-inline T row_maximum(const T* x, int64_t n) {
-    constexpr int width = Simd<T>::width, vectors = Simd<T>::lanes / width;
-    Vec<T> kept[vectors];
-    for (int v = 0; v < vectors; ++v) kept[v] = broadcast(T(-infinity));
-    int64_t i = 0;
-    for (; i + vectors * width <= n; i += vectors * width)
-        for (int v = 0; v < vectors; ++v) kept[v] = maximum(load(x + i + v * width), kept[v]);
-    for (; i + width <= n; i += width) kept[0] = maximum(load(x + i), kept[0]);
-    for (int v = 1; v < vectors; ++v) kept[0] = maximum(kept[v], kept[0]);
-    T lanes[width];
-    store(lanes, kept[0]);
-    T result = T(-infinity);
-    for (int lane = 0; lane < width; ++lane) result = lanes[lane] > result ? lanes[lane] : result;
-    for (; i < n; ++i) result = x[i] > result ? x[i] : result;
-    return result;
-}
-
-// Calls visit(offset, count, vector, depth) for the vectors of a row in the order of the sums: groups of four stripes of
-// the logical lanes, in a group lane by lane, so that the four elements of a lane stand together. count is the vector's
-// width but for the last of the row. After the last depth of a lane: flush(vector).
-template <class T, class Visit, class Flush>
-SOFTGRAD_INLINE void for_groups(int64_t n, Visit visit, Flush flush) {
-    constexpr int width = Simd<T>::width, lanes = Simd<T>::lanes, vectors = lanes / width;
-    int64_t base = 0;
-    for (; base + 4 * lanes <= n; base += 4 * lanes)
-        for (int v = 0; v < vectors; ++v) {
-            for (int depth = 0; depth < 4; ++depth) visit(base + depth * lanes + v * width, width, v, depth);
-            flush(v);
-        }
-    for (int v = 0; v < vectors && base + v * width < n; ++v) {
-        for (int depth = 0; depth < 4; ++depth) {
-            const int64_t offset = base + depth * lanes + v * width;
-            if (offset >= n) break;
-            visit(offset, static_cast<int>(n - offset < width ? n - offset : width), v, depth);
-        }
-        flush(v);
-    }
-}
-
 template <class T>
 SOFTGRAD_INLINE Vec<T> load_or_pad(const T* from, int count, T padding) {
     if (count == Simd<T>::width) return load(from);
@@ -77,6 +36,75 @@ SOFTGRAD_INLINE void store_first(T* to, Vec<T> v, int count) {
     T lanes[Simd<T>::width];
     store(lanes, v);
     for (int i = 0; i < count; ++i) to[i] = lanes[i];
+}
+
+// Elements whose four logical stripes are summed together.
+template <class T>
+constexpr int64_t group = 4 * Simd<T>::lanes;
+
+// Calls visit(offset, count, vector, depth) for the vectors of [begin, end), begin being a multiple of a group, in the order of
+// the sums: groups of four stripes of the logical lanes, in a group lane by lane, so that the four elements of a lane stand
+// together. count is the vector's width but for the last of the row. After the last depth of a lane: flush(vector).
+template <class T, class Visit, class Flush>
+SOFTGRAD_INLINE void for_groups(int64_t begin, int64_t end, Visit visit, Flush flush) {
+    constexpr int width = Simd<T>::width, lanes = Simd<T>::lanes, vectors = lanes / width;
+    int64_t base = begin;
+    for (; base + group<T> <= end; base += group<T>)
+        for (int v = 0; v < vectors; ++v) {
+            for (int depth = 0; depth < 4; ++depth) visit(base + depth * lanes + v * width, width, v, depth);
+            flush(v);
+        }
+    for (int v = 0; v < vectors && base + v * width < end; ++v) {
+        for (int depth = 0; depth < 4; ++depth) {
+            const int64_t offset = base + depth * lanes + v * width;
+            if (offset >= end) break;
+            visit(offset, static_cast<int>(end - offset < width ? end - offset : width), v, depth);
+        }
+        flush(v);
+    }
+}
+
+// The maximum of a row, NaN passed over (-inf for an empty row), and which of at most 64 blocks hold an entry equal to it: only
+// there is it looked for again.
+template <class T>
+struct Maximum {
+    T value;
+    int64_t block;   // elements of a block, a multiple of a group
+    uint64_t holds;  // bit b: block b
+
+    template <class Visit>
+    SOFTGRAD_INLINE void each_block(int64_t n, Visit visit) const {
+        uint64_t bits = holds;
+        for (int64_t begin = 0; begin < n; begin += block, bits >>= 1) visit(begin, begin + block < n ? begin + block : n, bits & 1);
+    }
+};
+
+template <class T>
+inline Maximum<T> row_maximum(const T* x, int64_t n) {
+    constexpr int width = Simd<T>::width, most_blocks = 64, unrolled = 4;
+    Maximum<T> result;
+    result.block = ((n + most_blocks - 1) / most_blocks + group<T> - 1) / group<T> * group<T>;
+    result.holds = 0;
+    Vec<T> of_block[most_blocks], of_row = broadcast(T(-infinity));
+    int blocks = 0;
+    result.each_block(n, [&](int64_t i, int64_t end, bool) __attribute__((always_inline)) {
+        Vec<T> kept[unrolled];
+        for (int v = 0; v < unrolled; ++v) kept[v] = broadcast(T(-infinity));
+        for (; i + unrolled * width <= end; i += unrolled * width)
+            for (int v = 0; v < unrolled; ++v) kept[v] = maximum(load(x + i + v * width), kept[v]);
+        for (; i < end; i += width)
+            kept[0] = maximum(load_or_pad(x + i, static_cast<int>(end - i < width ? end - i : width), T(-infinity)), kept[0]);
+        for (int v = 1; v < unrolled; ++v) kept[0] = maximum(kept[v], kept[0]);
+        of_block[blocks++] = kept[0];
+        of_row = maximum(kept[0], of_row);
+    });
+    T lanes[width];
+    store(lanes, of_row);
+    result.value = T(-infinity);
+    for (int lane = 0; lane < width; ++lane) result.value = lanes[lane] > result.value ? lanes[lane] : result.value;
+    for (int b = 0; b < blocks; ++b)
+        if (any(of_block[b] == result.value)) result.holds |= uint64_t(1) << b;
+    return result;
 }
 
 // a + b, b in two parts, rounded once. An infinite a stays what it is, unless b is NaN.
@@ -105,6 +133,7 @@ inline TwoParts<double> sum_of(TwoParts<double> a, TwoParts<double> b) {
 template <class T>
 struct Normalizer {
     T maximum;
+    Maximum<T> blocks;
     int64_t maxima;            // how many entries equal the maximum
     double rest;               // R
     TwoParts<double> log_rest; // log1p(R)
@@ -119,7 +148,8 @@ struct Normalizer {
 template <class T, bool two_parts = false>
 inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials, [[maybe_unused]] const T* x_low = nullptr) {
     Normalizer<T> result;
-    result.maximum = row_maximum(x, n);
+    result.blocks = row_maximum(x, n);
+    result.maximum = result.blocks.value;
     result.regular = is_finite(result.maximum);
     if (!result.regular) return result;
 
@@ -136,18 +166,35 @@ inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials, [[maybe_u
         sums.add(vector, terms);
         residues.flush(vector);
     };
-    auto visit = [&](int64_t offset, int count, int, int depth) __attribute__((always_inline)) {
+    auto visit = [&]<bool holds_maximum>(int64_t offset, int count, int depth) __attribute__((always_inline)) {
+        // While this row is worked on the next one comes from memory.
+        __builtin_prefetch(x + n + offset);
         const Vec<T> v = load_or_pad(x + offset, count, T(-infinity));
         Vec<T> v_low{};
         if constexpr (two_parts) v_low = load_or_pad(x_low + offset, count, T(0));
-        const Exponential<T> e = exp_from<T, two_parts>(origin, v, v_low);
-        const Mask<T> equal = v == maximum;
-        equal_count = equal ? equal_count + 1 : equal_count;
-        terms.add(depth, equal ? Vec<T>{} : e.value);
-        residues.add(equal ? Vec<T>{} : e.residue, e.scale);
-        if (exponentials) store_first(exponentials + offset, equal ? at_maximum : e.value, count);
+        Exponential<T> e = exp_from<T, two_parts>(origin, v, v_low);
+        Vec<T> stored = e.value;
+        if constexpr (holds_maximum) {
+            const Mask<T> equal = v == maximum;
+            equal_count = equal ? equal_count + 1 : equal_count;
+            stored = equal ? at_maximum : e.value;
+            e.value = equal ? Vec<T>{} : e.value;
+            e.residue = equal ? Vec<T>{} : e.residue;
+        }
+        terms.add(depth, e.value);
+        residues.add(e.residue, e.scale);
+        if (exponentials) store_first(exponentials + offset, stored, count);
     };
-    for_groups<T>(n, visit, flush);
+    result.blocks.each_block(n, [&](int64_t begin, int64_t end, bool holds_maximum) __attribute__((always_inline)) {
+        if (holds_maximum)
+            for_groups<T>(begin, end, [&](int64_t offset, int count, int, int depth) __attribute__((always_inline)) {
+                visit.template operator()<true>(offset, count, depth);
+            }, flush);
+        else
+            for_groups<T>(begin, end, [&](int64_t offset, int count, int, int depth) __attribute__((always_inline)) {
+                visit.template operator()<false>(offset, count, depth);
+            }, flush);
+    });
 
     result.maxima = 0;
     for (int lane = 0; lane < Simd<T>::width; ++lane) result.maxima += equal_count[lane];
@@ -197,9 +244,8 @@ class Probabilities {
         at_maximum_ = broadcast(row.at_maximum);
         largest_ = broadcast(static_cast<T>(largest.high + largest.low));
     }
-    SOFTGRAD_INLINE Vec<T> operator()(Vec<T> e) const {
-        return e == at_maximum_ ? largest_ : fma(e, high_, e * low_) * unspare_;
-    }
+    SOFTGRAD_INLINE Vec<T> below_maximum(Vec<T> e) const { return fma(e, high_, e * low_) * unspare_; }
+    SOFTGRAD_INLINE Vec<T> operator()(Vec<T> e) const { return e == at_maximum_ ? largest_ : below_maximum(e); }
 };
 
 #if !defined(SOFTGRAD_FUSED)
@@ -214,9 +260,8 @@ class Probabilities<float> {
         : inverse_(broadcast(row.inverse.high * factor * ExpConstants<float>::unspare)),
           at_maximum_(broadcast(row.at_maximum)),
           largest_(broadcast(static_cast<float>(row.largest.high * factor))) {}
-    SOFTGRAD_INLINE Float operator()(Float e) const {
-        return e == at_maximum_ ? largest_ : narrow(widen_low(e) * inverse_, widen_high(e) * inverse_);
-    }
+    SOFTGRAD_INLINE Float below_maximum(Float e) const { return narrow(widen_low(e) * inverse_, widen_high(e) * inverse_); }
+    SOFTGRAD_INLINE Float operator()(Float e) const { return e == at_maximum_ ? largest_ : below_maximum(e); }
 };
 #endif
 
@@ -225,12 +270,14 @@ template <class T>
 inline void scale_row(T* row, int64_t n, const Normalizer<T>& normalizer, double factor) {
     const Probabilities<T> probabilities(normalizer, factor);
     constexpr int width = Simd<T>::width;
-    int64_t j = 0;
-    for (; j + width <= n; j += width) store(row + j, probabilities(load(row + j)));
-    if (j < n) {
-        const int count = static_cast<int>(n - j);
-        store_first(row + j, probabilities(load_or_pad(row + j, count, T(0))), count);
-    }
+    normalizer.blocks.each_block(n, [&](int64_t j, int64_t end, bool holds_maximum) __attribute__((always_inline)) {
+        if (!holds_maximum)
+            for (; j + width <= end; j += width) store(row + j, probabilities.below_maximum(load(row + j)));
+        for (; j < end; j += width) {
+            const int count = static_cast<int>(end - j < width ? end - j : width);
+            store_first(row + j, probabilities(load_or_pad(row + j, count, T(0))), count);
+        }
+    });
 }
 
 template <class T>

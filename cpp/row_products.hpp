@@ -55,7 +55,7 @@ SOFTGRAD_INLINE double sum_of_terms(const T* a, const T* b, int64_t n, T padding
     auto visit = [&](int64_t offset, int count, int, int depth) __attribute__((always_inline)) {
         in_double(terms, depth, load_or_pad(a + offset, count, T(0)), load_or_pad(b + offset, count, padding), term);
     };
-    for_groups<T>(n, visit, flush);
+    for_groups<T>(0, n, visit, flush);
     const TwoParts<double> total = sums.total();
     return total.high + total.low;
 }

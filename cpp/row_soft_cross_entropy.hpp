@@ -32,7 +32,7 @@ inline TargetSums target_sums(const T* x, [[maybe_unused]] const T* x_low, const
         below_terms.add(depth, logit == m ? zero : weight);
         distance_terms.add(depth, weight == zero ? zero : term);
     };
-    for_groups<double>(n, visit, flush);
+    for_groups<double>(0, n, visit, flush);
     const TwoParts<double> t = total.total(), b = below.total(), d = distance.total();
     return {t.high + t.low, b.high + b.low, d.high + d.low};
 }
@@ -69,7 +69,7 @@ inline void subtract_targets(double* row, const double* q, int64_t n, const Norm
 template <class T, bool two_parts = false>
 double soft_cross_entropy_row(const T* x, const T* x_low, int64_t n, const double* q, double z_loss, double origin,
                               double origin_low, double scale, T* gradient) {
-    const T maximum = row_maximum(x, n);
+    const T maximum = row_maximum(x, n).value;
     TargetSums sums{};
     int64_t where_maximum = 0;
     if (is_finite(maximum)) {
@@ -104,7 +104,7 @@ inline double sum_row(const double* q, int64_t n) {
     auto visit = [&](int64_t offset, int count, int, int depth) __attribute__((always_inline)) {
         terms.add(depth, load_or_pad(q + offset, count, 0.0));
     };
-    for_groups<double>(n, visit, flush);
+    for_groups<double>(0, n, visit, flush);
     const TwoParts<double> total = sums.total();
     return total.high + total.low;
 }

@@ -34,7 +34,7 @@ TokenRow token_logprobs_row(const T* x, int64_t n, int64_t target) {
         terms.add_product(depth, e.value, below);
         residues.add(e.residue * below, e.scale);
     };
-    for_groups<T>(n, visit, flush);
+    for_groups<T>(0, n, visit, flush);
     int64_t rank = 1;
     for (int lane = 0; lane < Simd<T>::width; ++lane) rank += larger_count[lane];
     TwoParts<double> distance = distances.total();

@@ -106,8 +106,8 @@ MUTATIONS = [
     Mutation(
         "subnormal exponentials flushed to zero",
         "cpp/exp_log.hpp",
-        "const Vec<T> scale = vanished ?",
-        "const Vec<T> scale = y < origin.lowest + T(sizeof(T) == 4 ? 63 : 92) ?",
+        "const Vec<T> scale = (Vec<T>)bits;",
+        "const Vec<T> scale = y < origin.lowest + T(sizeof(T) == 4 ? 67 : 178) ? Vec<T>{} : (Vec<T>)bits;",
         (ROWS + "test_every_length",),
     ),
     Mutation(
@@ -120,8 +120,8 @@ MUTATIONS = [
     Mutation(
         "1 / S rounded",
         "cpp/row_normalizer.hpp",
-        "e == at_maximum_ ? largest_ : fma(e, high_, e * low_) * unspare_;",
-        "e == at_maximum_ ? largest_ : e * high_ * unspare_;",
+        "below_maximum(Vec<T> e) const { return fma(e, high_, e * low_) * unspare_; }",
+        "below_maximum(Vec<T> e) const { return e * high_ * unspare_; }",
         (ROWS + "test_every_length", ROWS + "test_extreme_values_in_every_lane"),
     ),
     Mutation(
@@ -145,8 +145,8 @@ MUTATIONS = [
     Mutation(
         "the last lane forgotten in the maximum",
         "cpp/row_normalizer.hpp",
-        "for (int lane = 0; lane < width; ++lane) result = lanes[lane]",
-        "for (int lane = 0; lane < width - 1; ++lane) result = lanes[lane]",
+        "for (int lane = 0; lane < width; ++lane) result.value = lanes[lane]",
+        "for (int lane = 0; lane < width - 1; ++lane) result.value = lanes[lane]",
         (ROWS + "test_extreme_values_in_every_lane",),
     ),
     Mutation(
