@@ -117,14 +117,22 @@ def test_the_table_of_contents_has_every_page_under_its_title() -> None:
     assert len(PAGES) == 10
 
 
+def anchors_of(page: Path) -> set[str]:
+    """What a link to a heading of the page ends in, as GitHub spells it."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
 def test_links_between_the_pages_lead_somewhere() -> None:
     links = [
-        (page, target)
+        (page, target, anchor)
         for page in [*PAGES, FOLDER / "README.md"]
-        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8"))
+        for target, anchor in re.findall(r"\]\(([\w.-]+\.md)(?:#([^)]+))?\)", page.read_text(encoding="utf-8"))
     ]
-    assert len(links) > len(PAGES)
-    assert [(page.name, target) for page, target in links if not (page.parent / target).exists()] == []
+    assert sum(bool(anchor) for _, _, anchor in links) >= 5
+    for page, target, anchor in links:
+        assert (FOLDER / target).exists(), f"{page.name} links to {target}"
+        assert not anchor or anchor in anchors_of(FOLDER / target), f"{page.name} links to {target}#{anchor}"
 
 
 CHECKED = "# Page\n\n$$\nx = 1\n$$\n\n```python\nx = 1\nassert x == 1\n```\n"
