@@ -303,12 +303,12 @@ class KLDivergence(Differentiable):
                [-0.25,  0.25]])
         """
         problem = _checked(logits, target_logits, upstream, **options)
-        rows, factor = problem.rows, 1.0 / problem.temperature**2
+        rows, square = problem.rows, problem.temperature**2
         p = rows.counting(problem.second_order("probabilities"))
         return DiagonalPlusRankOne(
-            rows.scaled(problem.second_order("variances") * factor),
+            rows.scaled(problem.second_order("variances") / square),
             p,
-            rows.scaled(np.full(rows.batch, -factor)),
+            rows.scaled(np.full(rows.batch, -1.0 / square)),
             np.zeros_like(p),
             rows.array.dtype,
         )

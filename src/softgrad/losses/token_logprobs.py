@@ -222,7 +222,8 @@ def _gradients(x: Floating, axes: tuple[int, ...], indices: Int64) -> tuple[Floa
     p, by_logprob, unused = np.empty_like(rows), np.empty_like(rows), np.empty(indices.size)
     _native.softmax(rows, p, last, None, 1.0)
     _native.cross_entropy(rows, last, indices.reshape(-1), None, None, -1.0, unused, by_logprob)
-    # -p (log p + entropy): what both terms have, the log of the sum, is left out of them, or the rest is lost in it.
+    # -p (log p + entropy) without the logarithm of the sum, which both terms have: among nearly equal classes the rest
+    # would be lost in it.
     with np.errstate(invalid="ignore"):
         below = np.where(p == 0.0, 0.0, rows - rows.max(axis=-1, keepdims=True))
         mean = (p * below).sum(axis=-1, keepdims=True)

@@ -5,7 +5,8 @@ The rank has no derivative. The others have the gradients
     onehot(t) - p      at the label 1 - p_t, R / (1 + R) where it is the first maximum
     -p_j ((x_j - m) + d)      d = sum_i p_i (m - x_i)
 
-The second is -p (log p + entropy), of which log1p(R) is in both terms: it is left out, or d would be lost in it.
+The second is -p (log p + entropy) without log1p(R), which both terms have: among nearly equal classes the rest would be
+lost in it.
 """
 
 from __future__ import annotations
