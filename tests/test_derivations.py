@@ -40,7 +40,9 @@ def parts_of(page: Path) -> list[Part]:
     lines = enumerate(page.read_text(encoding="utf-8").splitlines(), start=1)
     for number, line in lines:
         if line.startswith(("```", "$$")):
-            assert line in ("```python", "$$"), f"{page.name}, line {number}: {line!r} opens neither a block nor a formula"
+            assert line in ("```python", "$$"), (
+                f"{page.name}, line {number}: {line!r} opens neither a block nor a formula"
+            )
             end = "```" if line == "```python" else "$$"
             inside = []
             for _, inner in lines:
