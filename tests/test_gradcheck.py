@@ -10,44 +10,11 @@ import numpy as np
 import pytest
 
 import softgrad
-from softgrad.gradcheck import check_gradient
+from softgrad.gradcheck import assert_gradient, check_gradient
+from tests.gradcheck_problems import cross_entropy, gradient, problem
+from tests.oracles.inputs import fresh_rng
 
-SEED = 20240607
-SHAPES = [(20, 10), (2, 3000)]
-
-
-def cross_entropy(x: np.ndarray, labels: np.ndarray) -> float:
-    top = x.max(axis=1, keepdims=True)
-    lse = np.log(np.exp(x - top).sum(axis=1)) + top[:, 0]
-    return float(np.mean(lse - x[np.arange(len(labels)), labels]))
-
-
-def gradient(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    e = np.exp(x - x.max(axis=1, keepdims=True))
-    p = e / e.sum(axis=1, keepdims=True)
-    p[np.arange(len(labels)), labels] -= 1.0
-    return p / len(labels)
-
-
-def problem(rows: int, classes: int, scale: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-    generator = np.random.default_rng([SEED, rows, classes])
-    return scale * generator.standard_normal((rows, classes)), generator.integers(0, classes, rows)
-
-
-def planted(change: Callable[[np.ndarray], None]) -> Callable[..., np.ndarray]:
-    def wrong(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        g = gradient(x, labels)
-        change(g)
-        return g
-
-    return wrong
-
-
-def set_to(index: tuple[int, int], value: float) -> Callable[[np.ndarray], None]:
-    def change(g: np.ndarray) -> None:
-        g[index] = value
-
-    return change
+SHAPES = [(6, 5), (2, 1500)]
 
 
 class Loss:
@@ -60,54 +27,22 @@ class Loss:
         return factor * cross_entropy(x, labels), factor * gradient(x, labels)
 
 
-@pytest.mark.parametrize("shape", [*SHAPES, (1, 1), (1, 128_256)])
+@pytest.mark.parametrize("shape", [*SHAPES, (1, 1), (1, 50_000)])
 @pytest.mark.parametrize("scale", [1.0, 10.0])
 def test_a_right_gradient_passes(shape: tuple[int, int], scale: float) -> None:
-    report = check_gradient(cross_entropy, *problem(*shape, scale), grad=gradient)
+    report = check_gradient(cross_entropy, *problem(fresh_rng(), *shape, scale), grad=gradient)
     assert report.passed, report
     assert report.verdict == "pass"
     assert report.worst_error < 1e-8
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize(
-    "change",
-    [
-        pytest.param(lambda g: np.negative(g, out=g), id="sign"),
-        pytest.param(lambda g: np.multiply(g, 2.0, out=g), id="factor"),
-        pytest.param(lambda g: np.multiply(g, 1.0 + 1e-4, out=g), id="relative 1e-4"),
-        pytest.param(lambda g: np.multiply(g, 1.0 + 1e-6, out=g), id="relative 1e-6"),
-        pytest.param(lambda g: g.fill(0.0), id="zero"),
-        pytest.param(lambda g: np.add(g, 1e-4 * np.abs(g).max(), out=g), id="along the ones"),
-        pytest.param(lambda g: g.fill(np.nan), id="all NaN"),
-        pytest.param(lambda g: np.copyto(g, g[::-1].copy()), id="rows exchanged"),
-    ],
-)
-def test_a_planted_error_is_caught(shape: tuple[int, int], change: Callable[[np.ndarray], None]) -> None:
-    report = check_gradient(cross_entropy, *problem(*shape), grad=planted(change))
-    assert report.verdict == "fail", report
-    assert not report.passed
-    assert report.worst_index is not None
-    assert not abs(report.analytic - report.numeric) <= 1e-7 * abs(report.numeric)
-
-
-@pytest.mark.parametrize("shape", [*SHAPES, (1, 50_000)])
-@pytest.mark.parametrize("value", [0.0, 1e-3, np.nan, np.inf, -np.inf])
-def test_one_wrong_component_is_named(shape: tuple[int, int], value: float) -> None:
-    index = (shape[0] - 1, shape[1] // 3)
-    x, labels = problem(*shape)
-    report = check_gradient(cross_entropy, x, labels, grad=planted(set_to(index, value)))
-    assert report.verdict == "fail", report
-    assert report.worst_index == index
-    truth = gradient(x, labels)[index]
-    assert abs(report.numeric - truth) <= 100.0 * report.error_estimate
-    assert report.analytic == value or np.isnan(report.analytic)
-
-
 def test_one_component_off_by_a_ten_thousandth_is_named() -> None:
-    x, labels = problem(20, 10)
-    change = planted(lambda g: g.__setitem__((3, 2), g[3, 2] * 1.0001))
-    report = check_gradient(cross_entropy, x, labels, grad=change)
+    def off(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        g = gradient(x, labels)
+        g[3, 2] *= 1.0001
+        return g
+
+    report = check_gradient(cross_entropy, *problem(fresh_rng(), 6, 5), grad=off)
     assert report.verdict == "fail"
     assert report.worst_index == (3, 2)
     assert report.worst_error == pytest.approx(1e-4, rel=1e-3)
@@ -116,12 +51,12 @@ def test_one_component_off_by_a_ten_thousandth_is_named() -> None:
 @pytest.mark.parametrize("level", [1e-10, 1e-7, 1e-3])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_noise_is_inconclusive(shape: tuple[int, int], level: float) -> None:
-    noise = np.random.default_rng(SEED)
+    noise = fresh_rng()
 
     def noisy(x: np.ndarray, labels: np.ndarray) -> float:
         return cross_entropy(x, labels) + level * noise.standard_normal()
 
-    report = check_gradient(noisy, *problem(*shape), grad=gradient)
+    report = check_gradient(noisy, *problem(fresh_rng(), *shape), grad=gradient)
     assert report.verdict == "inconclusive", report
     assert not report.passed
 
@@ -132,17 +67,17 @@ def test_a_function_in_float32_is_inconclusive_and_not_wrong(shape: tuple[int, i
     def single(x: np.ndarray, labels: np.ndarray) -> float:
         return cross_entropy(x.astype(np.float32), labels)
 
-    report = check_gradient(single, *problem(*shape, scale), grad=gradient)
+    report = check_gradient(single, *problem(fresh_rng(), *shape, scale), grad=gradient)
     assert report.verdict == "inconclusive", report
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
 @pytest.mark.parametrize("start", [0.0, 1.0])
 def test_weights_on_features_of_any_size(scale: float, start: float) -> None:
-    generator = np.random.default_rng(SEED)
-    hidden = scale * generator.standard_normal((50, 20))
-    labels = generator.integers(0, 5, 50)
-    weight = start / scale * generator.standard_normal((5, 20))
+    generator = fresh_rng()
+    hidden = scale * generator.standard_normal((20, 6))
+    labels = generator.integers(0, 4, 20)
+    weight = start / scale * generator.standard_normal((4, 6))
 
     def loss(w: np.ndarray) -> float:
         return cross_entropy(hidden @ w.T, labels)
@@ -155,12 +90,12 @@ def test_weights_on_features_of_any_size(scale: float, start: float) -> None:
 
 
 def test_steps_that_are_all_too_wide_do_not_condemn_a_right_gradient() -> None:
-    generator = np.random.default_rng(SEED)
-    hidden = 1e6 * generator.standard_normal((50, 20))
-    labels = generator.integers(0, 5, 50)
+    generator = fresh_rng()
+    hidden = 1e6 * generator.standard_normal((20, 6))
+    labels = generator.integers(0, 4, 20)
     report = check_gradient(
         lambda w: cross_entropy(hidden @ w.T, labels),
-        np.zeros((5, 20)),
+        np.zeros((4, 6)),
         grad=lambda w: gradient(hidden @ w.T, labels).T @ hidden,
     )
     assert report.verdict != "fail", report
@@ -187,14 +122,14 @@ def test_outside_the_domain_is_inconclusive() -> None:
 
 
 def test_masked_logits_stay_masked() -> None:
-    x, labels = problem(4, 6)
+    x, labels = problem(fresh_rng(), 4, 6)
     x[:, 5] = -np.inf
     labels[:] = 1
     assert check_gradient(cross_entropy, x, labels, grad=gradient).passed
 
 
 def test_a_loss_brings_its_own_gradient_and_options_reach_both() -> None:
-    x, labels = problem(3, 4)
+    x, labels = problem(fresh_rng(), 3, 4)
     one = check_gradient(Loss(), x, labels)
     three = check_gradient(Loss(), x, labels, factor=3.0)
     assert one.passed
@@ -204,7 +139,7 @@ def test_a_loss_brings_its_own_gradient_and_options_reach_both() -> None:
 
 
 def test_low_precision_arguments_are_evaluated_in_float64() -> None:
-    x, labels = problem(5, 4)
+    x, labels = problem(fresh_rng(), 5, 4)
     seen = set()
 
     def loss(x: np.ndarray, labels: np.ndarray) -> float:
@@ -217,7 +152,7 @@ def test_low_precision_arguments_are_evaluated_in_float64() -> None:
 
 
 def test_arguments_are_not_written_to() -> None:
-    x, labels = problem(5, 4)
+    x, labels = problem(fresh_rng(), 5, 4)
     before = x.copy()
     x.flags.writeable = False
     assert check_gradient(cross_entropy, x, labels, grad=gradient).passed
@@ -225,7 +160,7 @@ def test_arguments_are_not_written_to() -> None:
 
 
 def test_the_same_call_gives_the_same_report() -> None:
-    x, labels = problem(2, 3000)
+    x, labels = problem(fresh_rng(), 2, 1500)
     assert check_gradient(cross_entropy, x, labels, grad=gradient) == check_gradient(
         cross_entropy, x, labels, grad=gradient
     )
@@ -279,20 +214,65 @@ def test_errors_name_the_culprit(call: Callable[[], Any], kind: type[Exception],
         call()
 
 
+def test_a_loss_without_reduction_is_weighted() -> None:
+    x, labels = problem(fresh_rng(), 4, 3)
+    report = check_gradient(softgrad.cross_entropy, x, labels, reduction="none")
+    assert report.passed, report
+
+    class Wrong:
+        """Takes the weights of the rows in the wrong order."""
+
+        def __call__(self, *arrays: Any, **options: Any) -> Any:
+            return softgrad.cross_entropy(*arrays, **options)
+
+        def grad(self, *arrays: Any, upstream: Any, **options: Any) -> Any:
+            return softgrad.cross_entropy.grad(*arrays, upstream=upstream[::-1], **options)
+
+    assert check_gradient(Wrong(), x, labels, reduction="none").verdict == "fail"
+
+
+def test_the_assertion_has_a_table_of_the_worst_components() -> None:
+    x, labels = problem(fresh_rng(), 4, 5)
+    assert assert_gradient(cross_entropy, x, labels, grad=gradient) == check_gradient(
+        cross_entropy, x, labels, grad=gradient
+    )
+
+    def wrong(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        g = gradient(x, labels)
+        g[2, 1] = 7.0
+        g[0, 3] *= 1.001
+        return g
+
+    with pytest.raises(AssertionError) as caught:
+        assert_gradient(cross_entropy, x, labels, grad=wrong)
+    first, head, *rows = str(caught.value).splitlines()
+    assert first == "fail: the gradient is wrong at index [2, 1] (central differences, float64)"
+    assert head.split() == ["index", "analytic", "numeric", "relative", "error", "estimated", "error"]
+    assert len(rows) == 10
+    assert rows[0].split()[:3] == ["[2,", "1]", "7"]
+    assert rows[1].split()[:2] == ["[0,", "3]"]
+    assert rows[1].split()[4] == "1.0e-03"
+
+
+def test_the_assertion_holds_no_doubt_for_right() -> None:
+    with pytest.raises(AssertionError, match=r"inconclusive: the function has a kink near x at index \[0\]"):
+        assert_gradient(lambda x: np.abs(x).sum(), [0.0], grad=np.sign)
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_softgrad_cross_entropy(shape: tuple[int, int]) -> None:
-    report = softgrad.check_gradient(softgrad.cross_entropy, *problem(*shape), label_smoothing=0.1)
+    report = softgrad.check_gradient(softgrad.cross_entropy, *problem(fresh_rng(), *shape), label_smoothing=0.1)
     assert report.passed, report
     assert report.worst_error < 1e-8
 
 
 @pytest.mark.parametrize("wrt", [0, 1, 3])
 def test_softgrad_linear_cross_entropy(wrt: int) -> None:
-    generator = np.random.default_rng(SEED)
+    generator = fresh_rng()
     arrays = (
-        generator.standard_normal((30, 8)),
-        generator.standard_normal((5, 8)),
-        generator.integers(0, 5, 30),
+        generator.standard_normal((10, 4)),
+        generator.standard_normal((5, 4)),
+        generator.integers(0, 5, 10),
         generator.standard_normal(5),
     )
     report = softgrad.check_gradient(softgrad.linear_cross_entropy, *arrays, wrt=wrt)

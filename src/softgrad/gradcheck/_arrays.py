@@ -30,7 +30,7 @@ def is_floating(array: Array) -> bool:
 def real_values(value: Any, name: str) -> Float64Array:
     """`value` in float64."""
     array = as_array(value, name)
-    if array.dtype.kind not in "fiuV":
+    if array.dtype.kind not in "fiubV":
         raise TypeError(f"{name} has dtype {array.dtype}; real numbers are needed")
     return array.astype(np.float64)
 

@@ -43,7 +43,7 @@ def check_gradient(
     -------
     GradientReport
         The verdict is "fail" for a component that is wrong beyond doubt, NaN or inf, and for a gradient of another
-        dtype than its argument; "inconclusive" where the function has a kink or a jump near x, is not finite there, or
+        dtype than its argument; "inconclusive" where the function has a kink, cusp or jump near x, is not finite, or
         is too noisy. At a kink any slope between the one-sided ones is right.
 
     Raises
@@ -69,8 +69,8 @@ def check_gradient(
 
     The tolerance is 1e-7, or 8 eps of the argument's dtype where that is more, relative to each component. A component
     within it passes; so does one that is off by at most 100 times the estimated error of its difference, 4 times what
-    roundings in the gradient are seen to do where x moves by its last bits, and 8 eps. For a "pass", that error is
-    within the tolerance at the gradient's scale, and the roundings within 64 eps.
+    roundings in the gradient are seen to do where x moves by its last bits, and 2 eps of the largest component. For a
+    "pass", that error is within the tolerance at the scale of the largest component, and the roundings within 64 eps.
 
     Functions of other frameworks are given NumPy arrays, and return what NumPy can read: for torch
     ``lambda x: F.cross_entropy(torch.from_numpy(x), labels)``, for JAX the function itself, with float64 enabled or

@@ -12,7 +12,7 @@ from softgrad.gradcheck._arrays import Float64Array, grid_of
 from softgrad.gradcheck._breaks import WIDER_SCALES, find_break
 from softgrad.gradcheck._complex_step import complex_slope
 from softgrad.gradcheck._lines import TRUST, Differences, Slope
-from softgrad.gradcheck._report import ROUNDINGS, Comparison, Method
+from softgrad.gradcheck._report import ROUNDINGS, ROUNDINGS_OF_LARGEST, Comparison, Method
 from softgrad.gradcheck._subject import Subject
 
 # Up to this many components each is differenced by itself, which names the culprit at once.
@@ -96,7 +96,7 @@ class _Probe:
             comparison, slope = self._compare(direction)
             yield comparison, slope
             if comparison.wrong:
-                yield self._unit(self._culprit(direction, lambda c: abs(c.analytic - c.numeric)))
+                yield self._unit(self._culprit(direction, lambda c: c.error))
                 return
             if comparison.broken is not None and not named_kink:
                 named_kink = True
@@ -124,13 +124,21 @@ class _Probe:
             slope.value,
             slope.estimate,
             scatter=max(abs(math.fsum(moved[chosen] * direction[chosen])) for moved in self.scatters),
-            least_rounding=ROUNDINGS * self.grid.eps * math.fsum(abs(terms)) + self.grid.smallest * chosen.sum(),
+            least_rounding=self._least_rounding(terms),
             broken=broken,
             eps=self.grid.eps,
         )
         exact = complex_slope(self.subject.value, self.x, shaped) if self.takes_complex else None
         self.takes_complex = exact is not None
         return comparison, exact
+
+    def _least_rounding(self, terms: Float64Array) -> float:
+        """What rounding does to a sum of components in any case."""
+        units = ROUNDINGS * math.fsum(abs(terms))
+        if terms.size == 1:
+            # As in p - 1: the rounding is that of 1. Among many components of a direction the largest is one.
+            units += ROUNDINGS_OF_LARGEST * self.size
+        return self.grid.eps * units + self.grid.smallest * terms.size
 
     def _culprit(self, direction: Float64Array, disagreement: Callable[[Comparison], float]) -> int:
         """Halve the support of a direction, keeping the half that disagrees more."""

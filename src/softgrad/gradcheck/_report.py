@@ -16,6 +16,8 @@ Method = Literal["central differences", "complex step"]
 
 # In units of the dtype's eps: what rounding may do to a component whose terms do not cancel.
 ROUNDINGS = 8.0
+# In units of eps, relative to the largest component: what rounding may do to one that two others cancel in.
+ROUNDINGS_OF_LARGEST = 2.0
 # Where terms cancel, rounding shows as scatter when x moves by its last bits; the scatter seen can be low by luck.
 SCATTER_TRUST = 4.0
 # In units of eps: more scatter than this, relative to the largest component, hides errors that should be seen.
@@ -41,7 +43,7 @@ class Comparison:
     least_rounding : float
         What roundings may do to `analytic` in any case, by its dtype.
     broken : Break or None
-        The kink or jump of the function there.
+        The kink, cusp or jump of the function there.
     eps : float
         Of the dtype of the gradient.
     """
@@ -70,7 +72,8 @@ class Comparison:
         return TRUST * self.error_estimate + SCATTER_TRUST * self.scatter + self.least_rounding
 
     @property
-    def _error(self) -> float:
+    def error(self) -> float:
+        """The disagreement; beside a kink, by how much `analytic` lies outside of the two slopes."""
         if self.broken is not None:
             return self.broken.excess(self.analytic) if math.isfinite(self.analytic) else math.inf
         if not math.isfinite(self.numeric):
@@ -80,19 +83,19 @@ class Comparison:
     @property
     def wrong(self) -> bool:
         """Whether the values differ beyond what differences and rounding may account for."""
-        if math.isinf(self._error):
+        if math.isinf(self.error):
             return True
         doubt = self._doubt if self.broken is None else 0.0
-        return self._error > max(doubt, self.tolerance * self.scale)
+        return self.error > max(doubt, self.tolerance * self.scale)
 
     @property
     def relative_error(self) -> float:
         """The disagreement, relative to the value or, where it may be an error of the difference or a rounding, to the
         smallest value that could be told from it.
         """
-        if self._error in (0.0, math.inf):
-            return self._error
-        return self._error / (self.scale if self.wrong else max(self.scale, self._doubt / self.tolerance))
+        if self.error in (0.0, math.inf):
+            return self.error
+        return self.error / (self.scale if self.wrong else max(self.scale, self._doubt / self.tolerance))
 
     def vague(self, scale: float) -> bool:
         """Whether an error of the size of the tolerance at that scale would go unseen."""
@@ -123,7 +126,7 @@ class GradientReport:
     dtype : str
         The dtype the gradient was checked in.
     kink : tuple of int or None
-        The component along which the function has a kink or a jump.
+        The component along which the function has a kink, a cusp or a jump.
     comparisons : tuple of Comparison
         The worst components or directions, at most 10, the worst first. Each has an ``index`` (None: a direction
         through the whole array), ``analytic``, ``numeric``, ``error_estimate`` and ``relative_error``.
@@ -225,8 +228,8 @@ def _judge(rows: list[Comparison]) -> tuple[Verdict, str, Comparison]:
     broken = [row for row in rows if row.broken is not None]
     for row in sorted(broken, key=lambda row: row.index is None):
         assert row.broken is not None
-        if row.broken.kind == "jump":
-            return "inconclusive", f"the function jumps near x {row.place}", row
+        if row.broken.kind != "kink":
+            return "inconclusive", f"the function has a {row.broken.kind} near x {row.place}", row
         slopes = f"from {row.broken.low:.6g} to {row.broken.high:.6g}"
         return "inconclusive", f"the function has a kink near x {row.place}, its slope goes {slopes}", row
     scale = max(row.scale for row in rows)
@@ -236,10 +239,12 @@ def _judge(rows: list[Comparison]) -> tuple[Verdict, str, Comparison]:
     for row in rows:
         if not math.isfinite(row.numeric):
             return "inconclusive", f"the function is not finite near x {row.place}", row
-        if row.vague(scale):
-            noise = f"an estimated error of {row.error_estimate:.1e} against a gradient of {scale:.1e}"
-            return "inconclusive", f"the differences cannot tell {row.place}: {noise}", row
-        if row.scattered(scale):
-            noise = f"moves by {row.scatter:.1e} where x moves by its last bits, against a gradient of {scale:.1e}"
-            return "inconclusive", f"the gradient is too rough {row.place}: it {noise}", row
+    row = max(rows, key=lambda row: row.error_estimate)
+    if row.vague(scale):
+        noise = f"an estimated error of {row.error_estimate:.1e} against a gradient of {scale:.1e}"
+        return "inconclusive", f"the differences cannot tell {row.place}: {noise}", row
+    row = max(rows, key=lambda row: row.scatter)
+    if row.scattered(scale):
+        noise = f"moves by {row.scatter:.1e} where x moves by its last bits, against a gradient of {scale:.1e}"
+        return "inconclusive", f"the gradient is too rough {row.place}: it {noise}", row
     return "pass", "", worst
