@@ -14,11 +14,13 @@ import pytest
 import softgrad as sg
 from softgrad import reference
 from tests.losses.test_new_losses import arguments
+from tests.oracles import exact as long_double
 from tests.oracles import generate
 from tests.oracles import multiprecision as mp
 from tests.oracles.bounds import DTYPES, FLOAT32, FLOAT64
 from tests.oracles.half import HALF_DTYPES
-from tests.oracles.inputs import fresh_rng
+from tests.oracles.inputs import FAMILIES, fresh_rng
+from tests.oracles.ulp import assert_within
 
 dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 LOSSES = ("quadratic", "binary_cross_entropy", "kl_divergence", "focal")
@@ -154,6 +156,41 @@ def test_token_gradients_in_multiprecision(row):
 
 def mp_log_softmax(row):
     return generate.from_decimal([generate.decimal(each) for each in mp.log_softmax(row)])
+
+
+@dtypes
+@pytest.mark.parametrize(
+    "family", ["normal 1", "normal 5", "normal 30", "offset 1e4", "confident 17", "confident 40", "ties"]
+)
+def test_bounds(family, dtype):
+    """In ulp of the terms that a component is summed from: one rounding in float32, a few in float64."""
+    rng = fresh_rng()
+    x = FAMILIES[family](rng, (300, 7), dtype)
+    labels = rng.integers(7, size=300)
+    p, cost, slope = long_double.softmax(x), long_double.loss(x, labels)[:, None], long_double.gradient(x, labels)
+    at_label, k = labels[:, None], np.argmax(x, axis=1)[:, None]
+    others = p.copy()
+    np.put_along_axis(others, k, 0, axis=1)
+    complement = 1 - p
+    np.put_along_axis(complement, k, others.sum(axis=1, keepdims=True), axis=1)
+    bound = {FLOAT32: 1, FLOAT64: 12}[dtype]
+
+    variances = p * complement
+    diagonal = sg.kl_divergence.hessian_diagonal(x, np.zeros_like(x), reduction="sum")
+    assert_within(bound, diagonal, variances, what="kl_divergence")
+
+    p_label, miss = np.take_along_axis(p, at_label, axis=1), -np.take_along_axis(slope, at_label, axis=1)
+    first = miss**2 + 2 * miss * p_label * cost
+    second = 2 * miss * p_label * (2 - cost + p_label * cost / miss)
+    terms = first * variances, second * slope * slope
+    diagonal = sg.focal.hessian_diagonal(x, labels, reduction="sum")
+    assert_within(bound, diagonal, sum(terms), scale=np.abs(terms[0]) + np.abs(terms[1]), what="focal")
+
+    jacobian = sg.token_logprobs.jacobian(x, labels)
+    below = np.take_along_axis(x, k, axis=1) - x.astype(np.longdouble)
+    mean = np.sum(p * below, axis=1, keepdims=True)
+    assert_within(bound, jacobian.logprob, -slope, what="logprob")
+    assert_within(bound, jacobian.entropy, p * (below - mean), scale=p * (below + mean), what="entropy")
 
 
 # Every option, against the definitions.

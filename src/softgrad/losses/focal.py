@@ -25,7 +25,7 @@ from softgrad._contracts import (
     separate,
 )
 from softgrad._differentiable import Differentiable
-from softgrad._products import Product, in_one_dtype, row_products
+from softgrad._products import in_one_dtype, row_products
 from softgrad.losses._problem import Problem, cross_entropy_problem
 from softgrad.losses._rows import Rows, centred
 
@@ -119,7 +119,7 @@ class Focal(Differentiable):
             reduction=reduction,
             normalizer=normalizer,
         )
-        losses = _weighted(_modulation(_entropies(x, problem), power).loss, problem)
+        losses = _weighted(_modulation(*_entropies(x, problem), power).loss, problem)
         return problem.plan.result(losses, problem.batch, loss_dtype(x))
 
     def value_and_grad(
@@ -165,7 +165,7 @@ class Focal(Differentiable):
             upstream=upstream,
         )
         gradient = output_for(x, out)
-        modulation = _modulation(_entropies(x, problem), gamma)
+        modulation = _modulation(*_entropies(x, problem), gamma)
         problem.with_upstream(modulation.first).row_losses(x, gradient)
         losses = _weighted(modulation.loss, problem)
         return problem.plan.result(losses, problem.batch, loss_dtype(x)), gradient
@@ -219,7 +219,7 @@ class Focal(Differentiable):
         """
         x, problem, gamma = _checked(logits, labels, None, **options)
         along = in_one_dtype(x, same_shape(tangent, "tangent", x, "logits"))
-        rates = problem.row_losses(along[0], None, along[1]) * _modulation(_entropies(x, problem), gamma).first
+        rates = problem.row_losses(along[0], None, along[1]) * _modulation(*_entropies(x, problem), gamma).first
         return problem.plan.result(rates, problem.batch, loss_dtype(x))
 
     def hvp(
@@ -255,7 +255,7 @@ class Focal(Differentiable):
         """
         terms = _second_order(*_checked(logits, labels, upstream, **options))
         v = centred(terms.rows.vectors(vector, "vector"), terms.logits)
-        product = terms.first * terms.product("softmax", v)
+        product = terms.first * row_products("softmax", terms.logits, v, (v.ndim - 1,))
         product += terms.second * terms.slope * (terms.slope * v).sum(axis=-1, keepdims=True)
         return terms.rows.derivative(product)
 
@@ -292,7 +292,7 @@ class Focal(Differentiable):
                [-0.375,  0.375]])
         """
         terms = _second_order(*_checked(logits, labels, upstream, **options))
-        p, h = terms.product("probabilities"), terms.slope
+        p, h = terms.p, terms.slope
         first, second = terms.first[..., None], terms.second[..., None]
         blocks = second * (h[..., :, None] * h[..., None, :]) - first * (p[..., :, None] * p[..., None, :])
         classes = np.arange(p.shape[-1])
@@ -371,14 +371,15 @@ def _checked(
     return x, problem, power
 
 
-def _entropies(x: Floating, problem: Problem) -> Float64:
-    """The cross-entropy l of each row without its weight, flat; 0 where the row does not count."""
+def _entropies(x: Floating, problem: Problem) -> tuple[Float64, Float64]:
+    """The cross-entropy l of each row without its weight, flat, 0 where the row does not count; and exp(-l)."""
     targets = problem.targets
     assert targets.indices is not None
     counts = None if targets.label_weights is None else (targets.label_weights != 0.0).astype(np.float64)
     entropy = np.empty(problem.batch).reshape(-1)
     _native.cross_entropy(_native.buffer(x), problem.axes, targets.indices, counts, None, 1.0, entropy, None)
-    return entropy
+    with np.errstate(under="ignore"):
+        return entropy, np.exp(-entropy)
 
 
 class _Modulation(NamedTuple):
@@ -393,9 +394,9 @@ class _Modulation(NamedTuple):
     """1 - p_t."""
 
 
-def _modulation(entropy: Float64, gamma: float) -> _Modulation:
+def _modulation(entropy: Float64, p: Floating, gamma: float) -> _Modulation:
     with np.errstate(divide="ignore", invalid="ignore", under="ignore"):
-        p, miss = np.exp(-entropy), -np.expm1(-entropy)
+        miss = -np.expm1(-entropy)
         modulation = miss**gamma
         loss = np.where(entropy == 0.0, 0.0, modulation * entropy)
         # p l / (1 - p) goes to 1 where the loss goes to 0, and to 0 where it is infinite.
@@ -416,16 +417,16 @@ class _SecondOrder(NamedTuple):
 
     rows: Rows
     logits: Float64
+    p: Floating
     first: Float64
     second: Float64
     slope: Float64
     """g / (1 - p_t): -1 at the label, elsewhere the share of a class in what the label has not."""
 
-    def product(self, product: Product, vectors: Float64 | None = None) -> Floating:
-        return row_products(product, self.logits, vectors, (self.logits.ndim - 1,))
-
     def diagonal(self) -> Floating:
-        diagonal: Floating = self.first * self.product("variances") + self.second * np.square(self.slope)
+        last = (self.logits.ndim - 1,)
+        variances = row_products("variances", self.logits, None, last)
+        diagonal: Floating = self.first * variances + self.second * np.square(self.slope)
         return diagonal
 
 
@@ -435,11 +436,15 @@ def _second_order(x: Floating, problem: Problem, gamma: float) -> _SecondOrder:
     row_weights = None if weights is None else weights.reshape(problem.batch)
     rows = Rows(x, "logits", problem.axes, row_weights, problem.plan)
     logits = rows.counting(class_rows(x, problem.axes))
+    last = (logits.ndim - 1,)
     entropy, gradient = np.empty(indices.shape), np.empty_like(logits)
-    _native.cross_entropy(logits, (logits.ndim - 1,), indices, None, None, 1.0, entropy, gradient)
-    _, first, second, miss = (part.reshape(*problem.batch, 1) for part in _modulation(entropy, gamma))
+    _native.cross_entropy(logits, last, indices, None, None, 1.0, entropy, gradient)
+    p = row_products("probabilities", logits, None, last)
+    # f'' has p_t as a factor: exp(-l) is off by as many roundings as l is large.
+    p_label = np.take_along_axis(p, indices.reshape(*problem.batch, 1), axis=-1)
+    _, first, second, miss = _modulation(entropy.reshape(p_label.shape), p_label, gamma)
     slope = np.divide(gradient, miss, out=np.zeros_like(gradient), where=miss != 0.0)
-    return _SecondOrder(rows, logits, first, second, slope)
+    return _SecondOrder(rows, logits, p, first, second, slope)
 
 
 focal = Focal()
