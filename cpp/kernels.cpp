@@ -2,6 +2,7 @@
 #include "kernels.hpp"
 
 #include "elementwise.hpp"
+#include "few_classes.hpp"
 #include "row_cross_entropy.hpp"
 #include "row_log_softmax.hpp"
 #include "row_logsumexp.hpp"
@@ -23,6 +24,7 @@ constexpr DenseKernels<T> dense = {
 template <class T>
 constexpr RowKernels<T> rows = {
     dense<T, false>, logsumexp_row<T>, cross_entropy_row<T>, token_logprobs_row<T>, map<T, Sigmoid>, map<T, LogSigmoid>,
+    {few_softmax<T>, few_log_softmax<T>, few_logsumexp<T>, few_cross_entropy<T>},
 };
 
 extern const Kernels kernels;

@@ -30,6 +30,21 @@ struct TokenRow {
     int64_t rank;
 };
 
+// Rows of at most this many classes are worked on with lanes across rows (few_classes.hpp). It is the length alone that decides: the
+// bits of a row must not depend on its neighbours or its layout.
+constexpr int64_t few_classes = 64;
+
+// Entry j of row i stands at x[j * stride + i]; `rows` is a multiple of few_rows.
+constexpr int64_t few_rows = 16;
+template <class T>
+struct FewKernels {
+    void (*softmax)(const T* x, int64_t stride, int64_t n, int64_t rows, T* out, int64_t to_stride);
+    void (*log_softmax)(const T* x, int64_t stride, int64_t n, int64_t rows, T* out, int64_t to_stride);
+    void (*logsumexp)(const T* x, int64_t stride, int64_t n, int64_t rows, T* out);
+    void (*cross_entropy)(const T* x, int64_t stride, int64_t n, int64_t rows, const int64_t* targets, const double* scale, double* losses,
+                          T* gradient, int64_t to_stride);
+};
+
 template <class T>
 struct RowKernels : DenseKernels<T> {
     T (*logsumexp)(const T* x, int64_t n);
@@ -37,6 +52,7 @@ struct RowKernels : DenseKernels<T> {
     TokenRow (*token_logprobs)(const T* x, int64_t n, int64_t target);
     void (*sigmoid)(const T* x, T* out, int64_t n);
     void (*log_sigmoid)(const T* x, T* out, int64_t n);
+    FewKernels<T> few;
 };
 
 struct Kernels {

@@ -22,6 +22,16 @@ class Walk {
         return size_ <= 1 || (dimensions_.size() == 1 && dimensions_[0].stride == itemsize);
     }
 
+    // Whether `count` entries from `first` on stand `itemsize` bytes apart.
+    bool contiguous(int64_t first, int64_t count, int64_t itemsize) const {
+        if (count <= 1) return true;
+        return !dimensions_.empty() && dimensions_.back().stride == itemsize &&
+               first % dimensions_.back().size + count <= dimensions_.back().size;
+    }
+    // Whether all entries are one stride apart, and which.
+    bool has_stride() const { return dimensions_.size() <= 1; }
+    int64_t stride() const { return dimensions_.empty() ? 0 : dimensions_.back().stride; }
+
     // Calls visit(index, offset) for index in [begin, end).
     template <class Visit>
     void each(int64_t begin, int64_t end, Visit visit) const {

@@ -15,6 +15,8 @@ namespace {
 // that with the class axis first every line that is fetched is used whole.
 constexpr int64_t tile_rows = 16;
 constexpr int64_t tile_elements = 1 << 17;
+// Rows of few classes: what stays in the innermost cache.
+constexpr int64_t few_tile_rows = 4 * few_rows;
 // Below this many elements a piece is not worth handing to another thread.
 constexpr int64_t piece_elements = 1 << 15;
 constexpr int64_t scratch_kept = 1 << 20;
@@ -53,20 +55,24 @@ class Scratch {
     }
 };
 
+// Which kernel a row of n entries has.
+bool is_few(int64_t n) { return n > 0 && n <= few_classes; }
+
 // Calls work(begin, end) over [0, rows), in parallel where it pays.
 template <class Work>
 void for_row_ranges(int64_t rows, int64_t row_elements, const Work& work) {
     if (rows == 0) return;
     const int64_t per_row = std::max<int64_t>(row_elements, 1);
-    const int64_t per_piece = std::max<int64_t>(1, (piece_elements + per_row - 1) / per_row);
+    int64_t per_piece = std::max<int64_t>(1, (piece_elements + per_row - 1) / per_row);
+    if (is_few(row_elements)) per_piece = (per_piece + few_tile_rows - 1) / few_tile_rows * few_tile_rows;
     const int64_t pieces = (rows + per_piece - 1) / per_piece;
     parallel_for(pieces, [&](int64_t i) { work(i * per_piece, std::min(rows, (i + 1) * per_piece)); });
 }
 
 // Entry-major, so that neighbouring rows are read and written together.
-template <class S, class Move>
+template <class S, int64_t most_rows, class Move>
 void for_tile(const RowView& view, int64_t first, int64_t count, const Move& move) {
-    int64_t row_offsets[tile_rows];
+    int64_t row_offsets[most_rows];
     view.rows.each(first, first + count, [&](int64_t r, int64_t at) { row_offsets[r - first] = at; });
     view.entries.each(0, view.entries.size(), [&](int64_t j, int64_t at) {
         for (int64_t i = 0; i < count; ++i) move(i, j, reinterpret_cast<S*>(view.data + row_offsets[i] + at));
@@ -82,6 +88,65 @@ bool is_direct(const RowView& view) {
 template <class S>
 Compute<S>* row_at(const RowView& view, int64_t row) {
     return reinterpret_cast<Compute<S>*>(view.data + view.rows.offset(row));
+}
+
+// Some neighbouring rows with entry j of row i at data[j * stride + i].
+template <class T>
+struct Columns {
+    T* data;
+    int64_t stride;
+};
+
+// The rows where they stand, if they stand like that; null if not.
+template <class S>
+Columns<Compute<S>> columns_in_place(const RowView& view, int64_t first, int64_t count) {
+    const int64_t stride = view.entries.stride();
+    const bool direct = std::is_same_v<S, Compute<S>> && count == few_tile_rows && view.entries.has_stride() &&
+                        stride % static_cast<int64_t>(sizeof(S)) == 0 && view.rows.contiguous(first, count, sizeof(S));
+    if (!direct) return {nullptr, 0};
+    return {row_at<S>(view, first), stride / static_cast<int64_t>(sizeof(S))};
+}
+
+// Calls move(i, j, element) for the entries j of rows i of a tile: entry by entry where rows neighbour each other in memory, row by
+// row where entries do.
+template <class S, class Move>
+void for_few(const RowView& view, int64_t first, int64_t count, const Move& move) {
+    const int64_t n = view.entries.size();
+    if (view.entries.contiguous(sizeof(S))) {
+        view.rows.each(first, first + count, [&](int64_t r, int64_t at) {
+            S* row = reinterpret_cast<S*>(view.data + at);
+            for (int64_t j = 0; j < n; ++j) move(r - first, j, row + j);
+        });
+        return;
+    }
+    for_tile<S, few_tile_rows>(view, first, count, move);
+}
+
+// Calls kernel(first, count, x, out), x and out as Columns, over tiles of few_tile_rows rows; a smaller last one is filled up to a
+// multiple of few_rows with zeros. out is a RowView or nullptr, and then the kernel's is null.
+template <class S, class Out, class Kernel>
+void each_tile_of_few(const RowView& x, const Out& out, int64_t begin, int64_t end, const Kernel& kernel) {
+    using T = Compute<S>;
+    constexpr bool writes = !std::is_null_pointer_v<Out>;
+    const int64_t n = x.entries.size();
+    Scratch<T, Use::tile> scratch(n * few_tile_rows);
+    T* tile = scratch.data();
+    for (int64_t first = begin; first < end; first += few_tile_rows) {
+        const int64_t count = std::min(few_tile_rows, end - first), filled = (count + few_rows - 1) / few_rows * few_rows;
+        const Columns<T> staged{tile, few_tile_rows};
+        Columns<T> from = columns_in_place<S>(x, first, count), to{nullptr, 0};
+        if (!from.data) {
+            for (int64_t j = 0; j < n; ++j) std::fill(tile + j * few_tile_rows + count, tile + j * few_tile_rows + filled, T(0));
+            for_few<S>(x, first, count, [&](int64_t i, int64_t j, const S* at) { tile[j * few_tile_rows + i] = widen(*at); });
+            from = staged;
+        }
+        if constexpr (writes) to = columns_in_place<S>(out, first, count);
+        const bool scatter = writes && !to.data;
+        if (scatter) to = staged;
+        kernel(first, count, filled, from, to);
+        if constexpr (writes)
+            if (scatter) for_few<S>(out, first, count, [&](int64_t i, int64_t j, S* at) { *at = narrow_to<S>(tile[j * few_tile_rows + i]); });
+    }
 }
 
 // Calls kernel(row, x, v, out) with contiguous rows of the dtype that is worked in; v and out are null where there are none, and
@@ -102,15 +167,15 @@ void each_row_of_two(const RowView& x, const RowView* v, const RowView* out, int
     T *tile = scratch.data(), *second = second_scratch.data();
     for (int64_t first = begin; first < end; first += per_tile) {
         const int64_t count = std::min(per_tile, end - first);
-        if (gather) for_tile<S>(x, first, count, [&](int64_t i, int64_t j, const S* at) { tile[i * n + j] = widen(*at); });
-        if (gather_v) for_tile<S>(*v, first, count, [&](int64_t i, int64_t j, const S* at) { second[i * n + j] = widen(*at); });
+        if (gather) for_tile<S, tile_rows>(x, first, count, [&](int64_t i, int64_t j, const S* at) { tile[i * n + j] = widen(*at); });
+        if (gather_v) for_tile<S, tile_rows>(*v, first, count, [&](int64_t i, int64_t j, const S* at) { second[i * n + j] = widen(*at); });
         for (int64_t i = 0; i < count; ++i) {
             const int64_t r = first + i;
             T* staged = tile + i * n;
             kernel(r, gather ? staged : row_at<S>(x, r), gather_v ? second + i * n : v ? row_at<S>(*v, r) : nullptr,
                    scatter ? staged : out ? row_at<S>(*out, r) : nullptr);
         }
-        if (scatter) for_tile<S>(*out, first, count, [&](int64_t i, int64_t j, S* at) { *at = narrow_to<S>(tile[i * n + j]); });
+        if (scatter) for_tile<S, tile_rows>(*out, first, count, [&](int64_t i, int64_t j, S* at) { *at = narrow_to<S>(tile[i * n + j]); });
     }
 }
 
@@ -212,6 +277,15 @@ void map_rows(RowMap function, const RowView& x, const Transform& transform, con
     using T = Compute<S>;
     const int64_t n = x.entries.size();
     const bool is_log = function == RowMap::log_softmax;
+    if (transform.is_identity() && is_few(n)) {
+        const auto kernel = is_log ? kernels<T>().few.log_softmax : kernels<T>().few.softmax;
+        for_row_ranges(x.rows.size(), n, [&](int64_t begin, int64_t end) {
+            each_tile_of_few<S>(x, out, begin, end, [&](int64_t, int64_t, int64_t rows, Columns<T> from, Columns<T> to) {
+                kernel(from.data, from.stride, n, rows, to.data, to.stride);
+            });
+        });
+        return;
+    }
     if (transform.is_identity()) {
         const auto kernel = is_log ? kernels<T>().log_softmax : kernels<T>().softmax;
         for_row_ranges(x.rows.size(), n, [&](int64_t begin, int64_t end) {
@@ -256,6 +330,16 @@ void logsumexp(const RowView& x, const Transform& transform, S* out) {
     using T = Compute<S>;
     const int64_t n = x.entries.size();
     const bool plain = transform.is_identity();
+    if (plain && is_few(n)) {
+        for_row_ranges(x.rows.size(), n, [&](int64_t begin, int64_t end) {
+            each_tile_of_few<S>(x, nullptr, begin, end, [&](int64_t first, int64_t count, int64_t rows, Columns<T> from, Columns<T>) {
+                T values[few_tile_rows];
+                kernels<T>().few.logsumexp(from.data, from.stride, n, rows, values);
+                for (int64_t i = 0; i < count; ++i) out[first + i] = narrow_to<S>(values[i]);
+            });
+        });
+        return;
+    }
     const auto kernel = kernels<T>().logsumexp;
     const auto staged_kernel = instruction_set().kernels->log_normalizer;
     for_row_ranges(x.rows.size(), n, [&](int64_t begin, int64_t end) {
@@ -321,9 +405,39 @@ void softmax_means(const RowView& x, const RowView& v, const Transform& transfor
 }
 
 template <class S>
+void few_cross_entropy(const CrossEntropyCall& call, const int64_t* labels) {
+    using T = Compute<S>;
+    const int64_t n = call.logits.entries.size();
+    const auto work = [&](int64_t first, int64_t count, int64_t rows, Columns<T> x, Columns<T> to) {
+        int64_t targets[few_tile_rows] = {};
+        double scale[few_tile_rows] = {}, losses[few_tile_rows];
+        for (int64_t i = 0; i < count; ++i) {
+            const int64_t r = first + i;
+            targets[i] = labels[r];
+            scale[i] = (call.weight ? call.weight[r] : 1.0) * (call.upstream ? call.upstream[r] : 1.0) * call.scale;
+        }
+        kernels<T>().few.cross_entropy(x.data, x.stride, n, rows, targets, scale, losses, to.data, to.stride);
+        for (int64_t i = 0; i < count; ++i) {
+            const double weight = call.weight ? call.weight[first + i] : 1.0;
+            call.losses[first + i] = weight == 0.0 ? 0.0 : weight * losses[i];
+            // What a row of weight 0 holds may be NaN.
+            if (weight == 0.0 && to.data)
+                for (int64_t j = 0; j < n; ++j) to.data[j * to.stride + i] = T(0);
+        }
+    };
+    for_row_ranges(call.logits.rows.size(), n, [&](int64_t begin, int64_t end) {
+        if (call.gradient)
+            each_tile_of_few<S>(call.logits, *call.gradient, begin, end, work);
+        else
+            each_tile_of_few<S>(call.logits, nullptr, begin, end, work);
+    });
+}
+
+template <class S>
 void cross_entropy(const CrossEntropyCall& call, const int64_t* labels) {
     using T = Compute<S>;
     const int64_t n = call.logits.entries.size();
+    if (is_few(n) && !call.tangent) return few_cross_entropy<S>(call, labels);
     const auto kernel = kernels<T>().cross_entropy;
     each_loss<S>(call, true, [&](int64_t r, const T* x, double scale, T* grad) { return kernel(x, n, labels[r], scale, grad); });
 }

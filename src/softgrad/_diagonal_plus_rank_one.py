@@ -79,8 +79,10 @@ class DiagonalPlusRankOne:
         if self.shape[-1] == 0:
             product = np.zeros_like(columns)
         else:
-            # Times a constant it is the row sums times it: what is left has a 0 where u is largest.
+            # Times a constant it is the row sums times it: what is left has a 0 where u is largest. A diagonal matrix
+            # has nothing that cancels.
             centre = np.take_along_axis(columns, self._vector.argmax(axis=-1)[..., None, None], axis=-2)
+            centre = np.where(self._coefficient[..., None, None] == 0.0, 0.0, centre)
             apart = columns - centre
             u = self._vector[..., None]
             inner = (u * apart).sum(axis=-2, keepdims=True)
