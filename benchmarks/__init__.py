@@ -1,1 +1,1 @@
-"""Measurements of softgrad and its peers: one module per question, each run as `python -m benchmarks.NAME`."""
+"""softgrad and its peers measured: `python -m benchmarks` for speed, `python -m benchmarks.accuracy` for accuracy."""

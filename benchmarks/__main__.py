@@ -1,0 +1,92 @@
+"""Measures the speed of softgrad and its peers: `python -m benchmarks`.
+
+Prints a table for each question: the time of softgrad with its quartiles; the share of the roofline it reaches (the
+time in which a copy of the same run moves the bytes that must move); its time in units of its floors (`/ copy`); how
+many times its time each peer takes; the goal, and whether it is met. The pages are written apart, from a file:
+
+    python -m benchmarks --json docs/performance.json
+    python -m benchmarks --write
+"""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import time
+from pathlib import Path
+
+from benchmarks._machine import description, keep_to_two_cores, versions
+from benchmarks._questions import NOT_QUICK, QUESTIONS, heading_and_notes, module
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "docs" / "performance.json"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("question", nargs="*", help=f"all without it; {', '.join(QUESTIONS)}")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes: whether it runs, not how fast")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures are written, or read by --write")
+    parser.add_argument("--seed", type=int, help="of the inputs; a new one without it")
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="measure nothing; write docs/performance.md and the table of README.md from the figures in --json"
+        f" ({RESULTS.relative_to(ROOT)} without it)",
+    )
+    arguments = parser.parse_args()
+    for name in arguments.question:
+        if name not in QUESTIONS:
+            parser.error(f"no question {name!r}; there are {', '.join(QUESTIONS)}")
+    if arguments.write and (arguments.question or arguments.quick or arguments.seed is not None):
+        parser.error("--write measures nothing: it takes --json and no other")
+    return arguments
+
+
+def _measure(questions: list[str], *, quick: bool, json: Path | None, seed: int) -> None:
+    # They import NumPy, which must find the two cores.
+    import numpy as np
+
+    from benchmarks import _peers
+    from benchmarks._harness import Bench
+    from benchmarks._results import Report
+    from benchmarks._tables import results
+
+    started = time.monotonic()
+    peers, missing = _peers.load()
+    machine = description()
+    print("\n".join(f"{what}: {words}" for what, words in (machine | versions()).items()))
+    print(f"seed: {seed}")
+    if quick:
+        print("quick: these sizes say nothing about the goals")
+    if missing:
+        print(f"not installed and left out: {', '.join(missing)}")
+    bench = Bench(quick, peers, np.random.default_rng(seed))
+    rows = {}
+    for question in questions:
+        print(f"\n{heading_and_notes(question)[0]}\n", flush=True)
+        rows[question] = list(module(question).rows(bench))
+        print(results(rows[question]), end="", flush=True)
+    print(f"\n{time.monotonic() - started:.0f} s")
+    if json is not None:
+        Report(machine, versions(), missing, quick, seed, rows).save(json)
+        print(f"wrote {json}")
+
+
+def main() -> None:
+    arguments = _arguments()
+    if arguments.write:
+        from benchmarks._performance_page import write
+
+        write(arguments.json or RESULTS, ROOT)
+        return
+    keep_to_two_cores()
+    all_of_them = [name for name in QUESTIONS if not (arguments.quick and name in NOT_QUICK)]
+    seed = secrets.randbits(32) if arguments.seed is None else arguments.seed
+    _measure(arguments.question or all_of_them, quick=arguments.quick, json=arguments.json, seed=seed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""docs/performance.md and the table of README.md from the file of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import _performance_text as text
+from benchmarks._questions import heading_and_notes
+from benchmarks._results import Report, Row, digits
+from benchmarks._tables import aligned, headlines, results
+
+
+def _machine(report: Report) -> str:
+    machine = [f"{what} {words}" for what, words in report.machine.items()]
+    return ", ".join(machine + [f"{package} {number}" for package, number in report.versions.items()])
+
+
+def _verdict(report: Report) -> str:
+    missed = [
+        f"- {question}, {row.work}: {goal.words}"
+        for question, rows in report.questions.items()
+        for row in rows
+        for goal in row.goals()
+        if goal.met is False
+    ]
+    return "Goals that are missed:\n\n" + "\n".join(missed) if missed else "Every goal that was measured is met."
+
+
+def _bandwidths(rows: Sequence[Row]) -> str:
+    lines = [[row.work, f"{digits(row.bandwidth / 1e9)} GB/s"] for row in rows if row.bandwidth is not None]
+    return aligned(["rows x classes", "copy"], lines)
+
+
+def page(report: Report) -> str:
+    peers = dict.fromkeys(name for rows in report.questions.values() for row in rows for name in row.peers)
+    missing = f"Not installed and left out: {', '.join(report.missing)}. " if report.missing else ""
+    parts = [
+        text.HEAD.format(
+            seed_command=f"`python -m benchmarks --json docs/performance.json --seed {report.seed}`",
+            machine=_machine(report),
+            missing=missing,
+            peers=", ".join(peers),
+            verdict=_verdict(report),
+        )
+    ]
+    for question, rows in report.questions.items():
+        heading, notes = heading_and_notes(question)
+        parts.append(f"\n## {heading}\n\n`python -m benchmarks {question}`. {notes}\n\n{results(rows)}")
+        if question == "cross_entropy":
+            parts += [text.BANDWIDTH, _bandwidths(rows)]
+    return "".join(parts)
+
+
+def readme_with(readme: str, report: Report) -> str:
+    """The README with what stands between its two marks written anew."""
+    before, begin, rest = readme.partition(text.README_BEGIN)
+    _, end, after = rest.partition(text.README_END)
+    if not begin or not end:
+        raise ValueError(f"README.md has no {text.README_BEGIN!r} with {text.README_END!r} behind it")
+    rows = [row for of_question in report.questions.values() for row in of_question]
+    note = text.README_NOTE.format(machine=_machine(report))
+    return f"{before}{begin}\n{note}{headlines(rows)}{end}{after}"
+
+
+def write(results_file: Path, root: Path) -> None:
+    report = Report.load(results_file)
+    if report.quick:
+        raise ValueError(f"{results_file} is of a quick run, whose sizes say nothing about speed")
+    readme = root / "README.md"
+    written = readme_with(readme.read_text(encoding="utf-8"), report)
+    for file, words in ((root / "docs" / "performance.md", page(report)), (readme, written)):
+        file.write_text(words, encoding="utf-8")
+        print(f"wrote {file}")

@@ -1,0 +1,38 @@
+"""The words of docs/performance.md; the tables stand between them, and above each the docstring of its module."""
+
+HEAD = """\
+# Performance
+
+Written from one run, {seed_command}, by `python -m benchmarks --write`; do not edit.
+
+{machine}.
+
+{missing}How to read the tables:
+
+- *softgrad*: the median of its time, the quartiles in brackets. A shared machine is noisy: the ratios count, and the
+  contenders of a row were timed in turns, in one process (`benchmarks/_harness.py`).
+- *roofline*: bytes that must move / (time x bandwidth), the bandwidth being that of a copy on two threads of the same
+  array in the same run. In a cache it is the cache's. What only reads may exceed 100 %.
+- */ copy* and the like: softgrad's time in units of that of the copy; less is better.
+- *{peers}*: how many times softgrad's time it takes; more is better. The result of each was checked before.
+- *goal*: what section "Speed" of the design asks for. **missed** names what is missed.
+
+{verdict}
+"""
+
+BANDWIDTH = """
+## The bandwidth that was measured
+
+Bytes read and written by the copy, for the float32 logits of the first table:
+
+"""
+
+README_BEGIN = "<!-- speed: begin, written by python -m benchmarks --write -->"
+README_END = "<!-- speed: end -->"
+
+README_NOTE = """\
+{machine}. float32. *roofline*: the share of what memory allows, as a copy in
+the same run shows it. Peers: how many times softgrad's time they take. All of it, with the goals that are missed:
+[docs/performance.md](docs/performance.md).
+
+"""

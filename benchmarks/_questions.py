@@ -1,0 +1,38 @@
+"""The modules of this folder that answer one question about speed each.
+
+Such a module has `rows(bench)`, which measures the rows of its table, and a docstring: the first line is the heading of
+the table, the rest stands above it in docs/performance.md.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
+# In the order of the page.
+QUESTIONS = (
+    "cross_entropy",
+    "softmax",
+    "small_calls",
+    "class_axis",
+    "contention",
+    "linear_head",
+    "derivative_products",
+    "loss_only",
+    "dtypes",
+    "probability_labels",
+    "memory",
+)
+# Not of --quick: their peers alone take seconds, at any size.
+NOT_QUICK = ("linear_head", "memory")
+
+
+def module(question: str) -> ModuleType:
+    return import_module(f"benchmarks.{question}")
+
+
+def heading_and_notes(question: str) -> tuple[str, str]:
+    words = module(question).__doc__
+    assert words is not None
+    heading, _, notes = words.partition("\n")
+    return heading, notes.strip()

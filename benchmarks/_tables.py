@@ -1,0 +1,73 @@
+"""Rows as a table that reads as well on a terminal as in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from benchmarks._results import Row, digits, spread
+
+
+def aligned(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [list(header), *map(list, rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    padded = [" | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
+    padded.insert(1, " | ".join("-" * width for width in widths))
+    return "".join(f"| {line} |\n" for line in padded)
+
+
+def verdict(row: Row) -> str:
+    goals = row.goals()
+    missed = [goal.words for goal in goals if goal.met is False]
+    unknown = [goal.words for goal in goals if goal.met is None]
+    parts = []
+    if missed:
+        parts.append(f"**missed**: {', '.join(missed)}")
+    if unknown:
+        parts.append(f"not measured: {', '.join(unknown)}")
+    if goals and not parts:
+        return "met"
+    return "; ".join(parts) or "-"
+
+
+def _names(mappings: Iterable[Iterable[str]]) -> list[str]:
+    return list(dict.fromkeys(name for mapping in mappings for name in mapping))
+
+
+def _share(row: Row) -> str:
+    return "-" if row.roofline is None else f"{100.0 * row.roofline:.0f} %"
+
+
+def results(rows: Sequence[Row]) -> str:
+    """The table of a question: softgrad, its share of the roofline, floors, peers, goals and what became of them."""
+    floors, peers = _names(row.floors for row in rows), _names(row.peers for row in rows)
+    header = ["work", "softgrad", "roofline", *(f"/ {name}" for name in floors), *peers, "goal", "met or missed"]
+    lines = []
+    for row in rows:
+        lines.append(
+            [
+                row.work,
+                spread(row.softgrad, row.unit),
+                _share(row),
+                *(f"{digits(row.of_floor(name))}x" if name in row.floors else "-" for name in floors),
+                *(f"{digits(row.of_peer(name))}x" if name in row.peers else "-" for name in peers),
+                ", ".join(goal.words for goal in row.goals()) or "-",
+                verdict(row),
+            ]
+        )
+    return aligned(header, lines)
+
+
+def headlines(rows: Sequence[Row]) -> str:
+    """The rows that stand in the README, with how many times the time of softgrad each peer takes."""
+    chosen = [row for row in rows if row.in_readme]
+    peers = _names(row.peers for row in chosen)
+    lines = [
+        [
+            row.work,
+            spread(row.softgrad, row.unit),
+            _share(row),
+            *(f"{digits(row.of_peer(name))}x" if name in row.peers else "-" for name in peers),
+        ]
+        for row in chosen
+    ]
+    return aligned(["work", "softgrad", "roofline", *peers], lines)

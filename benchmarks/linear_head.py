@@ -1,0 +1,83 @@
+"""The linear head: linear_cross_entropy with the gradients of hidden and weight
+
+float32. "three products" are what no implementation can leave out, hidden @ weight.T, G @ weight and G.T @ hidden,
+with NumPy into arrays that are there; they hold all logits, softgrad one block of them. PyTorch has a plain path, which
+holds them too, and a chunked one, which does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import softgrad as sg
+from benchmarks._contender import Contender
+from benchmarks._harness import Bench, Case
+from benchmarks._inputs import assert_close, logits
+from benchmarks._peers import Array
+from benchmarks._results import Row
+from softgrad import reference
+
+_VALUE_AND_GRAD = "linear_cross_entropy.value_and_grad"
+_CHUNKED = f"{_VALUE_AND_GRAD}, chunked"
+
+
+def _products(hidden: Array, weight: Array) -> Callable[[], None]:
+    scores = np.empty((len(hidden), len(weight)), hidden.dtype)
+    by_hidden, by_weight = np.empty_like(hidden), np.empty_like(weight)
+
+    def products() -> None:
+        np.matmul(hidden, weight.T, out=scores)
+        np.matmul(scores, weight, out=by_hidden)
+        np.matmul(scores.T, hidden, out=by_weight)
+
+    return products
+
+
+def _check(hidden: Array, weight: Array, labels: Array) -> Callable[[Any], None]:
+    scores = hidden.astype(np.float64) @ weight.astype(np.float64).T
+    loss = reference.cross_entropy(scores, labels)
+    gradient = reference.cross_entropy_grad(scores, labels)
+    by_hidden, by_weight = gradient @ weight, gradient.T @ hidden
+
+    def check(result: tuple[Any, Array, Array]) -> None:
+        for what, actual, expected in zip(
+            ("the loss", "the gradient of hidden", "the gradient of weight"),
+            result,
+            (loss, by_hidden, by_weight),
+            strict=True,
+        ):
+            # The products of matrices add up in float32.
+            assert_close(what, actual, expected, np.float32, eps=256.0)
+
+    return check
+
+
+def _case(bench: Bench, rows: int, width: int, classes: int) -> Case:
+    hidden = logits(bench.rng, (rows, width))
+    weight = logits(bench.rng, (classes, width)) / np.float32(np.sqrt(9.0 * width))
+    labels = bench.rng.integers(classes, size=rows)
+
+    def flat(result: tuple[Any, Any]) -> tuple[Any, Array, Array]:
+        return result[0], result[1].hidden, result[1].weight
+
+    inputs = [(hidden, weight, labels)]
+    chunked = bench.contenders(_CHUNKED, inputs)
+    return Case(
+        f"{rows} x {width} x {classes}",
+        Contender([partial(sg.linear_cross_entropy.value_and_grad, hidden, weight, labels)], read=flat),
+        _check(hidden, weight, labels),
+        floors={"three products": Contender([_products(hidden, weight)])},
+        peers=bench.contenders(_VALUE_AND_GRAD, inputs)
+        | {f"{name}, chunked": contender for name, contender in chunked.items()},
+        at_most={"three products": 1.15},
+        at_least={"PyTorch": 1.0, "PyTorch, chunked": 3.0},
+        in_readme=True,
+    )
+
+
+def rows(bench: Bench) -> Iterator[Row]:
+    return bench.timed([_case(bench, *((64, 16, 50) if bench.quick else (2048, 1024, 32000)))])
