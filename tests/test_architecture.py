@@ -23,7 +23,8 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "softgrad": (
         {"numpy"},
         CORE
-        | {"softgrad._config", "softgrad._diagonal_plus_rank_one", "softgrad.functional", "softgrad.gradcheck", "softgrad.losses", "softgrad.linear_model"},
+        | {"softgrad._config", "softgrad._diagonal_plus_rank_one", "softgrad.functional", "softgrad.gradcheck"}
+        | {"softgrad.losses", "softgrad.linear_model"},
     ),
     "softgrad._config": (set(), {"softgrad._native"}),
     "softgrad._contracts": ({"numpy"}, set()),

@@ -16,9 +16,9 @@ from softgrad._contracts import (
     Reduction,
     normalizer_value,
     reduction_name,
+    round_to,
     upstream_for,
 )
-from softgrad._contracts import round_to as round_to
 
 
 @dataclass(frozen=True)
