@@ -135,3 +135,15 @@ def test_the_kink_of_one_of_many_components_is_named() -> None:
     report = check_gradient(relu, x, grad=with_value(wrong, 0.9 if x[wrong] > 0.0 else 0.1))
     assert report.verdict == "fail", report
     assert report.worst_index == (wrong,)
+
+
+def test_kinks_of_many_components_that_hide_each_other() -> None:
+    """Along a direction the slopes of relu(x) - relu(y) beside 0 are equal, and no gradient need have them."""
+
+    def function(x: np.ndarray) -> Any:
+        return relu(x[:1000]) - relu(x[1000:])
+
+    report = check_gradient(function, np.zeros(2000), grad=np.zeros_like)
+    assert report.verdict == "inconclusive", report
+    assert report.kink is not None
+    assert check_gradient(function, np.zeros(2000), grad=lambda x: x + 2.0).verdict == "fail"

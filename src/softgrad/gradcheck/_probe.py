@@ -12,13 +12,11 @@ from softgrad.gradcheck._arrays import Float64Array, grid_of
 from softgrad.gradcheck._breaks import WIDER_SCALES, find_break
 from softgrad.gradcheck._complex_step import complex_slope
 from softgrad.gradcheck._lines import TRUST, Differences, Slope
-from softgrad.gradcheck._report import ROUNDINGS, ROUNDINGS_OF_LARGEST, Comparison, Method
+from softgrad.gradcheck._report import DIFFERENCES_TOLERANCE, ROUNDINGS, ROUNDINGS_OF_LARGEST, Comparison, Method
 from softgrad.gradcheck._subject import Subject
 
 # Up to this many components each is differenced by itself, which names the culprit at once.
 SMALL = 1000
-# Where the error of a difference is more than this, relative to the gradient, a kink may be why.
-TELLING = 1e-7
 DIRECTIONS = 12
 # Pairs of neighbours of x at which the gradient is evaluated again, up to so many last bits of each element away:
 # nearer by, some roundings stay as they are.
@@ -93,12 +91,16 @@ class _Probe:
     def _along_directions(self) -> Iterator[Pair]:
         named_kink = False
         for direction in _directions(self.gradient.size):
-            comparison, slope = self._compare(direction)
-            yield comparison, slope
-            if comparison.wrong:
-                yield self._unit(self._culprit(direction, lambda c: c.error))
+            pair = self._compare(direction)
+            if pair[0].wrong:
+                culprit = self._unit(self._culprit(direction, lambda c: c.error))
+                yield culprit
+                # Kinks of several components add up to slopes that are those of neither side.
+                if culprit[0].wrong or culprit[0].broken is None:
+                    yield pair
                 return
-            if comparison.broken is not None and not named_kink:
+            yield pair
+            if pair[0].broken is not None and not named_kink:
                 named_kink = True
                 yield self._unit(self._culprit(direction, lambda c: 0.0 if c.broken is None else c.broken.size))
 
@@ -116,7 +118,8 @@ class _Probe:
         slope = self.differences.slope(line)
         broken = find_break(self.differences, line, slope.value)
         for scale in WIDER_SCALES:
-            if broken is None and not slope.estimate <= TELLING * max(self.size, abs(slope.value)):
+            # Where no ladder of steps gave a slope, a kink may be why.
+            if broken is None and not slope.estimate <= DIFFERENCES_TOLERANCE * max(self.size, abs(slope.value)):
                 broken = find_break(self.differences, line, slope.value, scale)
         comparison = Comparison(
             index,
