@@ -1,0 +1,161 @@
+"""The arithmetic of the figures, the goals, and the pages made of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from benchmarks._performance_page import page, readme_with, write
+from benchmarks._performance_text import README_BEGIN, README_END
+from benchmarks._results import Report, Row, Spread, quantity, spread
+from benchmarks._tables import aligned, headlines, results, verdict
+
+ROOT = Path(__file__).parents[2]
+
+
+def exactly(value: float) -> Spread:
+    return Spread(value, value, value, 1)
+
+
+# A softmax that takes 3 ms where a copy takes 2 ms, PyTorch 9 ms and SciPy 12 ms.
+ROW = Row(
+    "1024 x 1000",
+    exactly(3e-3),
+    floors={"copy": exactly(2e-3)},
+    peers={"PyTorch": exactly(9e-3), "SciPy": exactly(12e-3)},
+    bytes_needed=8_000_000,
+    bytes_copied=8_000_000,
+    at_most={"copy": 1.5},
+    at_least={"PyTorch": 4.0, "JAX": 2.0},
+    in_readme=True,
+)
+REPORT = Report(
+    {"processor": "some processor"},
+    {"softgrad": "0.1.0"},
+    ["JAX"],
+    quick=False,
+    seed=7,
+    questions={"cross_entropy": [ROW], "softmax": [replace(ROW, work="softmax", in_readme=False)]},
+)
+
+
+def test_median_and_quartiles() -> None:
+    assert Spread.of([5.0, 1.0, 2.0, 4.0, 3.0]) == Spread(2.0, 3.0, 4.0, 5)
+
+
+def test_ratios_of_floors_and_peers_point_in_opposite_directions() -> None:
+    assert ROW.of_floor("copy") == pytest.approx(1.5)
+    assert ROW.of_peer("PyTorch") == pytest.approx(3.0)
+    assert ROW.of_peer("SciPy") == pytest.approx(4.0)
+
+
+def test_the_roofline_is_the_share_of_the_bandwidth_of_the_copy() -> None:
+    assert ROW.bandwidth == pytest.approx(4e9)
+    assert ROW.roofline == pytest.approx(2.0 / 3.0)
+    assert replace(ROW, bytes_needed=4_000_000).roofline == pytest.approx(1.0 / 3.0)
+    assert replace(ROW, bytes_copied=0).roofline is None
+
+
+def test_a_goal_is_met_missed_or_not_measured() -> None:
+    assert [(goal.words, goal.met) for goal in ROW.goals()] == [
+        ("copy <= 1.5x", True),
+        ("PyTorch >= 4x", False),
+        ("JAX >= 2x", None),
+    ]
+    assert verdict(ROW) == "**missed**: PyTorch >= 4x; not measured: JAX >= 2x"
+    assert verdict(replace(ROW, at_least={"PyTorch": 2.9})) == "met"
+    assert verdict(replace(ROW, at_most={}, at_least={})) == "-"
+
+
+@pytest.mark.parametrize(("within", "met"), [(3e-3, True), (2.9e-3, False)])
+def test_a_goal_may_be_a_time(within: float, met: bool) -> None:
+    (goal,) = replace(ROW, at_most={}, at_least={}, within=within).goals()
+    assert goal.met is met
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "words"),
+    [
+        (1.234e-6, "s", "1.23 us"),
+        (9.99e-5, "s", "99.9 us"),
+        (1.5e-4, "s", "0.15 ms"),
+        (0.0614, "s", "61.4 ms"),
+        (0.4501, "s", "450 ms"),
+        (2.9, "s", "2.90 s"),
+        (2.0**20, "B", "1.00 MiB"),
+    ],
+)
+def test_quantities_have_three_digits_and_a_unit(value: float, unit: str, words: str) -> None:
+    assert quantity(value, unit) == words
+
+
+def test_a_spread_has_one_unit() -> None:
+    assert spread(Spread(9e-5, 1.1e-4, 2e-4, 3), "s") == "0.11 ms (0.09-0.20)"
+
+
+def test_a_report_comes_back_from_its_file_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "performance.json"
+    REPORT.save(file)
+    assert Report.load(file) == REPORT
+
+
+def test_a_table_has_columns_of_one_width() -> None:
+    lines = aligned(["work", "a"], [["x", "longer"], ["longest", "b"]]).splitlines()
+    assert len(lines) == 4
+    assert len({len(line) for line in lines}) == 1
+
+
+def test_a_table_shows_every_figure_and_a_dash_where_there_is_none() -> None:
+    other = replace(ROW, work="no peers", peers={}, floors={}, bytes_copied=0)
+    header, _, first, second = (
+        [cell.strip() for cell in line.strip("|").split("|")] for line in results([ROW, other]).splitlines()
+    )
+    assert header == ["work", "softgrad", "roofline", "/ copy", "PyTorch", "SciPy", "goal", "met or missed"]
+    assert first[:6] == ["1024 x 1000", "3.00 ms (3.00-3.00)", "67 %", "1.50x", "3.00x", "4.00x"]
+    assert second[2:6] == ["-", "-", "-", "-"]
+
+
+def test_the_page_names_the_machine_the_missing_and_what_is_missed() -> None:
+    words = page(REPORT)
+    for expected in (
+        "some processor",
+        "softgrad 0.1.0",
+        "left out: JAX",
+        "--seed 7",
+        "- cross_entropy, 1024 x 1000: PyTorch >= 4x",
+        "4.00 GB/s",
+        "## Cross-entropy: the loss and its gradient, in place\n",
+    ):
+        assert expected in words
+    met = replace(REPORT, questions={"softmax": [replace(ROW, at_least={})]})
+    assert "Every goal that was measured is met." in page(met)
+
+
+def test_the_table_of_the_readme_is_written_between_its_marks() -> None:
+    readme = f"before\n{README_BEGIN}\nold figures\n{README_END}\nafter\n"
+    written = readme_with(readme, REPORT)
+    assert written.startswith(f"before\n{README_BEGIN}\n")
+    assert written.endswith(f"{README_END}\nafter\n")
+    assert "old figures" not in written
+    assert headlines([ROW]) in written
+    assert "softmax" not in written
+    assert readme_with(written, REPORT) == written
+
+
+@pytest.mark.parametrize("readme", ["nothing", README_BEGIN, README_END])
+def test_a_readme_without_marks_is_an_error(readme: str) -> None:
+    with pytest.raises(ValueError, match="speed: begin"):
+        readme_with(readme, REPORT)
+
+
+def test_the_readme_has_the_marks() -> None:
+    readme_with((ROOT / "README.md").read_text(encoding="utf-8"), REPORT)
+
+
+def test_a_quick_run_makes_no_page(tmp_path: Path) -> None:
+    file = tmp_path / "performance.json"
+    replace(REPORT, quick=True).save(file)
+    with pytest.raises(ValueError, match="quick run"):
+        write(file, tmp_path)
+    assert list(tmp_path.iterdir()) == [file]
