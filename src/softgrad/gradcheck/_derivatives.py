@@ -59,14 +59,34 @@ def check_derivatives(member: Any, /, *arrays: Any, **options: Any) -> dict[str,
     if unknown:
         raise ValueError(f"{member!r} has the derivative {unknown[0]!r}; there are checks of {', '.join(CLAIMS)}")
     task = _Task(member, arrays, options)
+    functions: dict[Any, Callable[..., Any]] = {}
     reports = {}
     for verb in member.derivatives:
         function, claimed = CLAIMS[verb]
         for argument in task.arguments:
+            if (function, argument) not in functions:
+                functions[function, argument] = _remembering(partial(function, task, argument), argument.position)
             reports[verb if argument.name is None else f"{verb} {argument.name}"] = check_gradient(
-                partial(function, task, argument), *arrays, grad=partial(claimed, task, argument), wrt=argument.position
+                functions[function, argument],
+                *arrays,
+                grad=partial(claimed, task, argument),
+                wrt=argument.position,
             )
     return reports
+
+
+def _remembering(function: Callable[..., Any], position: int) -> Callable[..., Any]:
+    """The function, evaluated once per point: several derivatives are differences of the same one."""
+    values: dict[tuple[Any, bytes], Any] = {}
+
+    def remembered(*arrays: Any) -> Any:
+        point = arrays[position]
+        key = point.dtype, point.tobytes()
+        if key not in values:
+            values[key] = function(*arrays)
+        return values[key]
+
+    return remembered
 
 
 @dataclass(frozen=True)
