@@ -7,28 +7,52 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <condition_variable>
 #include <cstdlib>
+#include <fstream>
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 namespace softgrad {
 namespace {
 
+// Neighbouring pieces, handed out in their order; on a cache line of its own.
+struct alignas(64) Share {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+};
+
 struct Job {
-    const std::function<void(int64_t)>* piece;
-    int64_t pieces;
-    std::atomic<int64_t> next{0}, done{0};
+    const std::function<void(int64_t)>& piece;
+    const int64_t pieces;
+    std::vector<Share> shares;
+    std::atomic<size_t> joined{0};
+    std::atomic<int64_t> done{0};
     std::mutex mutex;
     std::condition_variable finished;
 
+    Job(const std::function<void(int64_t)>& each, int64_t count, int64_t workers)
+        : piece(each), pieces(count), shares(static_cast<size_t>(workers)) {
+        for (int64_t w = 0; w < workers; ++w) {
+            shares[static_cast<size_t>(w)].next = pieces * w / workers;
+            shares[static_cast<size_t>(w)].end = pieces * (w + 1) / workers;
+        }
+    }
+
+    // A share of one's own first, so that what a kernel fetches ahead is what its thread needs next; then what others have left.
     void work() {
-        for (int64_t i = next.fetch_add(1); i < pieces; i = next.fetch_add(1)) {
-            (*piece)(i);
-            if (done.fetch_add(1) + 1 == pieces) {
-                std::lock_guard lock(mutex);
-                finished.notify_all();
+        const size_t own = joined.fetch_add(1);
+        for (size_t s = 0; s < shares.size(); ++s) {
+            Share& share = shares[(own + s) % shares.size()];
+            for (int64_t i = share.next.fetch_add(1); i < share.end; i = share.next.fetch_add(1)) {
+                piece(i);
+                if (done.fetch_add(1) + 1 == pieces) {
+                    std::lock_guard lock(mutex);
+                    finished.notify_all();
+                }
             }
         }
     }
@@ -49,9 +73,7 @@ class Pool {
             return;
         }
         // A worker may look at the job after the caller has left: it owns a share of it, and finds no piece to take.
-        auto job = std::make_shared<Job>();
-        job->piece = &piece;
-        job->pieces = pieces;
+        auto job = std::make_shared<Job>(piece, pieces, helpers + 1);
         {
             std::lock_guard lock(mutex_);
             for (; workers_ < helpers; ++workers_) std::thread([this] { serve(); }).detach();
@@ -90,12 +112,29 @@ class Pool {
     int wanted_ = 0, workers_ = 0;
 };
 
+#if defined(__linux__)
+int quota_of(double quota, double period) { return quota > 0.0 && period > 0.0 ? static_cast<int>(std::ceil(quota / period)) : 0; }
+
+// How many CPUs' worth of time the container may use, rounded up; 0: no limit. In cgroups v2 a file "QUOTA PERIOD" or "max PERIOD",
+// in v1 two files, the quota -1 without a limit.
+int cpu_quota() {
+    double quota = 0.0, period = 0.0;
+    if (std::ifstream both("/sys/fs/cgroup/cpu.max"); both >> quota >> period) return quota_of(quota, period);
+    std::ifstream first("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), second("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+    if (first >> quota && second >> period) return quota_of(quota, period);
+    return 0;
+}
+#endif
+
 int default_thread_count() {
+    int count = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 #if defined(__linux__)
     cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+    if (sched_getaffinity(0, sizeof set, &set) == 0) count = std::max(1, CPU_COUNT(&set));
+    const int quota = cpu_quota();
+    if (quota > 0) count = std::min(count, quota);
 #endif
-    return std::max(1u, std::thread::hardware_concurrency());
+    return count;
 }
 
 std::atomic<int> threads{0};

@@ -1,4 +1,4 @@
-// Threads for one job at a time: its pieces are handed out one by one to whoever is free, the caller among them.
+// Threads for one job at a time: each, the caller among them, takes pieces one by one from a share of its own, then from the others'.
 //
 // The caller waits only for pieces that a worker has taken, never for a worker that took none. A second caller that comes
 // while a job runs works alone. Workers sleep while there is nothing to do. After fork() the child starts with none.
