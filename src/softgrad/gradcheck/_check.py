@@ -72,9 +72,10 @@ def check_gradient(
     roundings in the gradient are seen to do where x moves by its last bits, and 2 eps of the largest component. For a
     "pass", that error is within the tolerance at the scale of the largest component, and the roundings within 64 eps.
 
-    Functions of other frameworks are given NumPy arrays, and return what NumPy can read: for torch
-    ``lambda x: F.cross_entropy(torch.from_numpy(x), labels)``, for JAX the function itself, with float64 enabled or
-    else as "inconclusive" as differences in float32 are.
+    Functions of other frameworks are given NumPy arrays, and return what NumPy can read. For torch, convert:
+    ``lambda x: F.cross_entropy(torch.from_numpy(x), labels)``, and the same around `grad`. JAX converts by itself, but
+    computes in float32 unless ``jax_enable_x64`` is set; the verdict then is "inconclusive", or "fail" for the dtype of
+    its gradient by float64 arrays.
 
     References
     ----------

@@ -116,6 +116,8 @@ class _Task:
         names = list(inspect.signature(member).parameters)
         given = [name for name in self.fields if getattr(gradients, name) is not None]
         self.arguments = [_Argument(names.index(name), name) for name in given] or [_Argument(0, None)]
+        # By argument, the gradient in float64 with nothing moved.
+        self.unmoved: dict[_Argument, Any] = {}
 
     def verb(self, name: str, *arguments: Any) -> Any:
         return getattr(self.member, name)(*arguments, **self.options)
@@ -140,7 +142,9 @@ def _changes_of_own_components(task: _Task, argument: _Argument, *arrays: Any) -
     before, after = arrays[: argument.position], arrays[argument.position + 1 :]
     moved = arrays[argument.position]
     start = np.asarray(task.arrays[argument.position]).astype(moved.dtype)
-    still = argument.of(task.gradient(*before, start, *after))
+    if argument not in task.unmoved:
+        task.unmoved[argument] = argument.of(task.gradient(*before, start, *after))
+    still = task.unmoved[argument]
     # By the size of the result the differences judge its rounding, which is that of the gradient.
     total = np.abs(still).sum()
     for index in zip(*np.nonzero(moved != start), strict=True):
