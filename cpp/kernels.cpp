@@ -1,6 +1,7 @@
 // Instantiates the row kernels; compiled once per instruction set (see isa.def).
 #include "kernels.hpp"
 
+#include "conversions.hpp"
 #include "elementwise.hpp"
 #include "few_classes.hpp"
 #include "row_cross_entropy.hpp"
@@ -27,7 +28,10 @@ constexpr RowKernels<T> rows = {
     {few_softmax<T>, few_log_softmax<T>, few_logsumexp<T>, few_cross_entropy<T>},
 };
 
+template <class Format>
+constexpr Conversions conversions = {widen_row<Format>, narrow_row<Format>};
+
 extern const Kernels kernels;
-const Kernels kernels = {rows<float>, rows<double>, dense<double, true>, log_normalizer_row, sum_row};
+const Kernels kernels = {rows<float>, rows<double>, dense<double, true>, log_normalizer_row, sum_row, conversions<Float16Pack>, conversions<BFloat16Pack>};
 
 }  // namespace softgrad::SOFTGRAD_ISA_NAME

@@ -55,6 +55,12 @@ struct RowKernels : DenseKernels<T> {
     FewKernels<T> few;
 };
 
+// Rows of a two-byte dtype, by their bits.
+struct Conversions {
+    void (*widen)(const uint16_t* from, float* to, int64_t n);
+    void (*narrow)(const float* from, uint16_t* to, int64_t n);
+};
+
 struct Kernels {
     RowKernels<float> float32;
     RowKernels<double> float64;
@@ -62,6 +68,7 @@ struct Kernels {
     DenseKernels<double> two_parts;
     void (*log_normalizer)(const double* x, const double* x_low, int64_t n, double* parts);
     double (*sum)(const double* values, int64_t n);
+    Conversions float16, bfloat16;
 };
 
 }  // namespace softgrad

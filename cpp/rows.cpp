@@ -79,6 +79,45 @@ void for_tile(const RowView& view, int64_t first, int64_t count, const Move& mov
     });
 }
 
+template <class S>
+const Conversions& conversions();
+template <>
+const Conversions& conversions<Float16>() {
+    return instruction_set().kernels->float16;
+}
+template <>
+const Conversions& conversions<BFloat16>() {
+    return instruction_set().kernels->bfloat16;
+}
+
+// Calls convert(bits, row of the tile) for rows of two bytes an entry that stand in one piece, and is false for others.
+template <class S, class T, class Convert>
+bool converted(const RowView& view, int64_t first, int64_t count, T* tile, const Convert& convert) {
+    if constexpr (sizeof(S) == 2) {
+        if (!view.entries.contiguous(sizeof(S))) return false;
+        view.rows.each(first, first + count, [&](int64_t r, int64_t at) {
+            convert(reinterpret_cast<uint16_t*>(view.data + at), tile + (r - first) * view.entries.size());
+        });
+        return true;
+    }
+    return false;
+}
+
+// Rows into a tile, one after the other, and back.
+template <class S>
+void gather_rows(const RowView& view, int64_t first, int64_t count, Compute<S>* tile) {
+    const int64_t n = view.entries.size();
+    if (converted<S>(view, first, count, tile, [&](const uint16_t* from, float* to) { conversions<S>().widen(from, to, n); })) return;
+    for_tile<S, tile_rows>(view, first, count, [&](int64_t i, int64_t j, const S* at) { tile[i * n + j] = widen(*at); });
+}
+
+template <class S>
+void scatter_rows(const Compute<S>* tile, const RowView& view, int64_t first, int64_t count) {
+    const int64_t n = view.entries.size();
+    if (converted<S>(view, first, count, tile, [&](uint16_t* to, const float* from) { conversions<S>().narrow(from, to, n); })) return;
+    for_tile<S, tile_rows>(view, first, count, [&](int64_t i, int64_t j, S* at) { *at = narrow_to<S>(tile[i * n + j]); });
+}
+
 // Whether a kernel can work on the rows where they stand.
 template <class S>
 bool is_direct(const RowView& view) {
@@ -167,15 +206,15 @@ void each_row_of_two(const RowView& x, const RowView* v, const RowView* out, int
     T *tile = scratch.data(), *second = second_scratch.data();
     for (int64_t first = begin; first < end; first += per_tile) {
         const int64_t count = std::min(per_tile, end - first);
-        if (gather) for_tile<S, tile_rows>(x, first, count, [&](int64_t i, int64_t j, const S* at) { tile[i * n + j] = widen(*at); });
-        if (gather_v) for_tile<S, tile_rows>(*v, first, count, [&](int64_t i, int64_t j, const S* at) { second[i * n + j] = widen(*at); });
+        if (gather) gather_rows<S>(x, first, count, tile);
+        if (v && gather_v) gather_rows<S>(*v, first, count, second);
         for (int64_t i = 0; i < count; ++i) {
             const int64_t r = first + i;
             T* staged = tile + i * n;
             kernel(r, gather ? staged : row_at<S>(x, r), gather_v ? second + i * n : v ? row_at<S>(*v, r) : nullptr,
                    scatter ? staged : out ? row_at<S>(*out, r) : nullptr);
         }
-        if (scatter) for_tile<S, tile_rows>(*out, first, count, [&](int64_t i, int64_t j, S* at) { *at = narrow_to<S>(tile[i * n + j]); });
+        if (out && scatter) scatter_rows<S>(tile, *out, first, count);
     }
 }
 

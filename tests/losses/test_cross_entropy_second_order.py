@@ -224,3 +224,28 @@ def test_class_axes_of_the_blocks():
     flat = np.moveaxis(v, 1, 0).reshape(4, 15)
     product = np.moveaxis(sg.cross_entropy.hvp(x, labels, v, axis=(0, 2)), 1, 0).reshape(4, 15)
     np.testing.assert_allclose(hessian @ flat, product, rtol=0, atol=16 * EPS64 * np.max(np.abs(v)))
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"sample_weight": 2.0}, {"softcap": 3.0, "sample_weight": 2.0, "z_loss": 0.1}], ids=str
+)
+@pytest.mark.parametrize("labels", [1, [0.25, 0.5, 1.25]], ids=str)
+@pytest.mark.parametrize("reduction", ["sum", "none"])
+def test_one_row_alone(reduction, labels, options):
+    """A batch of shape () as a batch of shape (1,)."""
+    x, v = np.array([1.0, 2.0, 0.5]), np.array([0.5, -1.0, 2.0])
+    many = {name: np.array([value]) if name == "sample_weight" else value for name, value in options.items()}
+    alone, batch = {**options, "reduction": reduction}, {**many, "reduction": reduction}
+    together = (x[None], [labels])
+    for verb in ("jvp", "hvp"):
+        one = getattr(sg.cross_entropy, verb)(x, labels, v, **alone)
+        other = getattr(sg.cross_entropy, verb)(*together, v[None], **batch)
+        np.testing.assert_array_equal(np.ravel(one), np.ravel(other))
+        assert np.any(one != 0.0)
+    one, other = sg.cross_entropy.hessian(x, labels, **alone), sg.cross_entropy.hessian(*together, **batch)
+    np.testing.assert_array_equal(one.toarray(), other.toarray()[0])
+    np.testing.assert_array_equal(one @ v, (other @ v[None])[0])
+    np.testing.assert_array_equal(one.solve(v, damping=0.5), other.solve(v[None], damping=0.5)[0])
+    np.testing.assert_array_equal(
+        sg.cross_entropy.hessian_diagonal(x, labels, **alone), sg.cross_entropy.hessian_diagonal(*together, **batch)[0]
+    )

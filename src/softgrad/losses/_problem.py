@@ -192,7 +192,7 @@ class Problem:
                 row_sums = u * (alpha[..., None] * (slope - mean) + beta[..., None] * mean)
                 bend = self._bend(rows)
                 diagonal, row_sums = diagonal + bend, row_sums + bend
-        coefficient = beta - alpha
+        coefficient = np.asarray(beta - alpha)
         if self.targets.label_weights is not None:
             ignored = self.targets.label_weights.reshape(self.batch) == 0.0
             for part in (diagonal, u, row_sums, coefficient):
