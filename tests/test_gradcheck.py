@@ -206,6 +206,11 @@ def test_report_as_text() -> None:
         (lambda: check_gradient(np.sum, [1.0, 2.0], grad=lambda _: 1.0), ValueError, r"gradient has shape \(\)"),
         (lambda: check_gradient(np.sum, [1j], grad=np.ones_like), TypeError, "argument 0 has dtype complex128"),
         (lambda: check_gradient(np.sum, [1.0], grad=lambda x: 1j * x), TypeError, "gradient has dtype complex128"),
+        (
+            lambda: check_gradient(softgrad.quadratic, [1.0, 2.0], [0.0, 1.0], wrt=1),
+            ValueError,
+            "wrt is 1; <softgrad.quadratic> brings its gradient by argument 0",
+        ),
         (lambda: check_gradient(lambda _: "1", [1.0], grad=np.ones_like), ValueError, "one real value"),
     ],
 )
@@ -278,3 +283,12 @@ def test_softgrad_linear_cross_entropy(wrt: int) -> None:
     report = softgrad.check_gradient(softgrad.linear_cross_entropy, *arrays, wrt=wrt)
     assert report.passed, report
     assert report.worst_error < 1e-8
+
+
+def test_an_argument_may_be_none() -> None:
+    rng = fresh_rng()
+    arrays = rng.standard_normal((4, 3)), rng.standard_normal((5, 3)), rng.integers(0, 5, 4), None
+    report = softgrad.check_gradient(softgrad.linear_cross_entropy, *arrays, wrt=1)
+    assert report.passed, report
+    for report in softgrad.check_derivatives(softgrad.linear_cross_entropy, *arrays).values():
+        assert report.passed, report
