@@ -188,16 +188,22 @@ void each_tile_of_few(const RowView& x, const Out& out, int64_t begin, int64_t e
     }
 }
 
-// Calls kernel(row, x, v, out) with contiguous rows of the dtype that is worked in; v and out are null where there are none, and
-// out may be x. Other rows pass through tiles of scratch, the same one for x and out, since every kernel works in place.
-template <class S, class Kernel>
-void each_row_of_two(const RowView& x, const RowView* v, const RowView* out, int64_t begin, int64_t end, const Kernel& kernel) {
+// Calls kernel(row, x, v, out) with contiguous rows of the dtype that is worked in. v is a RowView or nullptr, and then the kernel's is
+// null; out is null without an output, and may be x. Other rows pass through tiles of scratch, the same one for x and out, since every kernel works in place.
+template <class S, class Second, class Kernel>
+void each_row_of_two(const RowView& x, const Second& v, const RowView* out, int64_t begin, int64_t end, const Kernel& kernel) {
     using T = Compute<S>;
+    constexpr bool two = !std::is_null_pointer_v<Second>;
     const int64_t n = x.entries.size();
-    const bool gather = !is_direct<S>(x), gather_v = v && !is_direct<S>(*v), scatter = out && !is_direct<S>(*out);
+    const auto second_at = [&](int64_t r) -> const T* {
+        if constexpr (two) return row_at<S>(v, r);
+        return nullptr;
+    };
+    bool gather_v = false;
+    if constexpr (two) gather_v = !is_direct<S>(v);
+    const bool gather = !is_direct<S>(x), scatter = out && !is_direct<S>(*out);
     if (!gather && !gather_v && !scatter) {
-        for (int64_t r = begin; r < end; ++r)
-            kernel(r, row_at<S>(x, r), v ? row_at<S>(*v, r) : nullptr, out ? row_at<S>(*out, r) : nullptr);
+        for (int64_t r = begin; r < end; ++r) kernel(r, row_at<S>(x, r), second_at(r), out ? row_at<S>(*out, r) : nullptr);
         return;
     }
     const int64_t per_tile = std::clamp<int64_t>(tile_elements / std::max<int64_t>(n, 1), 1, tile_rows);
@@ -207,14 +213,15 @@ void each_row_of_two(const RowView& x, const RowView* v, const RowView* out, int
     for (int64_t first = begin; first < end; first += per_tile) {
         const int64_t count = std::min(per_tile, end - first);
         if (gather) gather_rows<S>(x, first, count, tile);
-        if (v && gather_v) gather_rows<S>(*v, first, count, second);
+        if constexpr (two)
+            if (gather_v) gather_rows<S>(v, first, count, second);
         for (int64_t i = 0; i < count; ++i) {
             const int64_t r = first + i;
             T* staged = tile + i * n;
-            kernel(r, gather ? staged : row_at<S>(x, r), gather_v ? second + i * n : v ? row_at<S>(*v, r) : nullptr,
+            kernel(r, gather ? staged : row_at<S>(x, r), gather_v ? second + i * n : second_at(r),
                    scatter ? staged : out ? row_at<S>(*out, r) : nullptr);
         }
-        if (out && scatter) scatter_rows<S>(tile, *out, first, count);
+        if (scatter) scatter_rows<S>(tile, *out, first, count);
     }
 }
 
@@ -258,7 +265,7 @@ void each_loss(const CrossEntropyCall& call, bool sums_to_zero, const RowLoss& r
     if (call.tangent) {
         for_row_ranges(call.logits.rows.size(), n, [&](int64_t begin, int64_t end) {
             Scratch<T, Use::gradient> scratch(n);
-            each_row_of_two<S>(call.logits, &*call.tangent, nullptr, begin, end, [&](int64_t r, const T* x, const T* v, T*) {
+            each_row_of_two<S>(call.logits, *call.tangent, nullptr, begin, end, [&](int64_t r, const T* x, const T* v, T*) {
                 const double weight = call.weight ? call.weight[r] : 1.0;
                 call.losses[r] = 0.0;
                 if (weight == 0.0) return;
@@ -407,7 +414,7 @@ void map_products(Product product, const RowView& x, const RowView* v, const Tra
     for_row_ranges(x.rows.size(), n, [&](int64_t begin, int64_t end) {
         Scratch<double, Use::staging> scratch(plain ? 0 : staging_size(n));
         Scratch<double, Use::vector> staged_vector(plain || !v ? 0 : n);
-        each_row_of_two<S>(x, v, &out, begin, end, [&](int64_t r, const T* from, const T* vector, T* to) {
+        const auto work = [&](int64_t r, const T* from, const T* vector, T* to) {
             const double factor_of_row = factor ? factor[r] : 1.0;
             if (factor_of_row == 0.0) return static_cast<void>(std::fill(to, to + n, T(0)));
             if (plain) return static_cast<void>(kernels<T>().product(product, from, nullptr, vector, n, factor_of_row * scale, to));
@@ -416,7 +423,11 @@ void map_products(Product product, const RowView& x, const RowView* v, const Tra
             const double* staged = v ? stage_vector(vector, n, row, staged_vector.data()) : nullptr;
             instruction_set().kernels->two_parts.product(product, row.high, row.low, staged, n, factor_of_row * scale, row.high);
             for (int64_t j = 0; j < n; ++j) to[j] = row.allowed && !row.allowed[j] ? T(0) : static_cast<T>(row.high[j]);
-        });
+        };
+        if (v)
+            each_row_of_two<S>(x, *v, &out, begin, end, work);
+        else
+            each_row_of_two<S>(x, nullptr, &out, begin, end, work);
     });
 }
 
@@ -429,7 +440,7 @@ void softmax_means(const RowView& x, const RowView& v, const Transform& transfor
         Scratch<double, Use::staging> scratch(plain ? 0 : staging_size(n));
         Scratch<double, Use::vector> staged_vector(plain ? 0 : n);
         Scratch<T, Use::gradient> exponentials(plain ? n : 0);
-        each_row_of_two<S>(x, &v, nullptr, begin, end, [&](int64_t r, const T* from, const T* vector, T*) {
+        each_row_of_two<S>(x, v, nullptr, begin, end, [&](int64_t r, const T* from, const T* vector, T*) {
             if (plain) {
                 means[r] = kernels<T>().product(Product::mean, from, nullptr, vector, n, 1.0, exponentials.data());
                 return;
