@@ -15,7 +15,7 @@ from softgrad import _contracts, _native, examples
 # The path of an editable installation has the sources, the compiled core and the folder of examples/ apart.
 ROOTS = [Path(root) for root in (*softgrad.__path__, *examples.__path__)]
 SOURCES = sorted({path for root in ROOTS if root.name in ("softgrad", "examples") for path in root.rglob("*.py")})
-CORE = {"softgrad._contracts", "softgrad._differentiable", "softgrad._native"}
+CORE = {"softgrad._blocks", "softgrad._chunks", "softgrad._contracts", "softgrad._differentiable", "softgrad._native"}
 PUBLIC_API = {"softgrad", "softgrad.linear_model"}
 
 # Per room: the packages from outside it may import, and the modules of softgrad outside the room itself.
@@ -26,8 +26,10 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         | {"softgrad._config", "softgrad._diagonal_plus_rank_one", "softgrad.functional", "softgrad.gradcheck"}
         | {"softgrad.losses", "softgrad.linear_model"},
     ),
+    "softgrad._blocks": ({"numpy"}, {"softgrad._chunks", "softgrad._contracts"}),
+    "softgrad._chunks": ({"numpy"}, set()),
     "softgrad._config": (set(), {"softgrad._native"}),
-    "softgrad._contracts": ({"numpy"}, set()),
+    "softgrad._contracts": ({"numpy"}, {"softgrad._chunks"}),
     "softgrad._differentiable": ({"numpy"}, set()),
     "softgrad._diagonal_plus_rank_one": ({"numpy"}, set()),
     "softgrad._native": ({"numpy"}, {"softgrad._core"}),

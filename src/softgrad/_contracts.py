@@ -12,6 +12,8 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 from numpy.typing import ArrayLike, NDArray
 
+from softgrad._chunks import chunks
+
 Floating = NDArray[np.floating[Any]]
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -170,43 +172,49 @@ def ignored_label(value: object) -> int | None:
 
 def nonnegative_weights(value: ArrayLike, name: str, shape: tuple[int, ...]) -> Float64:
     """Weights as contiguous float64 of the given shape, finite and not negative."""
+    return np.asarray(nonnegative_numbers(value, name, shape), np.float64, order="C")
+
+
+def nonnegative_numbers(value: ArrayLike, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    """The same as they are given."""
     array = np.asarray(value)
     if array.dtype.kind not in "iubf":
         raise TypeError(f"{name} has dtype {array.dtype}; it must be real")
     if array.shape != shape:
         raise ValueError(f"{name} has shape {array.shape}; it must be {shape}")
-    weights = np.asarray(array, np.float64, order="C")
-    wrong = ~(weights >= 0) | np.isinf(weights)
-    if wrong.any():
-        index = np.unravel_index(int(wrong.argmax()), shape) if shape else ()
-        where = f"{name}[{', '.join(str(i) for i in index)}]"
-        raise ValueError(f"{where} is {weights[tuple(index)]}; weights must be finite and not negative")
-    return weights
+    _each_within(array, name, 0.0, np.finfo(np.float64).max, "weights must be finite and not negative")
+    return array
 
 
-def broadcast_weights(value: ArrayLike, name: str, shape: tuple[int, ...]) -> Float64:
-    """As `nonnegative_weights`, of a shape that broadcasts to the given one."""
-    weights = nonnegative_weights(value, name, np.shape(value))
+def broadcast_numbers(value: ArrayLike, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    """As `nonnegative_numbers`, of a shape that broadcasts to the given one."""
+    numbers = nonnegative_numbers(value, name, np.shape(value))
     try:
-        return np.broadcast_to(weights, shape)
+        return np.broadcast_to(numbers, shape)
     except ValueError:
-        raise ValueError(f"{name} has shape {weights.shape}; it must broadcast to {shape}") from None
+        raise ValueError(f"{name} has shape {numbers.shape}; it must broadcast to {shape}") from None
 
 
-def probabilities_within(value: ArrayLike, name: str, shape: tuple[int, ...]) -> Float64:
-    """Numbers from 0 to 1, or truth values, of the given shape, as contiguous float64."""
+def probabilities_within(value: ArrayLike, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Numbers from 0 to 1, or truth values, of the given shape, as they are given."""
     array = np.asarray(value)
     if array.dtype.kind not in "iub" and not is_floating(array):
         raise TypeError(f"{name} has dtype {array.dtype}; it must be real or boolean")
     if array.shape != shape:
         raise ValueError(f"{name} has shape {array.shape}; it must be {shape}")
-    numbers = np.asarray(array, np.float64, order="C")
-    outside = ~((numbers >= 0.0) & (numbers <= 1.0))
-    if outside.any():
-        index = np.unravel_index(int(outside.argmax()), shape) if shape else ()
-        where = f"{name}[{', '.join(str(i) for i in index)}]"
-        raise ValueError(f"{where} is {numbers[tuple(index)]}; it must be in [0, 1]")
-    return numbers
+    _each_within(array, name, 0.0, 1.0, "it must be in [0, 1]")
+    return array
+
+
+def _each_within(array: NDArray[Any], name: str, least: float, most: float, what: str) -> None:
+    start = 0
+    for chunk in chunks(array):
+        outside = ~((chunk >= least) & (chunk <= most))
+        if outside.any():
+            at = int(outside.argmax())
+            index = np.unravel_index(start + at, array.shape) if array.shape else ()
+            raise ValueError(f"{name}[{', '.join(str(i) for i in index)}] is {chunk[at]}; {what}")
+        start += chunk.size
 
 
 def number_within(value: SupportsFloat, name: str, allowed: Callable[[float], bool], description: str) -> float:
@@ -256,7 +264,7 @@ def normalizer_value(value: object) -> str | float:
     return number_within(value, "normalizer", lambda a: 0.0 < a < np.inf, "positive and finite")  # type: ignore[arg-type]
 
 
-def upstream_for(value: ArrayLike | None, reduction: str, shape: tuple[int, ...]) -> tuple[float, Float64 | None]:
+def upstream_for(value: ArrayLike | None, reduction: str, shape: tuple[int, ...]) -> tuple[float, NDArray[Any] | None]:
     """The gradient that arrives from above: a number for one loss, an array of the shape of the losses for "none"."""
     if value is None:
         return 1.0, None
@@ -268,7 +276,7 @@ def upstream_for(value: ArrayLike | None, reduction: str, shape: tuple[int, ...]
             raise ValueError(
                 f"upstream has shape {array.shape}; with reduction='none' it must be {shape}, the shape of the losses"
             )
-        return 1.0, np.asarray(array, np.float64, order="C")
+        return 1.0, array
     if array.ndim != 0:
         raise ValueError(f"upstream has shape {array.shape}; with reduction={reduction!r} it must be a number")
     return float(array), None

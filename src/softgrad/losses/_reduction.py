@@ -59,7 +59,8 @@ class ReductionPlan:
                 divisor = float(np.count_nonzero(label_weights))
         # No row counts: their sum is 0 and so is the mean.
         divisor = divisor or 1.0
-        return cls(name, divisor, factor / divisor, per_row if per_row is None else per_row.reshape(-1))
+        flat = None if per_row is None else np.asarray(per_row, np.float64, order="C").reshape(-1)
+        return cls(name, divisor, factor / divisor, flat)
 
     def rows(self, part: slice | Int64) -> ReductionPlan:
         """That of some of the rows."""

@@ -13,7 +13,7 @@ from softgrad._contracts import (
     Floating,
     Normalizer,
     Reduction,
-    broadcast_weights,
+    broadcast_numbers,
     floating_array,
     nonnegative_weights,
     output_for,
@@ -353,13 +353,13 @@ def _checked(
     normalizer: Normalizer = "weights",
 ) -> _Problem:
     x = floating_array(logits, "logits")
-    y: _Wide = probabilities_within(targets, "targets", x.shape)
+    y: _Wide = probabilities_within(targets, "targets", x.shape).astype(np.float64)
     if x.dtype == np.float64:
         y = y.astype(np.longdouble)
     amount = smoothing(label_smoothing)
     positive, negative = (1.0 - amount) * y + 0.5 * amount, (1.0 - amount) * (1.0 - y) + 0.5 * amount
     if pos_weight is not None:
-        positive = positive * broadcast_weights(pos_weight, "pos_weight", x.shape)
+        positive = positive * broadcast_numbers(pos_weight, "pos_weight", x.shape)
     weights = None if sample_weight is None else nonnegative_weights(sample_weight, "sample_weight", x.shape)
     plan = ReductionPlan.of(reduction, normalizer, upstream, x.shape, None if weights is None else weights.reshape(-1))
     return _Problem(Rows(x, "logits", (), weights, plan), positive, negative)

@@ -1,0 +1,73 @@
+"""Arrays worked on in blocks of rows: temporaries that stay in cache, and do not grow with the arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softgrad._chunks import CHUNK
+from softgrad._contracts import Float64, class_rows, round_to, row_size, shape_without
+
+
+@dataclass(frozen=True)
+class Block:
+    """Neighbouring rows, in C order of the batch axes, of any array of one shape."""
+
+    axes: tuple[int, ...]
+    """The class axes of the arrays."""
+    place: tuple[int | slice, ...]
+    """Which rows, by the first of the batch axes."""
+    part: slice
+    """Which rows, counted flat."""
+
+    def view(self, array: NDArray[Any]) -> NDArray[Any]:
+        """These rows of an array, without a copy, its class axes last."""
+        view: NDArray[Any] = np.moveaxis(array, self.axes, self.class_axes(array))[(*self.place, ...)]
+        return view
+
+    def class_axes(self, view: NDArray[Any]) -> tuple[int, ...]:
+        return tuple(range(view.ndim - len(self.axes), view.ndim))
+
+    def rows(self, array: NDArray[Any]) -> Float64:
+        """These rows of an array as (*batch, K), a copy in float64."""
+        view = self.view(array)
+        return class_rows(view, self.class_axes(view))
+
+    def numbers(self, array: NDArray[Any]) -> NDArray[Any]:
+        """These rows of an array that has one number for each, (*batch,), without a copy."""
+        numbers: NDArray[Any] = array[(*self.place, ...)]
+        return numbers
+
+    def write(self, values: NDArray[Any], result: NDArray[Any]) -> None:
+        """These rows of an array become (*batch, K), rounded to its dtype."""
+        view = self.view(result)
+        view[...] = round_to(values, result.dtype).reshape(view.shape)
+
+
+def whole(axes: tuple[int, ...]) -> Block:
+    """All rows in one."""
+    return Block(axes, (), slice(None))
+
+
+def blocks(shape: tuple[int, ...], axes: tuple[int, ...]) -> Iterator[Block]:
+    """All rows of arrays of that shape, in C order. At least one row is in a block, however long it is."""
+    batch = shape_without(shape, axes)
+    room = max(1, CHUNK // max(1, row_size(shape, axes)))
+    # The axes that fit into a block whole; the one before them is cut.
+    cut, rest = len(batch), 1
+    while cut > 0 and rest * batch[cut - 1] <= room:
+        cut -= 1
+        rest *= batch[cut]
+    if cut == 0:
+        yield whole(axes)
+        return
+    size, step = batch[cut - 1], max(1, room // rest)
+    for number, outer in enumerate(np.ndindex(batch[: cut - 1])):
+        for start in range(0, size, step):
+            stop = min(start + step, size)
+            part = slice((number * size + start) * rest, (number * size + stop) * rest)
+            yield Block(axes, (*outer, slice(start, stop)), part)
