@@ -166,3 +166,17 @@ def test_a_derivative_without_a_check_is_refused() -> None:
 
     with pytest.raises(ValueError, match="has the derivative 'curl'; there are checks of vjp, jvp, hvp"):
         check_derivatives(Novel(), 1.0)
+
+
+def test_results_without_a_derivative_are_refused() -> None:
+    class Ranks:
+        derivatives = ("vjp",)
+
+        def __call__(self, x: Any) -> Any:
+            return np.argsort(x)
+
+        def vjp(self, x: Any, cotangent: Any) -> Any:
+            return x * cotangent
+
+    with pytest.raises(ValueError, match=r"the function returned array\(\[0, 1\]\): there is nothing to differentiate"):
+        check_derivatives(Ranks(), np.array([1.0, 2.0]))

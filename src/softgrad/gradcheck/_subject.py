@@ -61,6 +61,8 @@ class Cotangent:
     def __init__(self, results: Any, seed: int = 0) -> None:
         rng = np.random.default_rng(seed)
         self.weights = [rng.standard_normal(part.shape).astype(part.dtype) for part in floating_parts(results)]
+        if not self.weights:
+            raise ValueError(f"the function returned {results!r}: there is nothing to differentiate")
         self.given: Any = self.weights[0]
         if isinstance(results, tuple):
             weights = iter(self.weights)
