@@ -80,10 +80,7 @@ SOFTGRAD_INLINE Exponential<T> exp_from(Origin<T> origin, Vec<T> x, [[maybe_unus
     const Vec<T> n = shifted - C::integer_maker;
     const Vec<T> reduced = fma(n, broadcast(-C::ln2_high), y);  // exact
     Vec<T> t = fma(n, broadcast(-C::ln2_low), reduced);
-    Vec<T> t_error{};
-    // For float they are far below the bound; for double the logsumexp of two classes near 0 would miss it.
-    constexpr bool keeps_errors = sizeof(T) == sizeof(double);
-    if constexpr (keeps_errors) t_error = fma(n, broadcast(-C::ln2_low), reduced - t);
+    Vec<T> t_error = fma(n, broadcast(-C::ln2_low), reduced - t);
     if constexpr (two_parts) {
         // Far below, even the second part may be large.
         const TwoParts<Vec<T>> sum = two_sum(t, y > origin.lowest ? x_low : Vec<T>{});
@@ -92,17 +89,10 @@ SOFTGRAD_INLINE Exponential<T> exp_from(Origin<T> origin, Vec<T> x, [[maybe_unus
     }
     Vec<T> q = broadcast(C::tail[degree]);
     for (int i = degree - 1; i >= 0; --i) q = fma(q, t, broadcast(C::tail[i]));
-    Vec<T> u, lost{};
-    if constexpr (keeps_errors) {
-        const Vec<T> curve = fma(t * t, q, t_error);
-        u = t + curve;
-        lost = curve - (u - t);
-    } else {
-        u = fma(t * t, q, t);
-    }
-    const Vec<T> p = T(1) + u;
+    const Vec<T> curve = fma(t * t, q, t_error), u = t + curve, p = T(1) + u;
     Vec<T> residue = u - (p - T(1));
-    if constexpr (keeps_errors) residue += lost;
+    // For float it is far below the bound; for double the logsumexp of two classes near 0 would miss it.
+    if constexpr (sizeof(T) == sizeof(double)) residue += curve - (u - t);
     // The integer stands in the low bits of `shifted`; the shift drops what is above it.
     using Integer = typename Simd<T>::Integer;
     const Mask<T> bits = ((Mask<T>)shifted + (Integer(C::spare + C::exponent_bias) - origin.exponent)) << C::mantissa_bits;
