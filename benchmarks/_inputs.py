@@ -34,16 +34,25 @@ def some_rows(count: int) -> NDArray[np.intp]:
     return np.unique(np.linspace(0, count - 1, _ROWS).astype(np.intp))
 
 
-def assert_close(what: str, actual: Any, expected: Any, dtype: Any, eps: float = 16.0) -> None:
-    """Differences are measured in units of `dtype`'s eps times the largest value expected.
+def assert_close(what: str, actual: Any, expected: Any, dtype: Any, eps: float = 2.0) -> None:
+    """Each value to three or four digits, and `eps` units of the dtype's eps times the largest for what cancels.
 
     It is there to catch a contender that does other work, not one that is inaccurate: docs/accuracy.md is about that.
+    Of a long row the small values must be right too: a gradient of zeros beside the target would be fast.
     """
     actual, expected = np.asarray(actual).astype(np.float64), np.asarray(expected)
     assert actual.shape == expected.shape, f"{what} has shape {actual.shape}, expected {expected.shape}"
-    allowed = eps * float(ml_dtypes.finfo(dtype).eps) * np.max(np.abs(expected))
-    worst = np.max(np.abs(actual - expected))
-    assert worst <= allowed, f"{what} is off by {worst:.3g}, allowed {allowed:.3g}"
+    unit = float(ml_dtypes.finfo(dtype).eps)
+    size = np.abs(expected)
+    allowed = max(2.0**-12, 4.0 * unit) * size + eps * unit * np.max(size)
+    # Of a NaN too.
+    wrong = ~(np.abs(actual - expected) <= allowed)
+    if np.any(wrong):
+        place = np.argmax(wrong)
+        raise AssertionError(
+            f"{what} is {actual.flat[place]:.6g} at a place where {expected.flat[place]:.6g} is right; "
+            f"{np.count_nonzero(wrong)} of {wrong.size} values are wrong"
+        )
 
 
 def check_rows(

@@ -51,7 +51,7 @@ def _check(hidden: Array, weight: Array, labels: Array) -> Callable[[Any], None]
             strict=True,
         ):
             # The products of matrices add up in float32.
-            assert_close(what, actual, expected, np.float32, eps=256.0)
+            assert_close(what, actual, expected, np.float32, eps=64.0)
 
     return check
 
