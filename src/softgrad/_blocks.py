@@ -53,10 +53,13 @@ def whole(axes: tuple[int, ...]) -> Block:
     return Block(axes, (), slice(None))
 
 
-def blocks(shape: tuple[int, ...], axes: tuple[int, ...]) -> Iterator[Block]:
-    """All rows of arrays of that shape, in C order. At least one row is in a block, however long it is."""
+def blocks(shape: tuple[int, ...], axes: tuple[int, ...], *, numbers: int | None = None) -> Iterator[Block]:
+    """All rows of arrays of that shape, in C order, as many in a block as make a chunk.
+
+    `numbers`: how many a row takes in the temporaries, its length if not told. A block has one row at least.
+    """
     batch = shape_without(shape, axes)
-    room = max(1, CHUNK // max(1, row_size(shape, axes)))
+    room = max(1, CHUNK // max(1, row_size(shape, axes) if numbers is None else numbers))
     # The axes that fit into a block whole; the one before them is cut.
     cut, rest = len(batch), 1
     while cut > 0 and rest * batch[cut - 1] <= room:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 # Elements in a chunk: 128 KiB in float64, so that a dozen temporaries stay in the second-level cache.
 CHUNK = 2**14
-_FLOAT64 = np.dtype(np.float64)
 
 
 def chunks(array: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
-    """The elements in C order, flat and contiguous. A chunk holds until the next one is asked for."""
+    """The elements in C order, flat. A chunk holds until the next one is asked for."""
     yield from np.nditer(
         array,
         flags=["external_loop", "buffered", "zerosize_ok"],
-        op_flags=[["readonly", "contig"]],
-        op_dtypes=[_FLOAT64],
+        op_flags=["readonly"],
+        op_dtypes=np.float64,
         order="C",
         casting="same_kind",
         buffersize=CHUNK,
@@ -30,14 +29,15 @@ def elementwise(function: Callable[..., NDArray[np.float64]], x: NDArray[Any], *
     """A function of each element of arrays of one shape, in float64, rounded once to the dtype of `x`."""
     result = np.empty(x.shape, x.dtype)
     operands = (x, *others, result)
+    flags: list[list[Literal["readonly", "writeonly"]]] = [["readonly"]] * (len(operands) - 1)
     with (
         # Beyond the range of the dtype is inf, as for any rounding of an exact result.
         np.errstate(over="ignore"),
         np.nditer(
             operands,
             flags=["external_loop", "buffered", "zerosize_ok"],
-            op_flags=[["readonly"]] * (len(operands) - 1) + [["writeonly"]],
-            op_dtypes=[_FLOAT64] * len(operands),
+            op_flags=[*flags, ["writeonly"]],
+            op_dtypes=[np.float64] * len(operands),
             casting="same_kind",
             buffersize=CHUNK,
         ) as parts,

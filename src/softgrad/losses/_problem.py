@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from softgrad import _native
+from softgrad._blocks import Block
 from softgrad._contracts import (
     Float64,
     Floating,
@@ -216,6 +217,20 @@ class Problem:
         """The same with the gradient of each row multiplied by a factor more, flat."""
         upstream = factor if self.plan.upstream is None else factor * self.plan.upstream
         return replace(self, plan=replace(self.plan, upstream=upstream))
+
+    def at(self, block: Block, x: Floating) -> Problem:
+        """That of a block of the logits."""
+        view, given = block.view(x), self.targets.probabilities
+        axes = block.class_axes(view)
+        targets = replace(self.targets, probabilities=None).rows(block.part)
+        return replace(
+            self,
+            axes=axes,
+            batch=shape_without(view.shape, axes),
+            targets=replace(targets, probabilities=None if given is None else block.view(given)),
+            plan=self.plan.rows(block.part),
+            mask=None if self.mask is None else block.view(self.mask),
+        )
 
     def rows(self, part: slice | Int64) -> Problem:
         """That of some of the rows, the class axis being the last of two."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from softgrad import _native
 from softgrad._contracts import (
@@ -19,6 +19,7 @@ from softgrad._contracts import (
     round_to,
     upstream_for,
 )
+from softgrad.losses._total import total
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,9 @@ class ReductionPlan:
         normalizer: Normalizer,
         upstream: ArrayLike | None,
         shape: tuple[int, ...],
-        label_weights: Float64 | None,
+        label_weights: NDArray[Any] | None,
     ) -> ReductionPlan:
-        """`label_weights`: that of every row, flat, 0 where it does not count; None is 1 for all."""
+        """`label_weights`: that of every row, 0 where it does not count; None is 1 for all."""
         name = reduction_name(reduction)
         divide_by = normalizer_value(normalizer)
         if name != "mean" and divide_by != "weights":
@@ -54,7 +55,7 @@ class ReductionPlan:
             elif label_weights is None:
                 divisor = float(np.prod(shape))
             elif divide_by == "weights":
-                divisor = _native.sum(label_weights)
+                divisor = total(label_weights)
             else:
                 divisor = float(np.count_nonzero(label_weights))
         # No row counts: their sum is 0 and so is the mean.
@@ -67,18 +68,24 @@ class ReductionPlan:
         return self if self.upstream is None else replace(self, upstream=self.upstream[part])
 
     def row_factor(self, factors: list[Float64 | None]) -> Float64 | None:
-        """The product of factors of the rows and what arrives from above, flat; None is 1 for all.
-
-        0 where any of them is, whatever the others hold.
-        """
-        present = [factor for factor in (*factors, self.upstream) if factor is not None]
-        if not present:
-            return None
-        counts = np.all([factor != 0.0 for factor in present], axis=0)
-        return np.where(counts, np.prod(present, axis=0), 0.0)
+        """The `product` of factors of the rows and what arrives from above, flat."""
+        return product([*factors, self.upstream])
 
     def result(self, losses: Float64, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
         """The losses of the rows, flat, reduced and rounded to `dtype`."""
         if self.reduction == "none":
             return round_to(losses.reshape(shape), dtype)[()]
-        return round_to(np.asarray(_native.sum(losses) / self.divisor), dtype)[()]
+        return self.of_sum(_native.sum(losses), dtype)
+
+    def of_sum(self, losses: float, dtype: np.dtype[Any]) -> Any:
+        """The sum of the losses, reduced and rounded to `dtype`."""
+        return round_to(np.asarray(losses / self.divisor), dtype)[()]
+
+
+def product(factors: list[Float64 | None]) -> Float64 | None:
+    """That of factors of the rows; 0 where any of them is, whatever the others hold. None is 1 for all."""
+    present = [factor for factor in factors if factor is not None]
+    if not present:
+        return None
+    counts = np.all([factor != 0.0 for factor in present], axis=0)
+    return np.where(counts, np.prod(present, axis=0), 0.0)

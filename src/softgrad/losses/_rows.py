@@ -1,80 +1,136 @@
-"""The rows of a loss that is worked out in NumPy: from a number or a vector for each of them to what is returned."""
+"""The rows of a loss that is worked out in NumPy: from numbers or vectors of a block of them to what is returned."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from softgrad._blocks import Block, blocks, whole
 from softgrad._contracts import (
     Float64,
     Floating,
-    class_rows,
-    from_class_rows,
+    Normalizer,
+    Reduction,
     loss_dtype,
     round_to,
-    same_shape,
     shape_without,
+    upstream_for,
 )
 from softgrad._diagonal_plus_rank_one import DiagonalPlusRankOne
-from softgrad.losses._reduction import ReductionPlan
+from softgrad.losses._reduction import ReductionPlan, product
+from softgrad.losses._total import Total
 
 
 @dataclass(frozen=True)
 class Rows:
     """The array a loss is differentiated by, which of its rows count, and what their derivatives are multiplied by.
 
-    What a row that does not count holds, or is given, may be NaN: it is replaced by 0, not multiplied by it.
+    What a row that does not count holds, or is given, may be NaN: it is replaced by 0, not multiplied by it. A function
+    `each` works out a block of rows: a number (*batch,) or a vector (*batch, K) of each, without its weight.
     """
 
     array: Floating
-    name: str
     axes: tuple[int, ...]
-    weights: Float64 | None
+    weights: NDArray[Any] | None
     """(*batch,), 0 for a row that does not count. None: 1 for all."""
+    upstream: NDArray[Any] | None
+    """(*batch,), what arrives from above with reduction "none"."""
     plan: ReductionPlan
 
+    @classmethod
+    def of(
+        cls,
+        array: Floating,
+        axes: tuple[int, ...],
+        weights: NDArray[Any] | None,
+        reduction: Reduction,
+        normalizer: Normalizer,
+        upstream: ArrayLike | None,
+    ) -> Rows:
+        batch = shape_without(array.shape, axes)
+        plan = ReductionPlan.of(reduction, normalizer, None, batch, weights)
+        factor, per_row = upstream_for(upstream, reduction, batch)
+        return cls(array, axes, weights, per_row, replace(plan, scale=factor / plan.divisor))
+
     @property
-    def batch(self) -> tuple[int, ...]:
-        return shape_without(self.array.shape, self.axes)
+    def whole(self) -> Block:
+        return whole(self.axes)
 
-    def vectors(self, value: ArrayLike, name: str) -> Float64:
-        """A tangent, of the shape of the array, as (*batch, K)."""
-        return self.counting(class_rows(same_shape(value, name, self.array, self.name), self.axes))
+    def loss(self, each: Callable[[Block], NDArray[Any]]) -> Any:
+        """The reduced loss from that of each row."""
+        losses = self._losses()
+        for block in blocks(self.array.shape, self.axes):
+            losses.add(block, self._weighted(block, each(block)))
+        return losses.result()
 
-    def counting(self, rows: NDArray[Any]) -> NDArray[Any]:
-        """The rows, those that do not count set to 0 in place."""
+    def derivative(self, each: Callable[[Block], NDArray[Any]]) -> Floating:
+        """The derivative of the reduced loss by the array from that of each row's loss by the row."""
+        result = np.empty(self.array.shape, self.array.dtype)
+        for block in blocks(self.array.shape, self.axes):
+            block.write(self.scaled(block, each(block)), result)
+        return result
+
+    def loss_and_derivative(
+        self, each: Callable[[Block], tuple[NDArray[Any], NDArray[Any]]], derivative: Floating
+    ) -> Any:
+        """Both; the derivative is written to its place, which may be the array."""
+        losses = self._losses()
+        for block in blocks(self.array.shape, self.axes):
+            values, vectors = each(block)
+            losses.add(block, self._weighted(block, values))
+            block.write(self.scaled(block, vectors), derivative)
+        return losses.result()
+
+    def _weighted(self, block: Block, values: NDArray[Any]) -> Float64:
+        return _times(values, _float64(block, self.weights))
+
+    def _losses(self) -> Losses:
+        return Losses(self.plan, shape_without(self.array.shape, self.axes), loss_dtype(self.array))
+
+    def counting(self, block: Block, rows: NDArray[Any]) -> NDArray[Any]:
+        """The rows of a block, those that do not count set to 0 in place."""
         if self.weights is not None:
-            rows[self.weights == 0.0] = 0.0
+            rows[block.numbers(self.weights) == 0.0] = 0.0
         return rows
 
-    def loss(self, values: NDArray[Any]) -> Any:
-        """A number for each row, (*batch,), weighted and reduced."""
-        weighted = _times(values, self.weights)
-        return self.plan.result(weighted.reshape(-1), self.batch, loss_dtype(self.array))
-
-    def derivative(self, rows: NDArray[Any]) -> Floating:
-        """A derivative of each row's loss by the row, (*batch, K), as that of the reduced loss by the array."""
-        return round_to(from_class_rows(self.scaled(rows), self.array.shape, self.axes), self.array.dtype)
-
-    def scaled(self, values: NDArray[Any]) -> Float64:
+    def scaled(self, block: Block, values: NDArray[Any]) -> Float64:
         """Derivatives of each row's loss, (*batch, ...), as those of the reduced loss."""
-        factor = self.factor
+        factor = product([_float64(block, self.weights), _float64(block, self.upstream)])
         if factor is not None:
-            factor = factor.reshape(self.batch + (1,) * (values.ndim - len(self.batch)))
+            factor = factor.reshape(factor.shape + (1,) * (values.ndim - factor.ndim))
         return _times(values * self.plan.scale, factor)
-
-    @property
-    def factor(self) -> Float64 | None:
-        """What a derivative of each row's loss is multiplied by, flat, but for `plan.scale`. None: 1 for all."""
-        return self.plan.row_factor([None if self.weights is None else self.weights.reshape(-1)])
 
     def diagonal_hessian(self, diagonal: NDArray[Any]) -> DiagonalPlusRankOne:
         """That of the reduced loss by each row, where that of the row's loss is diagonal."""
-        scaled = self.scaled(diagonal)
-        return DiagonalPlusRankOne(scaled, np.zeros_like(scaled), np.zeros(self.batch), scaled, self.array.dtype)
+        scaled = self.scaled(self.whole, diagonal)
+        zeros = np.zeros(scaled.shape[:-1])
+        return DiagonalPlusRankOne(scaled, np.zeros_like(scaled), zeros, scaled, self.array.dtype)
+
+
+class Losses:
+    """The weighted losses of the rows, block by block, on their way to the result."""
+
+    def __init__(self, plan: ReductionPlan, batch: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self._plan = plan
+        self._dtype = dtype
+        self._kept = np.empty(batch, dtype) if plan.reduction == "none" else None
+        self._total = Total()
+
+    def add(self, block: Block, losses: Float64) -> None:
+        if self._kept is None:
+            self._total.add(losses)
+        else:
+            place = block.numbers(self._kept)
+            place[...] = round_to(losses, self._dtype).reshape(place.shape)
+
+    def result(self) -> Any:
+        if self._kept is None:
+            return self._plan.of_sum(self._total.value(), self._dtype)
+        return self._kept[()]
 
 
 def centred(vectors: Float64, logits: Float64) -> Float64:
@@ -87,9 +143,13 @@ def centred(vectors: Float64, logits: Float64) -> Float64:
     return vectors - at_largest
 
 
+def _float64(block: Block, numbers: NDArray[Any] | None) -> Float64 | None:
+    return None if numbers is None else block.numbers(numbers).astype(np.float64, copy=False)
+
+
 def _times(values: NDArray[Any], factor: Float64 | None) -> Float64:
     """The product; 0 where the factor is, whatever stands there."""
     if factor is None:
         return values.astype(np.float64, copy=False)
-    product: Float64 = np.multiply(values, factor, out=np.zeros(values.shape), where=factor != 0.0)
-    return product
+    result: Float64 = np.multiply(values, factor, out=np.zeros(values.shape), where=factor != 0.0)
+    return result

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from softgrad import _native
+from softgrad._blocks import Block
 from softgrad._contracts import (
     Float64,
     Floating,
@@ -15,15 +16,15 @@ from softgrad._contracts import (
     Reduction,
     broadcast_numbers,
     floating_array,
-    nonnegative_weights,
+    nonnegative_numbers,
     output_for,
     probabilities_within,
+    same_shape,
     separate,
     smoothing,
 )
 from softgrad._diagonal_plus_rank_one import DiagonalPlusRankOne
 from softgrad._differentiable import Differentiable
-from softgrad.losses._reduction import ReductionPlan
 from softgrad.losses._rows import Rows
 
 # Of the dtype that a loss is put together in: for float64 the extended precision of the machine, where it has one.
@@ -122,7 +123,7 @@ class BinaryCrossEntropy(Differentiable):
             reduction=reduction,
             normalizer=normalizer,
         )
-        return problem.elements.loss(_losses(problem))
+        return problem.elements.loss(lambda block: problem.at(block).losses())
 
     def value_and_grad(
         self,
@@ -167,9 +168,12 @@ class BinaryCrossEntropy(Differentiable):
             upstream=upstream,
         )
         gradient = output_for(problem.elements.array, out)
-        loss = problem.elements.loss(_losses(problem))
-        gradient[...] = problem.elements.derivative(_slopes(problem)[..., None])
-        return loss, gradient
+
+        def both(block: Block) -> tuple[_Wide, _Wide]:
+            elements = problem.at(block)
+            return elements.losses(), elements.slopes()
+
+        return problem.elements.loss_and_derivative(both, gradient), gradient
 
     def grad(self, logits: ArrayLike, targets: ArrayLike, /, **options: Any) -> Floating:
         """The gradient alone: the second of `value_and_grad`, with the same parameters.
@@ -219,8 +223,11 @@ class BinaryCrossEntropy(Differentiable):
         -0.5
         """
         problem = _checked(logits, targets, None, **options)
-        v = problem.elements.vectors(tangent, "tangent")[..., 0]
-        return problem.elements.loss(_slopes(problem) * v)
+        elements = problem.elements
+        v = same_shape(tangent, "tangent", elements.array, "logits")
+        return elements.loss(
+            lambda block: (problem.at(block).slopes() * elements.counting(block, block.rows(v)))[..., 0]
+        )
 
     def hvp(
         self,
@@ -254,7 +261,11 @@ class BinaryCrossEntropy(Differentiable):
         array([2.50000000e-01, 4.24835426e-18])
         """
         problem = _checked(logits, targets, upstream, **options)
-        return problem.elements.derivative(_curvatures(problem) * problem.elements.vectors(vector, "vector"))
+        elements = problem.elements
+        v = same_shape(vector, "vector", elements.array, "logits")
+        return elements.derivative(
+            lambda block: problem.at(block).curvatures() * elements.counting(block, block.rows(v))
+        )
 
     def hessian(
         self,
@@ -287,7 +298,7 @@ class BinaryCrossEntropy(Differentiable):
         (2, 1, 1)
         """
         problem = _checked(logits, targets, upstream, **options)
-        return problem.elements.diagonal_hessian(_curvatures(problem))
+        return problem.elements.diagonal_hessian(problem.at(problem.elements.whole).curvatures())
 
     def hessian_diagonal(
         self,
@@ -318,7 +329,7 @@ class BinaryCrossEntropy(Differentiable):
         array([2.50000000e-01, 4.24835426e-18])
         """
         problem = _checked(logits, targets, upstream, **options)
-        return problem.elements.derivative(_curvatures(problem))
+        return problem.elements.derivative(lambda block: problem.at(block).curvatures())
 
     def sample_arguments(
         self, rng: np.random.Generator, dtype: np.dtype[Any]
@@ -327,18 +338,56 @@ class BinaryCrossEntropy(Differentiable):
         return (logits, rng.uniform(size=(4, 5))), {"pos_weight": rng.uniform(0.5, 2.0, size=5)}
 
 
-class _Problem(NamedTuple):
-    """All that is given, checked; arrays of the shape of the logits."""
+class _Elements(NamedTuple):
+    """Those of a block, as rows of one element each."""
 
-    elements: Rows
+    logits: Float64
     positive: _Wide
     """w y, y smoothed."""
     negative: _Wide
     """1 - y, y smoothed."""
 
-    @property
-    def logits(self) -> Float64:
-        return np.asarray(self.elements.array, np.float64)
+    def losses(self) -> _Wide:
+        """One number for each row."""
+        size = np.abs(self.logits)
+        log = np.empty_like(size)
+        _native.log_sigmoid(size, log)
+        wrong = np.where(self.logits < 0.0, self.positive, self.negative)
+        # What is wrong without mass contributes 0, also at an infinite logit; a NaN stays.
+        with np.errstate(invalid="ignore"):
+            distance = np.where((wrong == 0.0) & np.isinf(size), 0.0, wrong * size)
+        losses: _Wide = (self.positive + self.negative) * -log + distance
+        return losses[..., 0]
+
+    def slopes(self) -> _Wide:
+        slopes: _Wide = self.negative * _sigmoid(self.logits) - self.positive * _sigmoid(-self.logits)
+        return slopes
+
+    def curvatures(self) -> _Wide:
+        """Second derivatives."""
+        total = self.positive + self.negative
+        curvatures: _Wide = total * _sigmoid(self.logits) * _sigmoid(-self.logits)
+        return curvatures
+
+
+class _Problem(NamedTuple):
+    """All that is given, checked; arrays of the shape of the logits."""
+
+    elements: Rows
+    targets: NDArray[Any]
+    pos_weight: NDArray[Any] | None
+    label_smoothing: float
+
+    def at(self, block: Block) -> _Elements:
+        x = self.elements.array
+        y: _Wide = block.rows(self.targets)
+        if x.dtype == np.float64:
+            y = y.astype(np.longdouble)
+        a = self.label_smoothing
+        positive, negative = (1.0 - a) * y + 0.5 * a, (1.0 - a) * (1.0 - y) + 0.5 * a
+        if self.pos_weight is not None:
+            positive = positive * block.rows(self.pos_weight)
+        return _Elements(block.rows(x), positive, negative)
 
 
 def _checked(
@@ -353,46 +402,17 @@ def _checked(
     normalizer: Normalizer = "weights",
 ) -> _Problem:
     x = floating_array(logits, "logits")
-    y: _Wide = probabilities_within(targets, "targets", x.shape).astype(np.float64)
-    if x.dtype == np.float64:
-        y = y.astype(np.longdouble)
+    y = probabilities_within(targets, "targets", x.shape)
     amount = smoothing(label_smoothing)
-    positive, negative = (1.0 - amount) * y + 0.5 * amount, (1.0 - amount) * (1.0 - y) + 0.5 * amount
-    if pos_weight is not None:
-        positive = positive * broadcast_numbers(pos_weight, "pos_weight", x.shape)
-    weights = None if sample_weight is None else nonnegative_weights(sample_weight, "sample_weight", x.shape)
-    plan = ReductionPlan.of(reduction, normalizer, upstream, x.shape, None if weights is None else weights.reshape(-1))
-    return _Problem(Rows(x, "logits", (), weights, plan), positive, negative)
+    positive = None if pos_weight is None else broadcast_numbers(pos_weight, "pos_weight", x.shape)
+    weights = None if sample_weight is None else nonnegative_numbers(sample_weight, "sample_weight", x.shape)
+    return _Problem(Rows.of(x, (), weights, reduction, normalizer, upstream), y, positive, amount)
 
 
 def _sigmoid(x: Float64) -> Float64:
     result = np.empty_like(x)
     _native.sigmoid(x, result)
     return result
-
-
-def _losses(problem: _Problem) -> _Wide:
-    size = np.abs(problem.logits)
-    log = np.empty_like(size)
-    _native.log_sigmoid(size, log)
-    wrong = np.where(problem.logits < 0.0, problem.positive, problem.negative)
-    # What is wrong without mass contributes 0, also at an infinite logit; a NaN stays.
-    with np.errstate(invalid="ignore"):
-        distance = np.where((wrong == 0.0) & np.isinf(size), 0.0, wrong * size)
-    losses: _Wide = (problem.positive + problem.negative) * -log + distance
-    return losses
-
-
-def _slopes(problem: _Problem) -> _Wide:
-    slopes: _Wide = problem.negative * _sigmoid(problem.logits) - problem.positive * _sigmoid(-problem.logits)
-    return slopes
-
-
-def _curvatures(problem: _Problem) -> _Wide:
-    """Second derivatives as rows of one element each."""
-    total = problem.positive + problem.negative
-    curvatures: _Wide = total * _sigmoid(problem.logits) * _sigmoid(-problem.logits)
-    return curvatures[..., None]
 
 
 binary_cross_entropy = BinaryCrossEntropy()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from softgrad import _native
+from softgrad._blocks import Block, blocks
 from softgrad._contracts import (
     Axis,
     Float64,
@@ -15,7 +17,6 @@ from softgrad._contracts import (
     Normalizer,
     Reduction,
     axes_tuple,
-    class_rows,
     floating_array,
     loss_dtype,
     number_within,
@@ -27,7 +28,7 @@ from softgrad._contracts import (
 from softgrad._differentiable import Differentiable
 from softgrad._products import in_one_dtype, row_products
 from softgrad.losses._problem import Problem, cross_entropy_problem
-from softgrad.losses._rows import Rows, centred
+from softgrad.losses._rows import Losses, Rows, centred
 
 
 class FocalOptions(TypedDict, total=False):
@@ -119,8 +120,11 @@ class Focal(Differentiable):
             reduction=reduction,
             normalizer=normalizer,
         )
-        losses = _weighted(_modulation(*_entropies(x, problem), power).loss, problem)
-        return problem.plan.result(losses, problem.batch, loss_dtype(x))
+        losses = Losses(problem.plan, problem.batch, loss_dtype(x))
+        for block in _blocks(x, problem):
+            part = problem.at(block, x)
+            losses.add(block, _weighted(_modulation(*_entropies(block.view(x), part), power).loss, part))
+        return losses.result()
 
     def value_and_grad(
         self,
@@ -165,10 +169,13 @@ class Focal(Differentiable):
             upstream=upstream,
         )
         gradient = output_for(x, out)
-        modulation = _modulation(*_entropies(x, problem), gamma)
-        problem.with_upstream(modulation.first).row_losses(x, gradient)
-        losses = _weighted(modulation.loss, problem)
-        return problem.plan.result(losses, problem.batch, loss_dtype(x)), gradient
+        losses = Losses(problem.plan, problem.batch, loss_dtype(x))
+        for block in _blocks(x, problem):
+            view, part = block.view(x), problem.at(block, x)
+            modulation = _modulation(*_entropies(view, part), gamma)
+            part.with_upstream(modulation.first).row_losses(view, block.view(gradient))
+            losses.add(block, _weighted(modulation.loss, part))
+        return losses.result(), gradient
 
     def grad(self, logits: ArrayLike, labels: ArrayLike, /, **options: Any) -> Floating:
         """The gradient alone: the second of `value_and_grad`, with the same parameters.
@@ -218,9 +225,14 @@ class Focal(Differentiable):
         0.423287
         """
         x, problem, gamma = _checked(logits, labels, None, **options)
-        along = in_one_dtype(x, same_shape(tangent, "tangent", x, "logits"))
-        rates = problem.row_losses(along[0], None, along[1]) * _modulation(*_entropies(x, problem), gamma).first
-        return problem.plan.result(rates, problem.batch, loss_dtype(x))
+        v = same_shape(tangent, "tangent", x, "logits")
+        losses = Losses(problem.plan, problem.batch, loss_dtype(x))
+        for block in _blocks(x, problem):
+            view, part = block.view(x), problem.at(block, x)
+            logits, along = in_one_dtype(view, block.view(v))
+            first = _modulation(*_entropies(view, part), gamma).first
+            losses.add(block, part.row_losses(logits, None, along) * first)
+        return losses.result()
 
     def hvp(
         self,
@@ -253,11 +265,18 @@ class Focal(Differentiable):
         >>> sg.focal.hvp([0.0, 0.0], 1, [1.0, 0.0], gamma=1.0).round(6)
         array([ 0.375, -0.375])
         """
-        terms = _second_order(*_checked(logits, labels, upstream, **options))
-        v = centred(terms.rows.vectors(vector, "vector"), terms.logits)
-        product = terms.first * row_products("softmax", terms.logits, v, (v.ndim - 1,))
-        product += terms.second * terms.slope * (terms.slope * v).sum(axis=-1, keepdims=True)
-        return terms.rows.derivative(product)
+        x, problem, gamma = _checked(logits, labels, upstream, **options)
+        rows = _rows(x, problem)
+        vectors = same_shape(vector, "vector", x, "logits")
+
+        def each(block: Block) -> NDArray[Any]:
+            terms = _second_order(rows, problem, gamma, block)
+            v = centred(rows.counting(block, block.rows(vectors)), terms.logits)
+            product = terms.first * row_products("softmax", terms.logits, v, (v.ndim - 1,))
+            product += terms.second * terms.slope * (terms.slope * v).sum(axis=-1, keepdims=True)
+            return product
+
+        return rows.derivative(each)
 
     def hessian(
         self,
@@ -291,13 +310,15 @@ class Focal(Differentiable):
         array([[ 0.375, -0.375],
                [-0.375,  0.375]])
         """
-        terms = _second_order(*_checked(logits, labels, upstream, **options))
+        x, problem, gamma = _checked(logits, labels, upstream, **options)
+        rows = _rows(x, problem)
+        terms = _second_order(rows, problem, gamma, rows.whole)
         p, h = terms.p, terms.slope
         first, second = terms.first[..., None], terms.second[..., None]
-        blocks = second * (h[..., :, None] * h[..., None, :]) - first * (p[..., :, None] * p[..., None, :])
+        matrices = second * (h[..., :, None] * h[..., None, :]) - first * (p[..., :, None] * p[..., None, :])
         classes = np.arange(p.shape[-1])
-        blocks[..., classes, classes] = terms.diagonal()
-        return round_to(terms.rows.scaled(blocks), terms.rows.array.dtype)
+        matrices[..., classes, classes] = terms.diagonal()
+        return round_to(rows.scaled(rows.whole, matrices), x.dtype)
 
     def hessian_diagonal(
         self,
@@ -328,8 +349,9 @@ class Focal(Differentiable):
         >>> sg.focal.hessian_diagonal([0.0, 0.0], 1, gamma=1.0).round(6)
         array([0.375, 0.375])
         """
-        terms = _second_order(*_checked(logits, labels, upstream, **options))
-        return terms.rows.derivative(terms.diagonal())
+        x, problem, gamma = _checked(logits, labels, upstream, **options)
+        rows = _rows(x, problem)
+        return rows.derivative(lambda block: _second_order(rows, problem, gamma, block).diagonal())
 
     def sample_arguments(
         self, rng: np.random.Generator, dtype: np.dtype[Any]
@@ -369,6 +391,11 @@ def _checked(
         normalizer=normalizer,
     )
     return x, problem, power
+
+
+def _blocks(x: Floating, problem: Problem) -> Iterator[Block]:
+    """What is not native is a few numbers a row."""
+    return blocks(x.shape, problem.axes, numbers=1)
 
 
 def _entropies(x: Floating, problem: Problem) -> tuple[Float64, Float64]:
@@ -415,7 +442,6 @@ def _weighted(losses: Float64, problem: Problem) -> Float64:
 class _SecondOrder(NamedTuple):
     """What the Hessian of each row is put together from; the logits as rows, 0 in those that do not count."""
 
-    rows: Rows
     logits: Float64
     p: Floating
     first: Float64
@@ -430,21 +456,27 @@ class _SecondOrder(NamedTuple):
         return diagonal
 
 
-def _second_order(x: Floating, problem: Problem, gamma: float) -> _SecondOrder:
-    indices, weights = problem.targets.indices, problem.targets.label_weights
-    assert indices is not None
-    row_weights = None if weights is None else weights.reshape(problem.batch)
-    rows = Rows(x, "logits", problem.axes, row_weights, problem.plan)
-    logits = rows.counting(class_rows(x, problem.axes))
+def _rows(x: Floating, problem: Problem) -> Rows:
+    weights, upstream = (
+        None if flat is None else flat.reshape(problem.batch)
+        for flat in (problem.targets.label_weights, problem.plan.upstream)
+    )
+    return Rows(x, problem.axes, weights, upstream, problem.plan)
+
+
+def _second_order(rows: Rows, problem: Problem, gamma: float, block: Block) -> _SecondOrder:
+    assert problem.targets.indices is not None
+    indices = problem.targets.indices[block.part]
+    logits = rows.counting(block, block.rows(rows.array))
     last = (logits.ndim - 1,)
     entropy, gradient = np.empty(indices.shape), np.empty_like(logits)
     _native.cross_entropy(logits, last, indices, None, None, 1.0, entropy, gradient)
     p = row_products("probabilities", logits, None, last)
     # f'' has p_t as a factor: exp(-l) is off by as many roundings as l is large.
-    p_label = np.take_along_axis(p, indices.reshape(*problem.batch, 1), axis=-1)
+    p_label = np.take_along_axis(p, indices.reshape(*logits.shape[:-1], 1), axis=-1)
     _, first, second, miss = _modulation(entropy.reshape(p_label.shape), p_label, gamma)
     slope = np.divide(gradient, miss, out=np.zeros_like(gradient), where=miss != 0.0)
-    return _SecondOrder(rows, logits, p, first, second, slope)
+    return _SecondOrder(logits, p, first, second, slope)
 
 
 focal = Focal()

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from softgrad._blocks import Block
 from softgrad._contracts import (
     Axis,
     Float64,
@@ -16,9 +17,8 @@ from softgrad._contracts import (
     Reduction,
     axes_tuple,
     class_mask,
-    class_rows,
     floating_array,
-    nonnegative_weights,
+    nonnegative_numbers,
     output_for,
     row_size,
     same_shape,
@@ -29,7 +29,6 @@ from softgrad._contracts import (
 from softgrad._diagonal_plus_rank_one import DiagonalPlusRankOne
 from softgrad._differentiable import Differentiable
 from softgrad._products import Product, row_products
-from softgrad.losses._reduction import ReductionPlan
 from softgrad.losses._rows import Rows, centred
 
 # exp(u) - 1 - u = u^2 (1/2 + u/6 + ...): the Taylor terms that float64 can tell for |u| <= 1/2.
@@ -91,8 +90,7 @@ class KLDivergence(Differentiable):
 
     Notes
     -----
-    Worked out in float64, for float64 in the extended precision of the machine where it has one, with temporaries of
-    the size of the logits.
+    Worked out in float64, for float64 in the extended precision of the machine where it has one.
 
     References
     ----------
@@ -136,7 +134,7 @@ class KLDivergence(Differentiable):
             reduction=reduction,
             normalizer=normalizer,
         )
-        return problem.rows.loss(_divergence(problem)[0])
+        return problem.rows.loss(lambda block: problem.divergence(block)[0])
 
     def value_and_grad(
         self,
@@ -181,9 +179,12 @@ class KLDivergence(Differentiable):
             upstream=upstream,
         )
         gradient = output_for(problem.rows.array, out)
-        losses, difference = _divergence(problem)
-        gradient[...] = problem.rows.derivative(difference / problem.temperature)
-        return problem.rows.loss(losses), gradient
+
+        def both(block: Block) -> tuple[Float64, Float64]:
+            losses, difference = problem.divergence(block)
+            return losses, difference / problem.temperature
+
+        return problem.rows.loss_and_derivative(both, gradient), gradient
 
     def grad(self, logits: ArrayLike, target_logits: ArrayLike, /, **options: Any) -> Floating:
         """The gradient alone: the second of `value_and_grad`, with the same parameters.
@@ -233,9 +234,14 @@ class KLDivergence(Differentiable):
         0.231059
         """
         problem = _checked(logits, target_logits, None, **options)
-        _, difference = _divergence(problem)
-        v = centred(problem.vectors(tangent, "tangent"), problem.student)
-        return problem.rows.loss((difference * v).sum(axis=-1) / problem.temperature)
+        v = same_shape(tangent, "tangent", problem.rows.array, "logits")
+
+        def each(block: Block) -> Float64:
+            along = centred(problem.vectors(block, v), problem.logits(block, problem.rows.array))
+            rates: Float64 = (problem.divergence(block)[1] * along).sum(axis=-1) / problem.temperature
+            return rates
+
+        return problem.rows.loss(each)
 
     def hvp(
         self,
@@ -269,8 +275,10 @@ class KLDivergence(Differentiable):
         array([ 0.25, -0.25])
         """
         problem = _checked(logits, target_logits, upstream, **options)
-        product = problem.second_order("softmax", problem.vectors(vector, "vector"))
-        return problem.rows.derivative(product / problem.temperature**2)
+        v = same_shape(vector, "vector", problem.rows.array, "logits")
+        return problem.rows.derivative(
+            lambda block: problem.second_order(block, "softmax", problem.vectors(block, v)) / problem.temperature**2
+        )
 
     def hessian(
         self,
@@ -304,11 +312,11 @@ class KLDivergence(Differentiable):
         """
         problem = _checked(logits, target_logits, upstream, **options)
         rows, square = problem.rows, problem.temperature**2
-        p = rows.counting(problem.second_order("probabilities"))
+        p = rows.counting(rows.whole, problem.second_order(rows.whole, "probabilities"))
         return DiagonalPlusRankOne(
-            rows.scaled(problem.second_order("variances") / square),
+            rows.scaled(rows.whole, problem.second_order(rows.whole, "variances") / square),
             p,
-            rows.scaled(np.full(rows.batch, -1.0 / square)),
+            rows.scaled(rows.whole, np.full(p.shape[:-1], -1.0 / square)),
             np.zeros_like(p),
             rows.array.dtype,
         )
@@ -342,7 +350,7 @@ class KLDivergence(Differentiable):
         array([4.24835426e-18, 4.24835426e-18])
         """
         problem = _checked(logits, target_logits, upstream, **options)
-        return problem.rows.derivative(problem.second_order("variances") / problem.temperature**2)
+        return problem.rows.derivative(lambda block: problem.second_order(block, "variances") / problem.temperature**2)
 
     def sample_arguments(
         self, rng: np.random.Generator, dtype: np.dtype[Any]
@@ -352,28 +360,41 @@ class KLDivergence(Differentiable):
 
 
 class _Problem(NamedTuple):
-    """All that is given, checked; the logits as rows (*batch, K) in float64."""
+    """All that is given, checked."""
 
     rows: Rows
-    student: Float64
-    """-inf in the classes that are left out."""
-    teacher: Float64
-    allowed: NDArray[np.bool_] | None
+    targets: Floating
+    mask: NDArray[np.bool_] | None
     temperature: float
-    work: type[np.floating[Any]]
-    """The dtype that divergences are worked out in."""
 
-    def vectors(self, value: ArrayLike, name: str) -> Float64:
-        """A tangent as rows, 0 in rows and classes that do not count."""
-        v = self.rows.vectors(value, name)
-        return v if self.allowed is None else np.where(self.allowed, v, 0.0)
+    def logits(self, block: Block, array: Floating) -> Float64:
+        """Those of a block, of the student or of the teacher; -inf in the classes that are left out."""
+        return self._without(block, block.rows(array), -np.inf)
 
-    def second_order(self, product: Product, vectors: Float64 | None = None) -> Floating:
+    def vectors(self, block: Block, array: Floating) -> Float64:
+        """Those of a block of a tangent, 0 in rows and classes that do not count."""
+        return self._without(block, self.rows.counting(block, block.rows(array)), 0.0)
+
+    def second_order(self, block: Block, product: Product, vectors: Float64 | None = None) -> Floating:
         """A product of the derivatives of p, as rows; NaN where q is no distribution, as the loss is NaN there."""
-        defined = np.isfinite(self.teacher.max(axis=-1, keepdims=True))
-        logits = np.where(defined, self.student, np.nan)
+        defined = np.isfinite(self.logits(block, self.targets).max(axis=-1, keepdims=True))
+        logits = np.where(defined, self.logits(block, self.rows.array), np.nan)
         last = (logits.ndim - 1,)
-        return row_products(product, logits, vectors, last, self.allowed, temperature=self.temperature)
+        allowed = None if self.mask is None else block.rows(self.mask) != 0.0
+        return row_products(product, logits, vectors, last, allowed, temperature=self.temperature)
+
+    def divergence(self, block: Block) -> tuple[Float64, Float64]:
+        """sum q (exp(u) - 1 - u) of each row, and p - q."""
+        # The logarithms of probabilities are large where their difference is not: float64 needs more than its digits.
+        work = np.longdouble if np.float64 in (self.rows.array.dtype, self.targets.dtype) else np.float64
+        student, teacher = (self.logits(block, array).astype(work) for array in (self.rows.array, self.targets))
+        return _divergence(student, teacher, self.temperature)
+
+    def _without(self, block: Block, rows: Float64, value: float) -> Float64:
+        """The rows, their classes that are left out set to a value in place."""
+        if self.mask is not None:
+            rows[block.rows(self.mask) == 0.0] = value
+        return rows
 
 
 def _checked(
@@ -396,23 +417,13 @@ def _checked(
     divisor = temperature_value(temperature)
     batch = shape_without(x.shape, axes)
     mask = class_mask(where, x.shape)
-    weights = None if sample_weight is None else nonnegative_weights(sample_weight, "sample_weight", batch)
-    student, teacher = class_rows(x, axes), class_rows(targets, axes)
-    allowed = None
+    weights = None if sample_weight is None else nonnegative_numbers(sample_weight, "sample_weight", batch)
     if mask is not None:
-        allowed = class_rows(mask, axes) != 0.0
-        student, teacher = (np.where(allowed, rows, -np.inf) for rows in (student, teacher))
-        weights = np.where(allowed.any(axis=-1), 1.0 if weights is None else weights, 0.0)
-    plan = ReductionPlan.of(reduction, normalizer, upstream, batch, None if weights is None else weights.reshape(-1))
-    # The logarithms of probabilities are large where their difference is not: float64 needs more than its own digits.
-    work = np.longdouble if np.float64 in (x.dtype, targets.dtype) else np.float64
-    return _Problem(Rows(x, "logits", axes, weights, plan), student, teacher, allowed, divisor, work)
+        weights = np.where(mask.any(axis=axes), 1.0 if weights is None else weights, 0.0)
+    return _Problem(Rows.of(x, axes, weights, reduction, normalizer, upstream), targets, mask, divisor)
 
 
-def _divergence(problem: _Problem) -> tuple[Float64, Float64]:
-    """sum q (exp(u) - 1 - u) of each row, and p - q."""
-    z, t = problem.student.astype(problem.work), problem.teacher.astype(problem.work)
-    temperature = problem.temperature
+def _divergence(z: NDArray[Any], t: NDArray[Any], temperature: float) -> tuple[Float64, Float64]:
     with np.errstate(invalid="ignore", over="ignore", under="ignore"):
         log_p, p = _log_softmax(z, temperature)
         log_q, q = _log_softmax(t, temperature)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict, Unpack
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from softgrad._blocks import Block
 from softgrad._contracts import (
     Axis,
     Float64,
@@ -14,9 +15,8 @@ from softgrad._contracts import (
     Normalizer,
     Reduction,
     axes_tuple,
-    class_rows,
     floating_array,
-    nonnegative_weights,
+    nonnegative_numbers,
     output_for,
     same_shape,
     separate,
@@ -24,7 +24,6 @@ from softgrad._contracts import (
 )
 from softgrad._diagonal_plus_rank_one import DiagonalPlusRankOne
 from softgrad._differentiable import Differentiable
-from softgrad.losses._reduction import ReductionPlan
 from softgrad.losses._rows import Rows
 
 
@@ -103,7 +102,7 @@ class Quadratic(Differentiable):
         reduction: Reduction = "mean",
         normalizer: Normalizer = "weights",
     ) -> Any:
-        rows, difference = _checked(
+        problem = _checked(
             outputs,
             targets,
             None,
@@ -112,7 +111,7 @@ class Quadratic(Differentiable):
             reduction=reduction,
             normalizer=normalizer,
         )
-        return rows.loss(_half_squares(difference))
+        return problem.rows.loss(lambda block: _half_squares(problem.difference(block)))
 
     def value_and_grad(
         self,
@@ -148,11 +147,15 @@ class Quadratic(Differentiable):
         >>> float(loss), gradient
         (2.5, array([[1., 2.]]))
         """
-        rows, difference = _checked(outputs, targets, upstream, **options)
-        separate(out, targets=targets)
-        gradient = output_for(rows.array, out)
-        gradient[...] = rows.derivative(difference)
-        return rows.loss(_half_squares(difference)), gradient
+        problem = _checked(outputs, targets, upstream, **options)
+        separate(out, targets=targets, sample_weight=options.get("sample_weight"), upstream=upstream)
+        gradient = output_for(problem.rows.array, out)
+
+        def both(block: Block) -> tuple[Float64, Float64]:
+            difference = problem.difference(block)
+            return _half_squares(difference), difference
+
+        return problem.rows.loss_and_derivative(both, gradient), gradient
 
     def grad(self, outputs: ArrayLike, targets: ArrayLike, /, **options: Any) -> Floating:
         """The gradient alone: the second of `value_and_grad`, with the same parameters.
@@ -197,8 +200,10 @@ class Quadratic(Differentiable):
         >>> float(sg.quadratic.jvp([1.0, 3.0], [0.0, 1.0], [1.0, -1.0]))
         -1.0
         """
-        rows, difference = _checked(outputs, targets, None, **options)
-        return rows.loss((difference * rows.vectors(tangent, "tangent")).sum(axis=-1))
+        problem = _checked(outputs, targets, None, **options)
+        rows = problem.rows
+        v = same_shape(tangent, "tangent", rows.array, "outputs")
+        return rows.loss(lambda block: (problem.difference(block) * rows.counting(block, block.rows(v))).sum(axis=-1))
 
     def hvp(
         self,
@@ -231,8 +236,9 @@ class Quadratic(Differentiable):
         >>> sg.quadratic.hvp([1.0, 3.0], [0.0, 1.0], [1.0, -1.0], upstream=3.0)
         array([ 3., -3.])
         """
-        rows, _ = _checked(outputs, targets, upstream, **options)
-        return rows.derivative(rows.vectors(vector, "vector"))
+        rows = _checked(outputs, targets, upstream, **options).rows
+        v = same_shape(vector, "vector", rows.array, "outputs")
+        return rows.derivative(lambda block: rows.counting(block, block.rows(v)))
 
     def hessian(
         self,
@@ -264,8 +270,8 @@ class Quadratic(Differentiable):
         array([[1., 0.],
                [0., 1.]])
         """
-        rows, difference = _checked(outputs, targets, upstream, **options)
-        return rows.diagonal_hessian(np.ones_like(difference))
+        rows = _checked(outputs, targets, upstream, **options).rows
+        return rows.diagonal_hessian(np.ones_like(rows.whole.rows(rows.array)))
 
     def hessian_diagonal(
         self,
@@ -296,14 +302,27 @@ class Quadratic(Differentiable):
         array([[0.75, 0.75],
                [0.25, 0.25]])
         """
-        rows, difference = _checked(outputs, targets, upstream, **options)
-        return rows.derivative(np.ones_like(difference))
+        rows = _checked(outputs, targets, upstream, **options).rows
+        return rows.derivative(lambda block: np.ones_like(block.rows(rows.array)))
 
     def sample_arguments(
         self, rng: np.random.Generator, dtype: np.dtype[Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         outputs, targets = rng.normal(size=(2, 6, 5))
         return (outputs.astype(dtype), targets.astype(dtype)), {"sample_weight": rng.uniform(0.5, 2.0, size=6)}
+
+
+class _Problem(NamedTuple):
+    """All that is given, checked."""
+
+    rows: Rows
+    targets: Floating
+
+    def difference(self, block: Block) -> Float64:
+        """a - y of each row; 0 in those that do not count."""
+        difference = block.rows(self.rows.array)
+        difference -= block.rows(self.targets)
+        return self.rows.counting(block, difference)
 
 
 def _checked(
@@ -315,16 +334,13 @@ def _checked(
     sample_weight: ArrayLike | None = None,
     reduction: Reduction = "mean",
     normalizer: Normalizer = "weights",
-) -> tuple[Rows, Float64]:
-    """The rows, and a - y of each; 0 in those that do not count."""
+) -> _Problem:
     a = floating_array(outputs, "outputs")
     y = same_shape(targets, "targets", a, "outputs")
     axes = axes_tuple(axis, a.ndim)
     batch = shape_without(a.shape, axes)
-    weights = None if sample_weight is None else nonnegative_weights(sample_weight, "sample_weight", batch)
-    plan = ReductionPlan.of(reduction, normalizer, upstream, batch, None if weights is None else weights.reshape(-1))
-    rows = Rows(a, "outputs", axes, weights, plan)
-    return rows, rows.counting(class_rows(a, axes) - class_rows(y, axes))
+    weights = None if sample_weight is None else nonnegative_numbers(sample_weight, "sample_weight", batch)
+    return _Problem(Rows.of(a, axes, weights, reduction, normalizer, upstream), y)
 
 
 def _half_squares(difference: Float64) -> Float64:
