@@ -239,7 +239,7 @@ def test_a_failed_write_leaves_the_old_file(trained: Trained, in_folder: Path, m
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("softgrad.cli.files.os.fsync", full)
+    monkeypatch.setattr("softgrad._files.os.fsync", full)
     assert fails("predict", *trained, "-o", "out.csv") == "cannot write out.csv: No space left on device"
     assert (in_folder / "out.csv").read_text() == "old"
     assert len(list(in_folder.iterdir())) == 1

@@ -1,14 +1,14 @@
-"""Files appear whole or not at all: written under a temporary name beside their place, then renamed."""
+"""The files that commands write: refused early where they could not be written, and whole or not at all."""
 
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from softgrad import _files
 from softgrad.cli.errors import UserError
 
 
@@ -32,33 +32,10 @@ def check_destination(path: Path) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A binary file that takes the place of `path` when the block ends without an exception.
-
-    A reader sees the old file or the new one, never half of it, also after a crash.
-    """
+    """As `softgrad._files.replacing`; what cannot be written is the user's error."""
     check_destination(path)
-    # Through a symbolic link, so that the link survives.
-    place = path.resolve()
-    temporary = place.with_name(f".{place.name}.{secrets.token_hex(8)}.part")
     try:
-        try:
-            with temporary.open("xb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(place)
-            _sync_folder(place.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with _files.replacing(path) as file:
+            yield file
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from None
-
-
-def _sync_folder(folder: Path) -> None:
-    # Windows opens no folders; there the rename itself is all one can do.
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

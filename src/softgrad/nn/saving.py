@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -16,27 +14,18 @@ from typing import Any
 
 import numpy as np
 
+from softgrad._files import replacing
 from softgrad.nn._arguments import Array
 
 FORMAT = 1
 
 
 def write_state(path: Path, layers: list[str], state: Mapping[str, Array]) -> None:
-    """The file appears whole or not at all: written beside its place, then renamed."""
     tensors = {name: np.ascontiguousarray(array) for name, array in state.items()}
     description = {"format": FORMAT, "layers": layers, "sha256": _checksum(layers, tensors)}
     content: bytes = _safetensors().numpy.save(tensors, {"softgrad.nn": json.dumps(description)})
-    # Through a symbolic link, so that the link survives.
-    place = path.resolve()
-    temporary = place.with_name(f".{place.name}.{secrets.token_hex(8)}.part")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(place)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as file:
+        file.write(content)
 
 
 def read_state(path: Path) -> tuple[list[str], dict[str, Array]]:
