@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import _performance_text as text
-from benchmarks._questions import heading_and_notes
+from benchmarks._questions import QUESTIONS, heading_and_notes
 from benchmarks._results import Report, Row, digits
 from benchmarks._tables import aligned, headlines, results
 
@@ -18,8 +18,8 @@ def _machine(report: Report) -> str:
 
 def _verdict(report: Report) -> str:
     missed = [
-        f"- {question}, {row.work}: {goal.words}"
-        for question, rows in report.questions.items()
+        f"- {row.work}: {goal.words}"
+        for rows in report.questions.values()
         for row in rows
         for goal in row.goals()
         if goal.met is False
@@ -29,18 +29,16 @@ def _verdict(report: Report) -> str:
 
 def _bandwidths(rows: Sequence[Row]) -> str:
     lines = [[row.work, f"{digits(row.bandwidth / 1e9)} GB/s"] for row in rows if row.bandwidth is not None]
-    return aligned(["rows x classes", "copy"], lines)
+    return aligned(["work", "copy"], lines)
 
 
 def page(report: Report) -> str:
-    peers = dict.fromkeys(name for rows in report.questions.values() for row in rows for name in row.peers)
     missing = f"Not installed and left out: {', '.join(report.missing)}. " if report.missing else ""
     parts = [
         text.HEAD.format(
             seed_command=f"`python -m benchmarks --json docs/performance.json --seed {report.seed}`",
             machine=_machine(report),
             missing=missing,
-            peers=", ".join(peers),
             verdict=_verdict(report),
         )
     ]
@@ -67,6 +65,9 @@ def write(results_file: Path, root: Path) -> None:
     report = Report.load(results_file)
     if report.quick:
         raise ValueError(f"{results_file} is of a quick run, whose sizes say nothing about speed")
+    unasked = [question for question in QUESTIONS if question not in report.questions]
+    if unasked:
+        raise ValueError(f"{results_file} has no answer to {', '.join(unasked)}; the pages are made of a full run")
     readme = root / "README.md"
     written = readme_with(readme.read_text(encoding="utf-8"), report)
     for file, words in ((root / "docs" / "performance.md", page(report)), (readme, written)):

@@ -14,16 +14,17 @@ Written from one run, {seed_command}, by `python -m benchmarks --write`; do not 
 - *roofline*: bytes that must move / (time x bandwidth), the bandwidth being that of a copy on two threads of the same
   array in the same run. In a cache it is the cache's. What only reads may exceed 100 %.
 - */ copy* and the like: softgrad's time in units of that of the copy; less is better.
-- *{peers}*: how many times softgrad's time it takes; more is better. The result of each was checked before.
-- *goal*: what section "Speed" of the design asks for. **missed** names what is missed.
+- *NumPy* and the other peers: how many times softgrad's time they take; more is better. Before that their results are
+  checked.
+- *goal*: set before anything was built; **missed** names those that are not met.
 
 {verdict}
 """
 
 BANDWIDTH = """
-## The bandwidth that was measured
+### The bandwidth that was measured
 
-Bytes read and written by the copy, for the float32 logits of the first table:
+Bytes read and written by the copy, for the logits of this table:
 
 """
 

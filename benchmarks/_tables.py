@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from benchmarks._peers import PEERS
 from benchmarks._results import Row, digits, spread
 
 
@@ -33,13 +34,21 @@ def _names(mappings: Iterable[Iterable[str]]) -> list[str]:
     return list(dict.fromkeys(name for mapping in mappings for name in mapping))
 
 
+def _peers(rows: Iterable[Row]) -> list[str]:
+    """Those that take part, always in one order."""
+    order = list(PEERS)
+    return sorted(
+        _names(row.peers for row in rows), key=lambda name: order.index(name) if name in order else len(order)
+    )
+
+
 def _share(row: Row) -> str:
     return "-" if row.roofline is None else f"{100.0 * row.roofline:.0f} %"
 
 
 def results(rows: Sequence[Row]) -> str:
     """The table of a question: softgrad, its share of the roofline, floors, peers, goals and what became of them."""
-    floors, peers = _names(row.floors for row in rows), _names(row.peers for row in rows)
+    floors, peers = _names(row.floors for row in rows), _peers(rows)
     header = ["work", "softgrad", "roofline", *(f"/ {name}" for name in floors), *peers, "goal", "met or missed"]
     lines = []
     for row in rows:
@@ -60,7 +69,7 @@ def results(rows: Sequence[Row]) -> str:
 def headlines(rows: Sequence[Row]) -> str:
     """The rows that stand in the README, with how many times the time of softgrad each peer takes."""
     chosen = [row for row in rows if row.in_readme]
-    peers = _names(row.peers for row in chosen)
+    peers = _peers(chosen)
     lines = [
         [
             row.work,

@@ -52,9 +52,12 @@ def check_value_and_grad(x: Array, labels: Array, axis: int) -> Callable[[Any], 
 
 
 def value_and_grad(
-    bench: Bench, work: str, pairs: list[tuple[Array, Array]], peers: tuple[str, ...] = (), axis: int = -1, **goals: Any
+    bench: Bench, kind: str, pairs: list[tuple[Array, Array]], peers: tuple[str, ...] = (), axis: int = -1, **goals: Any
 ) -> Case:
-    """The case of these logits and labels; `peers` names those that take part, `goals` are fields of `Case`."""
+    """The case of these logits and labels, its name ending in `kind`.
+
+    `peers` names those that take part, without names all do; `goals` are fields of `Case`.
+    """
     buffers = [np.empty_like(x) for x, _ in pairs]
     x, labels = pairs[0]
     in_place = Contender(
@@ -65,7 +68,7 @@ def value_and_grad(
         before=[partial(np.copyto, buffer, x) for buffer, (x, _) in zip(buffers, pairs, strict=True)],
     )
     return Case(
-        work,
+        f"cross_entropy.value_and_grad {' x '.join(map(str, x.shape))}{kind}",
         in_place,
         check_value_and_grad(x, labels, axis),
         floors={"copy": copies([x for x, _ in pairs], buffers, bench.peers)},
@@ -89,7 +92,7 @@ def _case(bench: Bench, rows: int, classes: int) -> Case:
     in_cache = 2 * pairs[0][0].nbytes <= cache_bytes()
     return value_and_grad(
         bench,
-        f"{rows} x {classes}",
+        "",
         pairs,
         at_most={} if few else {"copy": 2.5 if in_cache else 1.25},
         at_least={"PyTorch": 12.0 if few else 6.0, "JAX": 3.0},

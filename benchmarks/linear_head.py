@@ -67,7 +67,7 @@ def _case(bench: Bench, rows: int, width: int, classes: int) -> Case:
     inputs = [(hidden, weight, labels)]
     chunked = bench.contenders(_CHUNKED, inputs)
     return Case(
-        f"{rows} x {width} x {classes}",
+        f"{_VALUE_AND_GRAD} {rows} x {width} x {classes}",
         Contender([partial(sg.linear_cross_entropy.value_and_grad, hidden, weight, labels)], read=flat),
         _check(hidden, weight, labels),
         floors={"three products": Contender([_products(hidden, weight)])},

@@ -29,7 +29,7 @@ def _case(bench: Bench, rows: int, classes: int) -> Case:
         assert_close("the loss", result, expected, np.float32)
 
     return Case(
-        f"{rows} x {classes}",
+        f"cross_entropy {rows} x {classes}",
         Contender([partial(sg.cross_entropy, *pair) for pair in pairs]),
         check,
         floors={"copy": copies(xs, [np.empty_like(x) for x in xs], bench.peers)},

@@ -39,7 +39,7 @@ def _row(bench: Bench, work: str, rows: int, classes: int) -> Row:
     if linear and "PyTorch" in peers:
         peers["PyTorch, chunked"] = _extra_bytes("PyTorch", CHUNKED, rows, classes)
     return Row(
-        f"{work} {rows} x {classes}",
+        f"memory of {work} {rows} x {classes}",
         _extra_bytes("softgrad", work, rows, classes),
         floors={"logits": Spread.of([4.0 * rows * classes])},
         peers=peers,

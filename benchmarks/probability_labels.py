@@ -16,7 +16,7 @@ from benchmarks.cross_entropy import value_and_grad
 def _case(bench: Bench, rows: int, classes: int) -> Case:
     shape = (rows, classes)
     pairs = [(logits(bench.rng, shape), probabilities(bench.rng, shape)) for _ in range(rotations(4 * rows * classes))]
-    return value_and_grad(bench, f"{rows} x {classes}", pairs, ("PyTorch", "JAX"))
+    return value_and_grad(bench, ", probabilities", pairs, ("PyTorch", "JAX"))
 
 
 def rows(bench: Bench) -> Iterator[Row]:

@@ -26,7 +26,7 @@ def _array_function(bench: Bench, name: str) -> Case:
     inputs = [logits(bench.rng, _SHAPE) for _ in range(16)]
     has_goal = name == "softmax"
     return Case(
-        name,
+        f"{name} 1 x 10",
         Contender([partial(getattr(sg, name), x) for x in inputs]),
         check_rows(name, getattr(reference, name), (inputs[0],)),
         floors={"empty": _EMPTY},
@@ -40,7 +40,7 @@ def _array_function(bench: Bench, name: str) -> Case:
 def _cross_entropy(bench: Bench) -> Case:
     pairs = [(logits(bench.rng, _SHAPE), bench.rng.integers(10, size=1)) for _ in range(16)]
     return Case(
-        "cross_entropy.value_and_grad",
+        "cross_entropy.value_and_grad 1 x 10",
         Contender([partial(sg.cross_entropy.value_and_grad, *pair) for pair in pairs]),
         check_value_and_grad(*pairs[0], -1),
         floors={"empty": _EMPTY},

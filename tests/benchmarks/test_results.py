@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from benchmarks._performance_page import page, readme_with, write
 from benchmarks._performance_text import README_BEGIN, README_END
+from benchmarks._questions import QUESTIONS
 from benchmarks._results import Report, Row, Spread, quantity, spread
 from benchmarks._tables import aligned, headlines, results, verdict
 
@@ -111,8 +112,8 @@ def test_a_table_shows_every_figure_and_a_dash_where_there_is_none() -> None:
     header, _, first, second = (
         [cell.strip() for cell in line.strip("|").split("|")] for line in results([ROW, other]).splitlines()
     )
-    assert header == ["work", "softgrad", "roofline", "/ copy", "PyTorch", "SciPy", "goal", "met or missed"]
-    assert first[:6] == ["1024 x 1000", "3.00 ms (3.00-3.00)", "67 %", "1.50x", "3.00x", "4.00x"]
+    assert header == ["work", "softgrad", "roofline", "/ copy", "SciPy", "PyTorch", "goal", "met or missed"]
+    assert first[:6] == ["1024 x 1000", "3.00 ms (3.00-3.00)", "67 %", "1.50x", "4.00x", "3.00x"]
     assert second[2:6] == ["-", "-", "-", "-"]
 
 
@@ -123,7 +124,7 @@ def test_the_page_names_the_machine_the_missing_and_what_is_missed() -> None:
         "softgrad 0.1.0",
         "left out: JAX",
         "--seed 7",
-        "- cross_entropy, 1024 x 1000: PyTorch >= 4x",
+        "- 1024 x 1000: PyTorch >= 4x",
         "4.00 GB/s",
         "## Cross-entropy: the loss and its gradient, in place\n",
     ):
@@ -159,3 +160,22 @@ def test_a_quick_run_makes_no_page(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="quick run"):
         write(file, tmp_path)
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_run_of_some_questions_makes_no_page(tmp_path: Path) -> None:
+    file = tmp_path / "performance.json"
+    REPORT.save(file)
+    with pytest.raises(ValueError, match="no answer to small_calls, class_axis"):
+        write(file, tmp_path)
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_full_run_makes_both_pages(tmp_path: Path) -> None:
+    file, readme = tmp_path / "performance.json", tmp_path / "README.md"
+    report = replace(REPORT, questions=dict.fromkeys(QUESTIONS, [ROW]))
+    report.save(file)
+    readme.write_text(f"{README_BEGIN}{README_END}")
+    (tmp_path / "docs").mkdir()
+    write(file, tmp_path)
+    assert (tmp_path / "docs" / "performance.md").read_text() == page(report)
+    assert headlines([ROW]) in readme.read_text()
