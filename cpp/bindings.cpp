@@ -1,5 +1,5 @@
 // The Python module softgrad._core: arrays come in through the buffer protocol and leave checked by softgrad._contracts,
-// which is the only caller; the lock of the interpreter is released around the work.
+// which is the only caller.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -34,6 +34,7 @@ class Array {
     Array(const Array&) = delete;
     Array& operator=(const Array&) = delete;
 
+    int64_t size() const { return view_.len / view_.itemsize; }
     char format() const { return view_.format[0] == 'q' ? 'l' : view_.format[0]; }
 
     template <class T>
@@ -59,6 +60,7 @@ class Array {
     template <class Wanted>
     std::vector<Dimension> dimensions(const Wanted& wanted) const {
         std::vector<Dimension> result;
+        result.reserve(static_cast<size_t>(view_.ndim));
         for (int d = 0; d < view_.ndim; ++d)
             if (wanted(d)) result.push_back({view_.shape[d], view_.strides[d]});
         return result;
@@ -78,13 +80,25 @@ T* data_or_null(const OptionalArray& array, char format) {
     return array ? array->contiguous<T>(format) : nullptr;
 }
 
+// Lets the lock of the interpreter go while there is much to do. Taking it back from a thread that computes takes up to 5 ms, so
+// it is kept for what is done in microseconds.
+class Unlocked {
+  public:
+    explicit Unlocked(const Array& array) {
+        if (array.size() > 4096) released_.emplace();
+    }
+
+  private:
+    std::optional<nb::gil_scoped_release> released_;
+};
+
 // Calls work.operator()<S>() for the dtype of the array.
 template <class Work>
 void with_dtype(const Array& array, const Work& work) {
     switch (array.format()) {
 #define SOFTGRAD_CASE(name, S, character)     \
     case character: {                         \
-        nb::gil_scoped_release unlocked;      \
+        const Unlocked unlocked(array);       \
         return work.template operator()<S>(); \
     }
         SOFTGRAD_DTYPES(SOFTGRAD_CASE)
@@ -242,9 +256,25 @@ NB_MODULE(_core, m) {
     m.def("sum", [](nb::handle values) {
         const Array array(values, Array::read);
         const double* data = array.contiguous<const double>('d');
-        const int64_t n = array.elements().walk.size();
-        nb::gil_scoped_release unlocked;
-        return sum(data, n);
+        const Unlocked unlocked(array);
+        return sum(data, array.size());
+    });
+    m.def("store_rounded", [](double value, nb::handle out) {
+        const Array to(out, Array::write);
+        if (to.format() == 'd')
+            *to.contiguous<double>('d') = value;
+        else
+            *to.contiguous<float>('f') = static_cast<float>(value);
+    });
+    m.def("first_outside", [](nb::handle labels, int64_t classes) {
+        const Array array(labels, Array::read);
+        const int64_t* data = array.contiguous<const int64_t>('l');
+        const Unlocked unlocked(array);
+        const int64_t n = array.size();
+        int64_t i = 0;
+        // Without its sign a negative label is beyond all classes.
+        while (i < n && static_cast<uint64_t>(data[i]) < static_cast<uint64_t>(classes)) ++i;
+        return i < n ? i : -1;
     });
 
     m.def(
@@ -302,7 +332,7 @@ NB_MODULE(_core, m) {
             const Probability probability = probability_of(given);
             const double* w = data_or_null<const double>(weights, 'd');
             double* result = to.contiguous<double>('d');
-            nb::gil_scoped_release unlocked;
+            const Unlocked unlocked(given);
             probability_weights(rows, probability, w, result);
         },
         nb::arg("probabilities"), nb::arg("axes"), nb::arg("class_weight").none(), nb::arg("out"));

@@ -29,7 +29,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "softgrad._blocks": ({"numpy"}, {"softgrad._chunks", "softgrad._contracts"}),
     "softgrad._chunks": ({"numpy"}, set()),
     "softgrad._config": (set(), {"softgrad._native"}),
-    "softgrad._contracts": ({"numpy"}, {"softgrad._chunks"}),
+    "softgrad._contracts": ({"numpy"}, {"softgrad._chunks", "softgrad._native"}),
     "softgrad._differentiable": ({"numpy"}, set()),
     "softgrad._diagonal_plus_rank_one": ({"numpy"}, set()),
     "softgrad._files": (set(), set()),

@@ -6,12 +6,14 @@ Checks come before the first write: after an error, nothing that the caller gave
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Any, Literal, SupportsFloat
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 from numpy.typing import ArrayLike, NDArray
 
+from softgrad import _native
 from softgrad._chunks import chunks
 
 Floating = NDArray[np.floating[Any]]
@@ -25,20 +27,27 @@ Normalizer = Literal["weights", "count"] | float
 # loss in two bytes would be printed on a grid of 0.06 to 0.25. What else is real becomes float64.
 LOSS_DTYPES = {"float64": np.float64, "float32": np.float32, "float16": np.float32, "bfloat16": np.float32}
 
+# Those that NumPy has itself: a name takes longer to look up than a small call may take.
+_BUILT_IN = {np.dtype(name): np.dtype(loss) for name, loss in LOSS_DTYPES.items() if name != "bfloat16"}
+_INT64 = np.dtype(np.int64)
+
 
 def floating_array(value: ArrayLike, name: str) -> Floating:
     """`value` as an array of a dtype the core has: floating dtypes as they are, integers as float64."""
     array = np.asarray(value)
-    if array.dtype.name in LOSS_DTYPES:
-        return array if array.dtype.isnative and array.flags.aligned else array.astype(array.dtype.newbyteorder("="))
-    if array.dtype.kind in "iub":
+    dtype = array.dtype
+    if dtype in _BUILT_IN and array.flags.aligned:
+        return array
+    if dtype.name in LOSS_DTYPES:
+        return array if dtype.isnative and array.flags.aligned else array.astype(dtype.newbyteorder("="))
+    if dtype.kind in "iub":
         return array.astype(np.float64)
-    raise TypeError(f"{name} has dtype {array.dtype}; it must be {', '.join(LOSS_DTYPES)} or an integer dtype")
+    raise TypeError(f"{name} has dtype {dtype}; it must be {', '.join(LOSS_DTYPES)} or an integer dtype")
 
 
 def loss_dtype(x: Floating) -> np.dtype[Any]:
     """The dtype of the losses of logits `x`."""
-    return np.dtype(LOSS_DTYPES[x.dtype.name])
+    return _BUILT_IN.get(x.dtype) or np.dtype(LOSS_DTYPES[x.dtype.name])
 
 
 def round_to(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -53,6 +62,8 @@ def is_floating(array: NDArray[Any]) -> bool:
 
 def axes_tuple(axis: Axis, ndim: int) -> tuple[int, ...]:
     """The class axes in ascending order; None is all of them."""
+    if type(axis) is int and -ndim <= axis < ndim:
+        return (axis % ndim,)
     if axis is None:
         return tuple(range(ndim))
     if isinstance(axis, tuple):
@@ -61,6 +72,8 @@ def axes_tuple(axis: Axis, ndim: int) -> tuple[int, ...]:
 
 
 def shape_without(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
+    if axes == (len(shape) - 1,):
+        return shape[:-1]
     return tuple(size for d, size in enumerate(shape) if d not in axes)
 
 
@@ -91,17 +104,18 @@ def output_for(x: Floating, out: Floating | None) -> Floating:
         return np.empty(x.shape, x.dtype)
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be a NumPy array, got {type(out).__name__}")
-    if out.dtype != x.dtype or not out.dtype.isnative:
+    if out.dtype != x.dtype:
         raise TypeError(f"out has dtype {out.dtype}; the result has dtype {x.dtype}")
     if out.shape != x.shape:
         raise ValueError(f"out has shape {out.shape}; the result has shape {x.shape}")
-    if not out.flags.writeable:
+    flags = out.flags
+    if not flags.writeable:
         raise ValueError("out is read-only")
-    if not out.flags.aligned:
+    if not flags.aligned:
         raise ValueError("out is not aligned to its elements")
-    if _may_overlap_itself(out):
+    if not flags.c_contiguous and _may_overlap_itself(out):
         raise ValueError(f"out has several elements at one place in memory: shape {out.shape}, strides {out.strides}")
-    if np.may_share_memory(out, x) and not _same_elements(out, x) and np.shares_memory(out, x):
+    if out is not x and np.may_share_memory(out, x) and not _same_elements(out, x) and np.shares_memory(out, x):
         raise ValueError(
             "out overlaps the input without being the same elements; give the input itself or a separate array"
         )
@@ -150,16 +164,19 @@ def class_labels(
             f"labels has shape {labels.shape}; for class indices it must be {shape}, the logits without the class axis"
         )
     ignored = None if ignore_index is None else labels == ignore_index
-    outside = (labels < 0) | (labels >= classes)
-    if ignored is not None:
-        outside &= ~ignored
-    if outside.any():
-        index = np.unravel_index(int(outside.argmax()), shape) if shape else ()
+    if ignored is not None and not ignored.any():
+        ignored = None
+    indices = labels if ignored is None else np.where(ignored, 0, labels)
+    flags = indices.flags
+    # What int64 cannot hold becomes negative, and is outside as it was.
+    if not (indices.dtype == _INT64 and flags.c_contiguous and flags.aligned):
+        indices = indices.astype(_INT64, order="C")
+    outside = _native.first_outside(indices, classes)
+    if outside >= 0:
+        index = np.unravel_index(outside, shape) if shape else ()
         where = f"labels[{', '.join(str(i) for i in index)}]" if shape else "labels"
         raise ValueError(f"{where} is {labels[tuple(index)]}; logits have {classes} classes (0 to {classes - 1})")
-    if ignored is not None and ignored.any():
-        return np.where(ignored, 0, labels).astype(np.int64, order="C"), ignored
-    return np.asarray(labels, np.int64, order="C"), None
+    return indices, ignored
 
 
 def ignored_label(value: object) -> int | None:
@@ -218,15 +235,19 @@ def _each_within(array: NDArray[Any], name: str, least: float, most: float, what
 
 
 def number_within(value: SupportsFloat, name: str, allowed: Callable[[float], bool], description: str) -> float:
-    if isinstance(value, (str, bytes)):
-        raise TypeError(f"{name} must be a number, got {type(value).__name__}")
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number, got {type(value).__name__}") from None
+    number = value if type(value) is float else _as_float(value, name)
     if not allowed(number):
         raise ValueError(f"{name} is {number}; it must be {description}")
     return number
+
+
+def _as_float(value: SupportsFloat, name: str) -> float:
+    if isinstance(value, (str, bytes)):
+        raise TypeError(f"{name} must be a number, got {type(value).__name__}")
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number, got {type(value).__name__}") from None
 
 
 def class_mask(where: ArrayLike | None, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
@@ -243,7 +264,7 @@ def class_mask(where: ArrayLike | None, shape: tuple[int, ...]) -> NDArray[np.bo
 
 
 def temperature_value(value: SupportsFloat) -> float:
-    return number_within(value, "temperature", lambda t: 0.0 < t < np.inf, "positive and finite")
+    return number_within(value, "temperature", lambda t: 0.0 < t < inf, "positive and finite")
 
 
 def smoothing(value: SupportsFloat) -> float:
@@ -261,7 +282,7 @@ def normalizer_value(value: object) -> str | float:
         if value not in ("weights", "count"):
             raise ValueError(f"normalizer is {value!r}; it must be 'weights', 'count' or a number")
         return value
-    return number_within(value, "normalizer", lambda a: 0.0 < a < np.inf, "positive and finite")  # type: ignore[arg-type]
+    return number_within(value, "normalizer", lambda a: 0.0 < a < inf, "positive and finite")  # type: ignore[arg-type]
 
 
 def upstream_for(value: ArrayLike | None, reduction: str, shape: tuple[int, ...]) -> tuple[float, NDArray[Any] | None]:

@@ -37,6 +37,12 @@ def token_logprobs(
     logits: _Buffer, axes: Sequence[int], labels: _Int64, logprobs: _Float64, entropies: _Float64, ranks: _Int64
 ) -> None: ...
 def sum(values: _Float64) -> float: ...
+def store_rounded(value: float, out: NDArray[np.floating[Any]]) -> None:
+    """Write a number where there is one float32 or float64; beyond the range is inf, without a warning."""
+
+def first_outside(labels: _Int64, classes: int) -> int:
+    """The place in C order of the first label that is no class, -1 if there is none."""
+
 def cross_entropy(
     logits: _Buffer,
     axes: Sequence[int],

@@ -13,6 +13,7 @@ from softgrad._core import (
     available_instruction_sets,
     cross_entropy,
     dtypes,
+    first_outside,
     get_num_threads,
     instruction_set,
     log_sigmoid,
@@ -24,6 +25,7 @@ from softgrad._core import (
     soft_cross_entropy,
     softmax,
     softmax_means,
+    store_rounded,
     sum,
     token_logprobs,
 )
@@ -33,6 +35,7 @@ __all__ = [
     "buffer",
     "cross_entropy",
     "dtypes",
+    "first_outside",
     "get_num_threads",
     "instruction_set",
     "log_sigmoid",
@@ -45,6 +48,7 @@ __all__ = [
     "soft_cross_entropy",
     "softmax",
     "softmax_means",
+    "store_rounded",
     "sum",
     "token_logprobs",
 ]

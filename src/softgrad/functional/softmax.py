@@ -98,7 +98,8 @@ class Softmax(Differentiable):
         axes = axes_tuple(axis, logits.ndim)
         mask = class_mask(where, logits.shape)
         divisor = temperature_value(temperature)
-        separate(out, where=mask)
+        if mask is not None:
+            separate(out, where=mask)
         result = output_for(logits, out)
         _native.softmax(_native.buffer(logits), _native.buffer(result), axes, mask, divisor)
         return result if out is not None else result[()]
