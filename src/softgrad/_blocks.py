@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from softgrad._chunks import CHUNK
-from softgrad._contracts import Float64, class_rows, round_to, row_size, shape_without
+from softgrad._contracts import class_rows, round_to, row_size, shape_without
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class Block:
     def class_axes(self, view: NDArray[Any]) -> tuple[int, ...]:
         return tuple(range(view.ndim - len(self.axes), view.ndim))
 
-    def rows(self, array: NDArray[Any]) -> Float64:
-        """These rows of an array as (*batch, K), a copy in float64."""
+    def rows(self, array: NDArray[Any], dtype: DTypeLike = np.float64) -> NDArray[Any]:
+        """A copy of these rows of an array as (*batch, K)."""
         view = self.view(array)
-        return class_rows(view, self.class_axes(view))
+        return class_rows(view, self.class_axes(view), dtype)
 
     def numbers(self, array: NDArray[Any]) -> NDArray[Any]:
         """These rows of an array that has one number for each, (*batch,), without a copy."""

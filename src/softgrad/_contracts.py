@@ -11,7 +11,7 @@ from typing import Any, Literal, SupportsFloat
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from softgrad import _native
 from softgrad._chunks import chunks
@@ -84,18 +84,11 @@ def row_size(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
     return size
 
 
-def class_rows(array: NDArray[Any], axes: tuple[int, ...]) -> Float64:
-    """The array in float64 as (*batch, K), its class axes flattened into the last."""
+def class_rows(array: NDArray[Any], axes: tuple[int, ...], dtype: DTypeLike = np.float64) -> NDArray[Any]:
+    """A copy of the array as (*batch, K), its class axes flattened into the last."""
     first = array.ndim - len(axes)
     moved = np.moveaxis(array, axes, tuple(range(first, array.ndim)))
-    return moved.reshape((*moved.shape[:first], row_size(array.shape, axes))).astype(np.float64, order="C")
-
-
-def from_class_rows(rows: Float64, shape: tuple[int, ...], axes: tuple[int, ...]) -> Float64:
-    """Undo `class_rows`, for an array of that shape."""
-    last = tuple(range(len(shape) - len(axes), len(shape)))
-    classes = tuple(shape[d] for d in axes)
-    return np.moveaxis(rows.reshape(shape_without(shape, axes) + classes), last, axes)
+    return moved.reshape((*moved.shape[:first], row_size(array.shape, axes))).astype(dtype, order="C")
 
 
 def output_for(x: Floating, out: Floating | None) -> Floating:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from softgrad import _native
-from softgrad._contracts import Floating, floating_array, output_for, round_to, same_shape
+from softgrad._chunks import elementwise
+from softgrad._contracts import Floating, floating_array, output_for, same_shape
 from softgrad._differentiable import Differentiable
 from softgrad.functional.sigmoid import sigmoid, sigmoid_slope
 
@@ -63,6 +64,8 @@ class LogSigmoid(Differentiable):
     def jvp(self, x: ArrayLike, tangent: ArrayLike, /) -> Any:
         """The derivative in the direction `tangent`: v times the sigmoid of -x.
 
+        Worked out in float64 and rounded once.
+
         Parameters
         ----------
         x
@@ -81,7 +84,7 @@ class LogSigmoid(Differentiable):
         """
         array = floating_array(x, "x")
         v = same_shape(tangent, "tangent", array, "x")
-        return (sigmoid(-array) * v).astype(array.dtype)[()]
+        return elementwise(lambda x, v: sigmoid(-x) * v, array, v)
 
     def vjp(self, x: ArrayLike, cotangent: ArrayLike, /) -> Any:
         """The gradient of a loss whose gradient by log_sigmoid(x) is `cotangent`; the same product as `jvp`.
@@ -128,8 +131,7 @@ class LogSigmoid(Differentiable):
         """
         array = floating_array(x, "x")
         g, v = (same_shape(each, name, array, "x") for each, name in ((cotangent, "cotangent"), (vector, "vector")))
-        product = -sigmoid_slope(array.astype(np.float64)) * g.astype(np.float64) * v.astype(np.float64)
-        return round_to(product, array.dtype)[()]
+        return elementwise(lambda x, g, v: -sigmoid_slope(x) * g * v, array, g, v)
 
     def sample_arguments(
         self, rng: np.random.Generator, dtype: np.dtype[Any]

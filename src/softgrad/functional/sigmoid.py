@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from softgrad import _native
-from softgrad._contracts import Float64, Floating, floating_array, output_for, round_to, same_shape
+from softgrad._chunks import elementwise
+from softgrad._contracts import Float64, Floating, floating_array, output_for, same_shape
 from softgrad._differentiable import Differentiable
 
 
@@ -62,6 +63,8 @@ class Sigmoid(Differentiable):
     def jvp(self, x: ArrayLike, tangent: ArrayLike, /) -> Any:
         """The derivative in the direction `tangent`: v s (1 - s), with 1 - s taken as the sigmoid of -x.
 
+        Worked out in float64 and rounded once.
+
         Parameters
         ----------
         x
@@ -80,7 +83,7 @@ class Sigmoid(Differentiable):
         """
         array = floating_array(x, "x")
         v = same_shape(tangent, "tangent", array, "x")
-        return (self(array) * self(-array) * v).astype(array.dtype)[()]
+        return elementwise(lambda x, v: sigmoid_slope(x) * v, array, v)
 
     def vjp(self, x: ArrayLike, cotangent: ArrayLike, /) -> Any:
         """The gradient of a loss whose gradient by sigmoid(x) is `cotangent`; the same product as `jvp`.
@@ -126,10 +129,8 @@ class Sigmoid(Differentiable):
         -1e-20
         """
         array = floating_array(x, "x")
-        wide = array.astype(np.float64)
         g, v = (same_shape(each, name, array, "x") for each, name in ((cotangent, "cotangent"), (vector, "vector")))
-        product = sigmoid_slope(wide) * -np.tanh(0.5 * wide) * g.astype(np.float64) * v.astype(np.float64)
-        return round_to(product, array.dtype)[()]
+        return elementwise(lambda x, g, v: sigmoid_slope(x) * -np.tanh(0.5 * x) * g * v, array, g, v)
 
     def sample_arguments(
         self, rng: np.random.Generator, dtype: np.dtype[Any]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from softgrad import _native
+from softgrad._blocks import blocks
 from softgrad._contracts import (
     Axis,
     Floating,
@@ -15,7 +16,6 @@ from softgrad._contracts import (
     class_mask,
     floating_array,
     output_for,
-    round_to,
     same_shape,
     separate,
     temperature_value,
@@ -214,14 +214,19 @@ class Softmax(Differentiable):
         g = same_shape(cotangent, "cotangent", logits, "x")
         v = same_shape(vector, "vector", logits, "x")
         # The product of two deviations would overflow a two-byte dtype.
-        work = logits.astype(np.result_type(logits, g, v, np.float32), copy=False)
-        deviations = [
-            row_products("log_softmax_tangent", work, each, axes, mask, temperature=divisor) for each in (g, v)
-        ]
-        product = deviations[0] * deviations[1]
-        return round_to(
-            row_products("softmax", work, product, axes, mask, temperature=divisor, scale=divisor**-2), logits.dtype
-        )
+        work = np.result_type(logits, g, v, np.float32)
+        result = np.empty(logits.shape, logits.dtype)
+        for block in blocks(logits.shape, axes):
+            z = block.rows(logits, work)
+            last = (z.ndim - 1,)
+            allowed = None if mask is None else block.rows(mask, np.bool_)
+            h, u = (
+                row_products("log_softmax_tangent", z, block.rows(each, work), last, allowed, temperature=divisor)
+                for each in (g, v)
+            )
+            product = row_products("softmax", z, h * u, last, allowed, temperature=divisor, scale=divisor**-2)
+            block.write(product, result)
+        return result
 
     def jacobian(
         self, x: ArrayLike, /, *, axis: Axis = -1, where: ArrayLike | None = None, temperature: float = 1.0

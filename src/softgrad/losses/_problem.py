@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import inf, prod
 from typing import Any, SupportsFloat, TypedDict
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from softgrad import _native
-from softgrad._blocks import Block
+from softgrad._blocks import Block, blocks
 from softgrad._contracts import (
     Float64,
     Floating,
@@ -19,9 +20,7 @@ from softgrad._contracts import (
     Reduction,
     class_mask,
     class_rows,
-    from_class_rows,
     number_within,
-    round_to,
     shape_without,
     temperature_value,
 )
@@ -136,14 +135,16 @@ class Problem:
                 factor=self.second_order_factor(),
                 scale=self.plan.scale / self.temperature**2,
             )
-        v = class_rows(vector, self.axes)
-        # A row, or a class, that does not count may hold NaN.
-        if self.targets.label_weights is not None:
-            v[self.targets.label_weights.reshape(self.batch) == 0.0] = 0.0
-        if self.mask is not None:
-            v[class_rows(self.mask, self.axes) == 0.0] = 0.0
-        product = self.hessian(x, np.dtype(np.float64)) @ v
-        return round_to(from_class_rows(product, x.shape, self.axes), x.dtype)
+        result = np.empty(x.shape, x.dtype)
+        for block, part in self._parts(x):
+            v = block.rows(vector)
+            # A row, or a class, that does not count may hold NaN.
+            if part.targets.label_weights is not None:
+                v[part.targets.label_weights.reshape(part.batch) == 0.0] = 0.0
+            if self.mask is not None:
+                v[~block.rows(self.mask, np.bool_)] = 0.0
+            block.write(part.hessian(block.view(x), np.dtype(np.float64)) @ v, result)
+        return result
 
     def hessian_diagonal(self, x: Floating) -> Floating:
         """The diagonal of the Hessian of the reduced loss, in the shape of the logits."""
@@ -158,8 +159,10 @@ class Problem:
                 factor=self.second_order_factor(),
                 scale=self.plan.scale / self.temperature**2,
             )
-        diagonal = self.hessian(x, np.dtype(np.float64)).diagonal()
-        return round_to(from_class_rows(diagonal, x.shape, self.axes), x.dtype)
+        result = np.empty(x.shape, x.dtype)
+        for block, part in self._parts(x):
+            block.write(part.hessian(block.view(x), np.dtype(np.float64)).diagonal(), result)
+        return result
 
     def hessian(self, x: Floating, dtype: np.dtype[Any]) -> DiagonalPlusRankOne:
         """The block of each row of the Hessian of the reduced loss."""
@@ -219,6 +222,9 @@ class Problem:
         """The same with the gradient of each row multiplied by a factor more, flat."""
         upstream = factor if self.plan.upstream is None else factor * self.plan.upstream
         return replace(self, plan=replace(self.plan, upstream=upstream))
+
+    def _parts(self, x: Floating) -> Iterator[tuple[Block, Problem]]:
+        return ((block, self.at(block, x)) for block in blocks(x.shape, self.axes))
 
     def at(self, block: Block, x: Floating) -> Problem:
         """That of a block of the logits."""

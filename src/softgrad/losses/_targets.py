@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from softgrad import _native
+from softgrad._blocks import blocks
 from softgrad._contracts import (
     Float64,
     Floating,
@@ -149,8 +150,10 @@ class Targets:
             return given
         spread: Float64 | float = 1.0 if w is None else float(w.mean())
         if mask is not None and w is not None:
-            allowed = class_rows(mask, axes).reshape(-1, w.size)
-            spread = (allowed * w).sum(axis=-1) / np.maximum(allowed.sum(axis=-1), 1.0)
+            spread = np.empty_like(given)
+            for block in blocks(mask.shape, axes):
+                allowed = block.rows(mask).reshape(-1, w.size)
+                spread[block.part] = (allowed * w).sum(axis=-1) / np.maximum(allowed.sum(axis=-1), 1.0)
         totals: Float64 = (1.0 - a) * given + a * spread
         return totals
 

@@ -281,8 +281,7 @@ class CrossEntropy(Differentiable):
 
         Notes
         -----
-        v is taken relative to its value at the most probable class, so that nothing cancels in confident rows. With
-        `softcap` or `z_loss`, which add terms of their own, temporaries in float64 of the size of the logits are used.
+        v is taken relative to its value at the most probable class, so that nothing cancels in confident rows.
 
         Examples
         --------

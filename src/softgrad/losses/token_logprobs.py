@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from softgrad import _native
+from softgrad._blocks import blocks
 from softgrad._contracts import (
     Axis,
     Float64,
@@ -15,9 +16,7 @@ from softgrad._contracts import (
     Int64,
     axes_tuple,
     class_labels,
-    class_rows,
     floating_array,
-    from_class_rows,
     loss_dtype,
     round_to,
     row_size,
@@ -120,12 +119,14 @@ class TokenLogprobs(Differentiable):
         (0.7553, 0.1408)
         """
         x, axes, indices = _checked(logits, labels, axis)
-        v = centred(class_rows(same_shape(tangent, "tangent", x, "logits"), axes), class_rows(x, axes))
-        dtype = loss_dtype(x)
-        by_logprob, by_entropy = (
-            round_to((gradient * v).sum(axis=-1), dtype)[()] for gradient in _gradients(x, axes, indices)
-        )
-        return TokenDerivatives(by_logprob, by_entropy)
+        v = same_shape(tangent, "tangent", x, "logits")
+        results = tuple(np.empty(indices.shape, loss_dtype(x)) for _ in TokenDerivatives._fields)
+        for block in blocks(x.shape, axes):
+            logits = block.rows(x)
+            along = centred(block.rows(v), logits)
+            for gradient, result in zip(_gradients(logits, block.numbers(indices)), results, strict=True):
+                block.numbers(result)[...] = round_to((gradient * along).sum(axis=-1), result.dtype)
+        return TokenDerivatives(*(result[()] for result in results))
 
     def vjp(
         self,
@@ -159,9 +160,12 @@ class TokenLogprobs(Differentiable):
         if not isinstance(cotangent, tuple) or len(cotangent) != 2:
             raise TypeError("cotangent must be a tuple of two: by the log-probability, by the entropy")
         factors = [_cotangent(part, f"cotangent[{i}]", indices.shape) for i, part in enumerate(cotangent)]
-        of_logprob, of_entropy = _gradients(x, axes, indices)
-        rows = factors[0][..., None] * of_logprob + factors[1][..., None] * of_entropy
-        return round_to(from_class_rows(rows, x.shape, axes), x.dtype)
+        result = np.empty(x.shape, x.dtype)
+        for block in blocks(x.shape, axes):
+            by_logprob, by_entropy = (block.numbers(factor)[..., None].astype(np.float64) for factor in factors)
+            of_logprob, of_entropy = _gradients(block.rows(x), block.numbers(indices))
+            block.write(by_logprob * of_logprob + by_entropy * of_entropy, result)
+        return result
 
     def jacobian(self, logits: ArrayLike, labels: ArrayLike, /, *, axis: Axis = -1) -> TokenDerivatives:
         """The gradients of the log-probability and of the entropy of each row by its logits.
@@ -184,10 +188,11 @@ class TokenLogprobs(Differentiable):
         (array([-0.09  ,  0.7553, -0.6652]), array([ 0.1418,  0.1408, -0.2826]))
         """
         x, axes, indices = _checked(logits, labels, axis)
-        by_logprob, by_entropy = (
-            round_to(from_class_rows(rows, x.shape, axes), x.dtype) for rows in _gradients(x, axes, indices)
-        )
-        return TokenDerivatives(by_logprob, by_entropy)
+        results = tuple(np.empty(x.shape, x.dtype) for _ in TokenDerivatives._fields)
+        for block in blocks(x.shape, axes):
+            for rows, result in zip(_gradients(block.rows(x), block.numbers(indices)), results, strict=True):
+                block.write(rows, result)
+        return TokenDerivatives(*results)
 
     def sample_arguments(
         self, rng: np.random.Generator, dtype: np.dtype[Any]
@@ -208,16 +213,15 @@ def _checked(logits: ArrayLike, labels: ArrayLike, axis: Axis) -> tuple[Floating
     return x, axes, class_labels(given, shape_without(x.shape, axes), classes, None)[0]
 
 
-def _cotangent(value: ArrayLike, name: str, shape: tuple[int, ...]) -> Float64:
+def _cotangent(value: ArrayLike, name: str, shape: tuple[int, ...]) -> Floating:
     array = floating_array(value, name)
     if array.shape != shape:
         raise ValueError(f"{name} has shape {array.shape}; labels has shape {shape}")
-    return array.astype(np.float64)
+    return array
 
 
-def _gradients(x: Floating, axes: tuple[int, ...], indices: Int64) -> tuple[Float64, Float64]:
-    """The gradients of the log-probability and of the entropy of each row, (*batch, K) in float64."""
-    rows = class_rows(x, axes)
+def _gradients(rows: Float64, indices: Int64) -> tuple[Float64, Float64]:
+    """The gradients of the log-probability and of the entropy of each row, (*batch, K)."""
     last = (rows.ndim - 1,)
     p, by_logprob, unused = np.empty_like(rows), np.empty_like(rows), np.empty(indices.size)
     _native.softmax(rows, p, last, None, 1.0)
