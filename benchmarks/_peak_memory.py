@@ -6,6 +6,7 @@ Prints the bytes by which resident memory rose while the call ran, less those of
 from __future__ import annotations
 
 import argparse
+import mmap
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -80,7 +81,8 @@ def extra_bytes(call: Callable[..., Any], inputs: Arrays) -> int:
     # Sets the highest resident memory back to what is resident.
     (_PROCESS / "clear_refs").write_text("5")
     result = call(*inputs)
-    return max(0, _resident("VmHWM") - before - _made(result, inputs))
+    # Resident memory is counted in pages: less than one cannot be told from none.
+    return max(mmap.PAGESIZE, _resident("VmHWM") - before - _made(result, inputs))
 
 
 def main() -> None:

@@ -134,7 +134,9 @@ def quantity(value: float, unit: str) -> str:
 
 
 def spread(of: Spread, unit: str) -> str:
-    """The median with the quartiles behind it, in one unit."""
+    """The median with the quartiles behind it, in one unit; a single observation has none."""
+    if of.observations == 1:
+        return quantity(of.median, unit)
     scale, name = _scale(of.median, unit)
     return (
         f"{digits(of.median / scale)} {name} ({digits(of.first_quartile / scale)}-{digits(of.third_quartile / scale)})"

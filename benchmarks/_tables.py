@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from benchmarks._peers import PEERS
-from benchmarks._results import Row, digits, spread
+from benchmarks._results import Row, digits, quantity, spread
 
 
 def aligned(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -34,12 +34,17 @@ def _names(mappings: Iterable[Iterable[str]]) -> list[str]:
     return list(dict.fromkeys(name for mapping in mappings for name in mapping))
 
 
-def _peers(rows: Iterable[Row]) -> list[str]:
+def _peers(rows: Sequence[Row]) -> list[str]:
     """Those that take part, always in one order."""
-    order = list(PEERS)
-    return sorted(
-        _names(row.peers for row in rows), key=lambda name: order.index(name) if name in order else len(order)
-    )
+    found = _names(row.peers for row in rows)
+    return [name for name in PEERS if name in found] + [name for name in found if name not in PEERS]
+
+
+def _of_peer(row: Row, name: str) -> str:
+    """Times as multiples of softgrad's; memory as it is, since softgrad's is often next to nothing."""
+    if name not in row.peers:
+        return "-"
+    return quantity(row.peers[name].median, "B") if row.unit == "B" else f"{digits(row.of_peer(name))}x"
 
 
 def _share(row: Row) -> str:
@@ -58,7 +63,7 @@ def results(rows: Sequence[Row]) -> str:
                 spread(row.softgrad, row.unit),
                 _share(row),
                 *(f"{digits(row.of_floor(name))}x" if name in row.floors else "-" for name in floors),
-                *(f"{digits(row.of_peer(name))}x" if name in row.peers else "-" for name in peers),
+                *(_of_peer(row, name) for name in peers),
                 ", ".join(goal.words for goal in row.goals()) or "-",
                 verdict(row),
             ]
@@ -75,7 +80,7 @@ def headlines(rows: Sequence[Row]) -> str:
             row.work,
             spread(row.softgrad, row.unit),
             _share(row),
-            *(f"{digits(row.of_peer(name))}x" if name in row.peers else "-" for name in peers),
+            *(_of_peer(row, name) for name in peers),
         ]
         for row in chosen
     ]

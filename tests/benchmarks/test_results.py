@@ -113,8 +113,14 @@ def test_a_table_shows_every_figure_and_a_dash_where_there_is_none() -> None:
         [cell.strip() for cell in line.strip("|").split("|")] for line in results([ROW, other]).splitlines()
     )
     assert header == ["work", "softgrad", "roofline", "/ copy", "SciPy", "PyTorch", "goal", "met or missed"]
-    assert first[:6] == ["1024 x 1000", "3.00 ms (3.00-3.00)", "67 %", "1.50x", "4.00x", "3.00x"]
+    assert first[:6] == ["1024 x 1000", "3.00 ms", "67 %", "1.50x", "4.00x", "3.00x"]
     assert second[2:6] == ["-", "-", "-", "-"]
+
+
+def test_memory_of_peers_is_shown_as_it_is() -> None:
+    row = Row("work", exactly(4096.0), {"logits": exactly(2.0**20)}, {"PyTorch": exactly(2.0**22)}, unit="B")
+    cells = [cell.strip() for cell in results([row]).splitlines()[2].strip("|").split("|")]
+    assert cells[1:5] == ["0.00 MiB", "-", "0.00x", "4.00 MiB"]
 
 
 def test_the_page_names_the_machine_the_missing_and_what_is_missed() -> None:
@@ -172,7 +178,7 @@ def test_a_run_of_some_questions_makes_no_page(tmp_path: Path) -> None:
 
 def test_a_full_run_makes_both_pages(tmp_path: Path) -> None:
     file, readme = tmp_path / "performance.json", tmp_path / "README.md"
-    report = replace(REPORT, questions=dict.fromkeys(QUESTIONS, [ROW]))
+    report = replace(REPORT, questions={question: [ROW] for question in QUESTIONS})
     report.save(file)
     readme.write_text(f"{README_BEGIN}{README_END}")
     (tmp_path / "docs").mkdir()
