@@ -107,13 +107,11 @@ void with_dtype(const Array& array, const Work& work) {
     throw nb::type_error("softgrad._core: an array of another dtype");
 }
 
-using Probability = double (*)(const char*);
-
-Probability probability_of(const Array& array) {
+Probabilities probabilities_of(const Array& array, const Axes& axes) {
     switch (array.format()) {
 #define SOFTGRAD_CASE(name, S, character) \
     case character:                       \
-        return read_as_double<S>;
+        return {array.rows(axes), read_as_double<S>};
         SOFTGRAD_DTYPES(SOFTGRAD_CASE)
 #undef SOFTGRAD_CASE
     }
@@ -299,12 +297,9 @@ NB_MODULE(_core, m) {
             const OptionalArray indices = optional_array(labels, Array::read);
             const OptionalArray given = optional_array(probabilities, Array::read);
             const OptionalArray weights = optional_array(class_weight, Array::read);
-            Targets targets{data_or_null<const int64_t>(indices, 'l'), std::nullopt, nullptr,
-                            data_or_null<const double>(weights, 'd'), smoothing};
-            if (given) {
-                targets.probabilities = given->rows(axes);
-                targets.probability = probability_of(*given);
-            }
+            const Targets targets{data_or_null<const int64_t>(indices, 'l'),
+                                  given ? std::optional<Probabilities>(probabilities_of(*given, axes)) : std::nullopt,
+                                  data_or_null<const double>(weights, 'd'), smoothing};
             with_dtype(arrays.logits, [&]<class S>() { soft_cross_entropy<S>(arrays.call, targets, with.transform, z_loss); });
         },
         nb::arg("logits"), nb::arg("axes"), nb::arg("labels").none(), nb::arg("probabilities").none(), nb::arg("class_weight").none(),
@@ -328,12 +323,11 @@ NB_MODULE(_core, m) {
         [](nb::handle probabilities, const Axes& axes, nb::handle class_weight, nb::handle out) {
             const Array given(probabilities, Array::read), to(out, Array::write);
             const OptionalArray weights = optional_array(class_weight, Array::read);
-            const RowView rows = given.rows(axes);
-            const Probability probability = probability_of(given);
+            const Probabilities rows = probabilities_of(given, axes);
             const double* w = data_or_null<const double>(weights, 'd');
             double* result = to.contiguous<double>('d');
             const Unlocked unlocked(given);
-            probability_weights(rows, probability, w, result);
+            probability_weights(rows, w, result);
         },
         nb::arg("probabilities"), nb::arg("axes"), nb::arg("class_weight").none(), nb::arg("out"));
 }

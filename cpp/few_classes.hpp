@@ -5,6 +5,7 @@
 // maxima plus the sum of the other exponentials, in double (for double in two parts). Every lane does the same, wherever its row is.
 #pragma once
 
+#include "kernels.hpp"
 #include "row_normalizer.hpp"
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
@@ -53,15 +54,15 @@ SOFTGRAD_INLINE TwoParts<Vec<T>> below_maximum(Vec<T> x, Vec<T> maximum) {
     return two_sum(x, -maximum);
 }
 
-// Entry j of the pack stands at x + j * stride. Stores the exponentials, 2^spare too large, where `exponentials` is given.
+// Stores the exponentials, 2^spare too large, where `exponentials` is given.
 template <class T>
-SOFTGRAD_INLINE Pack<T> normalize_pack(const T* x, int64_t stride, int64_t n, T* exponentials, int64_t to_stride) {
+SOFTGRAD_INLINE Pack<T> normalize_pack(const T* x, int64_t n, T* exponentials) {
     using C = ExpConstants<T>;
     Pack<T> pack;
     pack.maximum = broadcast(T(-infinity));
     pack.holds_nan = Mask<T>{};
     for (int64_t j = 0; j < n; ++j) {
-        const Vec<T> v = load(x + j * stride);
+        const Vec<T> v = load(x + j * few_tile_rows);
         pack.holds_nan |= v != v;
         pack.maximum = maximum(v, pack.maximum);
     }
@@ -70,7 +71,7 @@ SOFTGRAD_INLINE Pack<T> normalize_pack(const T* x, int64_t stride, int64_t n, T*
     Vec<T> maxima{}, residues{};
     TwoParts<Double> others[halves<T>] = {};
     for (int64_t j = 0; j < n; ++j) {
-        const Vec<T> v = load(x + j * stride);
+        const Vec<T> v = load(x + j * few_tile_rows);
         const Mask<T> equal = v == pack.maximum;
         const TwoParts<Vec<T>> below = below_maximum<T>(v, pack.maximum);
         const Exponential<T> e = exp_from<T, true>(at_maximum, below.high, below.low);
@@ -85,7 +86,7 @@ SOFTGRAD_INLINE Pack<T> normalize_pack(const T* x, int64_t stride, int64_t n, T*
                 others[h] = {sum.high, others[h].low + sum.low};
             }
         }
-        if (exponentials) store(exponentials + j * to_stride, equal ? one : e.value);
+        if (exponentials) store(exponentials + j * few_tile_rows, equal ? one : e.value);
     }
     const Mask<T> finite = pack.maximum - pack.maximum == Vec<T>{};
     const Vec<T> others_of_maximum = finite ? maxima - T(1) : broadcast(T(not_a_number));
@@ -139,24 +140,31 @@ class PackProbabilities<double> {
     }
 };
 
-// Entry j of row i stands at x[j * stride + i], and goes to out[j * to_stride + i]; `rows` is a multiple of the width. out may be x.
 template <class T>
-void few_softmax(const T* x, int64_t stride, int64_t n, int64_t rows, T* out, int64_t to_stride) {
-    const Double ones[2] = {1.0 + Double{}, 1.0 + Double{}};
-    for (int64_t i = 0; i < rows; i += Simd<T>::width) {
-        const Pack<T> pack = normalize_pack(x + i, stride, n, out + i, to_stride);
-        const PackProbabilities<T> probabilities(pack, ones);
-        for (int64_t j = 0; j < n; ++j) store(out + i + j * to_stride, probabilities(load(out + i + j * to_stride)));
+SOFTGRAD_INLINE void scale_pack(T* exponentials, int64_t n, const PackProbabilities<T>& probabilities) {
+    for (int64_t j = 0; j < n; ++j) {
+        T* at = exponentials + j * few_tile_rows;
+        store(at, probabilities(load(at)));
     }
 }
 
 template <class T>
-void few_log_softmax(const T* x, int64_t stride, int64_t n, int64_t rows, T* out, int64_t to_stride) {
+void few_softmax(T* tile, int64_t n, int64_t rows) {
+    const Double ones[2] = {1.0 + Double{}, 1.0 + Double{}};
     for (int64_t i = 0; i < rows; i += Simd<T>::width) {
-        Pack<T> pack = normalize_pack<T>(x + i, stride, n, nullptr, 0);
+        const Pack<T> pack = normalize_pack(tile + i, n, tile + i);
+        scale_pack(tile + i, n, PackProbabilities<T>(pack, ones));
+    }
+}
+
+template <class T>
+void few_log_softmax(T* tile, int64_t n, int64_t rows) {
+    for (int64_t i = 0; i < rows; i += Simd<T>::width) {
+        Pack<T> pack = normalize_pack<T>(tile + i, n, nullptr);
         pack.find_logarithms();
         for (int64_t j = 0; j < n; ++j) {
-            const TwoParts<Vec<T>> below = below_maximum<T>(load(x + i + j * stride), pack.maximum);
+            T* at = tile + i + j * few_tile_rows;
+            const TwoParts<Vec<T>> below = below_maximum<T>(load(at), pack.maximum);
             Double parts[halves<T>];
             for (int h = 0; h < halves<T>; ++h) {
                 const Double high = half_of(below.high, h), low = half_of(below.low, h);
@@ -164,15 +172,15 @@ void few_log_softmax(const T* x, int64_t stride, int64_t n, int64_t rows, T* out
                 const Double second = high - high == 0.0 ? low : Double{};
                 parts[h] = (high - pack.log_rest[h].high) + (second - pack.log_rest[h].low);
             }
-            store(out + i + j * to_stride, joined(parts, Vec<T>{}));
+            store(at, joined(parts, Vec<T>{}));
         }
     }
 }
 
 template <class T>
-void few_logsumexp(const T* x, int64_t stride, int64_t n, int64_t rows, T* out) {
+void few_logsumexp(const T* tile, int64_t n, int64_t rows, T* out) {
     for (int64_t i = 0; i < rows; i += Simd<T>::width) {
-        Pack<T> pack = normalize_pack<T>(x + i, stride, n, nullptr, 0);
+        Pack<T> pack = normalize_pack<T>(tile + i, n, nullptr);
         pack.find_logarithms();
         Double parts[halves<T>];
         for (int h = 0; h < halves<T>; ++h) {
@@ -184,15 +192,18 @@ void few_logsumexp(const T* x, int64_t stride, int64_t n, int64_t rows, T* out) 
     }
 }
 
-// losses[i] of class targets[i], unscaled; the gradient times scale[i] where there is a place for it, which may be x.
+// losses[i] of class targets[i], unscaled; the gradient times scale[i].
 template <class T>
-void few_cross_entropy(const T* x, int64_t stride, int64_t n, int64_t rows, const int64_t* targets, const double* scale, double* losses,
-                       T* gradient, int64_t to_stride) {
+void few_cross_entropy(T* tile, int64_t n, int64_t rows, const int64_t* targets, const double* scale, double* losses) {
     constexpr int width = Simd<T>::width, half_width = Simd<double>::width;
     for (int64_t i = 0; i < rows; i += width) {
+        T* at_target[width];
         T logits[width];
-        for (int lane = 0; lane < width; ++lane) logits[lane] = x[targets[i + lane] * stride + i + lane];
-        Pack<T> pack = normalize_pack(x + i, stride, n, gradient ? gradient + i : nullptr, to_stride);
+        for (int lane = 0; lane < width; ++lane) {
+            at_target[lane] = tile + targets[i + lane] * few_tile_rows + i + lane;
+            logits[lane] = *at_target[lane];
+        }
+        Pack<T> pack = normalize_pack(tile + i, n, scale ? tile + i : nullptr);
         pack.find_logarithms();
         T maximum[width];
         store(maximum, pack.maximum);
@@ -205,9 +216,9 @@ void few_cross_entropy(const T* x, int64_t stride, int64_t n, int64_t rows, cons
                 losses[i + at] = plus(static_cast<double>(maximum[at]) - static_cast<double>(logits[at]), {high[lane], low[lane]});
             }
         }
-        if (!gradient) continue;
-        T exponentials[width], at_target[width];
-        for (int lane = 0; lane < width; ++lane) exponentials[lane] = gradient[targets[i + lane] * to_stride + i + lane];
+        if (!scale) continue;
+        T exponentials[width], slopes[width];
+        for (int lane = 0; lane < width; ++lane) exponentials[lane] = *at_target[lane];
         const Mask<T> is_maximum = load(logits) == pack.maximum;
         Double factor[halves<T>], parts[halves<T>];
         for (int h = 0; h < halves<T>; ++h) {
@@ -218,13 +229,9 @@ void few_cross_entropy(const T* x, int64_t stride, int64_t n, int64_t rows, cons
             // Adding 0 makes a -0 a +0.
             parts[h] = (maximal == 1.0 ? 0.0 - rest / sum : p - 1.0) * factor[h];
         }
-        const PackProbabilities<T> probabilities(pack, factor);
-        for (int64_t j = 0; j < n; ++j) {
-            T* at = gradient + i + j * to_stride;
-            store(at, probabilities(load(at)));
-        }
-        store(at_target, joined(parts, Vec<T>{}));
-        for (int lane = 0; lane < width; ++lane) gradient[targets[i + lane] * to_stride + i + lane] = at_target[lane];
+        scale_pack(tile + i, n, PackProbabilities<T>(pack, factor));
+        store(slopes, joined(parts, Vec<T>{}));
+        for (int lane = 0; lane < width; ++lane) *at_target[lane] = slopes[lane];
     }
 }
 

@@ -34,15 +34,16 @@ struct TokenRow {
 // bits of a row must not depend on its neighbours or its layout.
 constexpr int64_t few_classes = 64;
 
-// Entry j of row i stands at x[j * stride + i]; `rows` is a multiple of few_rows.
-constexpr int64_t few_rows = 16;
+// They come in tiles: entry j of row i at tile[j * few_tile_rows + i], the first `rows` of them filled, a multiple of few_rows. The result
+// takes the place of the tile.
+constexpr int64_t few_rows = 16, few_tile_rows = 64;
 template <class T>
 struct FewKernels {
-    void (*softmax)(const T* x, int64_t stride, int64_t n, int64_t rows, T* out, int64_t to_stride);
-    void (*log_softmax)(const T* x, int64_t stride, int64_t n, int64_t rows, T* out, int64_t to_stride);
-    void (*logsumexp)(const T* x, int64_t stride, int64_t n, int64_t rows, T* out);
-    void (*cross_entropy)(const T* x, int64_t stride, int64_t n, int64_t rows, const int64_t* targets, const double* scale, double* losses,
-                          T* gradient, int64_t to_stride);
+    void (*softmax)(T* tile, int64_t n, int64_t rows);
+    void (*log_softmax)(T* tile, int64_t n, int64_t rows);
+    void (*logsumexp)(const T* tile, int64_t n, int64_t rows, T* out);
+    // The gradient takes the place of the tile where `scale` is given.
+    void (*cross_entropy)(T* tile, int64_t n, int64_t rows, const int64_t* targets, const double* scale, double* losses);
 };
 
 template <class T>

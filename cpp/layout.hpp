@@ -28,9 +28,6 @@ class Walk {
         return !dimensions_.empty() && dimensions_.back().stride == itemsize &&
                first % dimensions_.back().size + count <= dimensions_.back().size;
     }
-    // Whether all entries are one stride apart, and which.
-    bool has_stride() const { return dimensions_.size() <= 1; }
-    int64_t stride() const { return dimensions_.empty() ? 0 : dimensions_.back().stride; }
 
     // Calls visit(index, offset) for index in [begin, end).
     template <class Visit>

@@ -14,9 +14,7 @@ namespace {
 // Rows gathered together when a row does not stand in one piece: as many as a cache line holds of the smallest dtype, so
 // that with the class axis first every line that is fetched is used whole.
 constexpr int64_t tile_rows = 16;
-constexpr int64_t tile_elements = 1 << 17;
-// Rows of few classes: what stays in the innermost cache.
-constexpr int64_t few_tile_rows = 4 * few_rows;
+constexpr int64_t tile_elements = 1 << 19;
 // Below this many elements a piece is not worth handing to another thread.
 constexpr int64_t piece_elements = 1 << 15;
 constexpr int64_t scratch_kept = 1 << 20;
@@ -69,13 +67,21 @@ void for_row_ranges(int64_t rows, int64_t row_elements, const Work& work) {
     parallel_for(pieces, [&](int64_t i) { work(i * per_piece, std::min(rows, (i + 1) * per_piece)); });
 }
 
-// Entry-major, so that neighbouring rows are read and written together.
-template <class S, int64_t most_rows, class Move>
-void for_tile(const RowView& view, int64_t first, int64_t count, const Move& move) {
-    int64_t row_offsets[most_rows];
-    view.rows.each(first, first + count, [&](int64_t r, int64_t at) { row_offsets[r - first] = at; });
-    view.entries.each(0, view.entries.size(), [&](int64_t j, int64_t at) {
-        for (int64_t i = 0; i < count; ++i) move(i, j, reinterpret_cast<S*>(view.data + row_offsets[i] + at));
+// Where some rows begin.
+struct RowOffsets {
+    int64_t at[few_tile_rows];
+
+    RowOffsets(const RowView& view, int64_t first, int64_t count) {
+        view.rows.each(first, first + count, [&](int64_t r, int64_t offset) { at[r - first] = offset; });
+    }
+};
+
+// Calls move(i, j, element) for `count` rows that do not stand in one piece and the entries [begin, end), entry by entry, so that
+// neighbouring rows are read and written together.
+template <class S, class Move>
+void for_entries(const RowView& view, const RowOffsets& rows, int64_t count, int64_t begin, int64_t end, const Move& move) {
+    view.entries.each(begin, end, [&](int64_t j, int64_t at) {
+        for (int64_t i = 0; i < count; ++i) move(i, j, reinterpret_cast<S*>(view.data + rows.at[i] + at));
     });
 }
 
@@ -103,19 +109,36 @@ bool converted(const RowView& view, int64_t first, int64_t count, T* tile, const
     return false;
 }
 
-// Rows into a tile, one after the other, and back.
+// Rows into a tile, one after the other. Rows that do not stand in one piece pass through a square that the innermost cache holds: the
+// tile's own rows may all fall on the same places of it.
 template <class S>
 void gather_rows(const RowView& view, int64_t first, int64_t count, Compute<S>* tile) {
     const int64_t n = view.entries.size();
     if (converted<S>(view, first, count, tile, [&](const uint16_t* from, float* to) { conversions<S>().widen(from, to, n); })) return;
-    for_tile<S, tile_rows>(view, first, count, [&](int64_t i, int64_t j, const S* at) { tile[i * n + j] = widen(*at); });
+    const RowOffsets rows(view, first, count);
+    Compute<S> square[tile_rows * tile_rows];
+    for (int64_t begin = 0; begin < n; begin += tile_rows) {
+        const int64_t end = std::min(n, begin + tile_rows);
+        for_entries<S>(view, rows, count, begin, end,
+                       [&](int64_t i, int64_t j, const S* at) { square[(j - begin) * tile_rows + i] = widen(*at); });
+        for (int64_t i = 0; i < count; ++i)
+            for (int64_t j = begin; j < end; ++j) tile[i * n + j] = square[(j - begin) * tile_rows + i];
+    }
 }
 
 template <class S>
 void scatter_rows(const Compute<S>* tile, const RowView& view, int64_t first, int64_t count) {
     const int64_t n = view.entries.size();
     if (converted<S>(view, first, count, tile, [&](uint16_t* to, const float* from) { conversions<S>().narrow(from, to, n); })) return;
-    for_tile<S, tile_rows>(view, first, count, [&](int64_t i, int64_t j, S* at) { *at = narrow_to<S>(tile[i * n + j]); });
+    const RowOffsets rows(view, first, count);
+    Compute<S> square[tile_rows * tile_rows];
+    for (int64_t begin = 0; begin < n; begin += tile_rows) {
+        const int64_t end = std::min(n, begin + tile_rows);
+        for (int64_t i = 0; i < count; ++i)
+            for (int64_t j = begin; j < end; ++j) square[(j - begin) * tile_rows + i] = tile[i * n + j];
+        for_entries<S>(view, rows, count, begin, end,
+                       [&](int64_t i, int64_t j, S* at) { *at = narrow_to<S>(square[(j - begin) * tile_rows + i]); });
+    }
 }
 
 // Whether a kernel can work on the rows where they stand.
@@ -129,62 +152,43 @@ Compute<S>* row_at(const RowView& view, int64_t row) {
     return reinterpret_cast<Compute<S>*>(view.data + view.rows.offset(row));
 }
 
-// Some neighbouring rows with entry j of row i at data[j * stride + i].
-template <class T>
-struct Columns {
-    T* data;
-    int64_t stride;
-};
-
-// The rows where they stand, if they stand like that; null if not.
-template <class S>
-Columns<Compute<S>> columns_in_place(const RowView& view, int64_t first, int64_t count) {
-    const int64_t stride = view.entries.stride();
-    const bool direct = std::is_same_v<S, Compute<S>> && count == few_tile_rows && view.entries.has_stride() &&
-                        stride % static_cast<int64_t>(sizeof(S)) == 0 && view.rows.contiguous(first, count, sizeof(S));
-    if (!direct) return {nullptr, 0};
-    return {row_at<S>(view, first), stride / static_cast<int64_t>(sizeof(S))};
-}
-
-// Calls move(i, j, element) for the entries j of rows i of a tile: entry by entry where rows neighbour each other in memory, row by
-// row where entries do.
-template <class S, class Move>
-void for_few(const RowView& view, int64_t first, int64_t count, const Move& move) {
+// Calls move(element of the tile, element) for the entries of a tile of few classes: row by row where a row stands in one piece, entry by
+// entry where not, and then in one run where the rows are neighbours.
+template <class S, class Tile, class Move>
+void for_few(const RowView& view, int64_t first, int64_t count, Tile* tile, const Move& move) {
     const int64_t n = view.entries.size();
     if (view.entries.contiguous(sizeof(S))) {
         view.rows.each(first, first + count, [&](int64_t r, int64_t at) {
             S* row = reinterpret_cast<S*>(view.data + at);
-            for (int64_t j = 0; j < n; ++j) move(r - first, j, row + j);
+            for (int64_t j = 0; j < n; ++j) move(tile[j * few_tile_rows + r - first], row[j]);
         });
-        return;
+    } else if (view.rows.contiguous(first, count, sizeof(S))) {
+        char* const from = view.data + view.rows.offset(first);
+        view.entries.each(0, n, [&](int64_t j, int64_t at) {
+            S* entries = reinterpret_cast<S*>(from + at);
+            for (int64_t i = 0; i < count; ++i) move(tile[j * few_tile_rows + i], entries[i]);
+        });
+    } else {
+        for_entries<S>(view, RowOffsets(view, first, count), count, 0, n,
+                       [&](int64_t i, int64_t j, S* at) { move(tile[j * few_tile_rows + i], *at); });
     }
-    for_tile<S, few_tile_rows>(view, first, count, move);
 }
 
-// Calls kernel(first, count, x, out), x and out as Columns, over tiles of few_tile_rows rows; a smaller last one is filled up to a
-// multiple of few_rows with zeros. out is a RowView or nullptr, and then the kernel's is null.
+// Calls kernel(first, count, rows, tile) over tiles of rows of few classes; what is missing to a multiple of few_rows is filled with
+// zeros. out is a RowView, to which the tile goes, or nullptr.
 template <class S, class Out, class Kernel>
 void each_tile_of_few(const RowView& x, const Out& out, int64_t begin, int64_t end, const Kernel& kernel) {
     using T = Compute<S>;
-    constexpr bool writes = !std::is_null_pointer_v<Out>;
     const int64_t n = x.entries.size();
     Scratch<T, Use::tile> scratch(n * few_tile_rows);
     T* tile = scratch.data();
     for (int64_t first = begin; first < end; first += few_tile_rows) {
-        const int64_t count = std::min(few_tile_rows, end - first), filled = (count + few_rows - 1) / few_rows * few_rows;
-        const Columns<T> staged{tile, few_tile_rows};
-        Columns<T> from = columns_in_place<S>(x, first, count), to{nullptr, 0};
-        if (!from.data) {
-            for (int64_t j = 0; j < n; ++j) std::fill(tile + j * few_tile_rows + count, tile + j * few_tile_rows + filled, T(0));
-            for_few<S>(x, first, count, [&](int64_t i, int64_t j, const S* at) { tile[j * few_tile_rows + i] = widen(*at); });
-            from = staged;
-        }
-        if constexpr (writes) to = columns_in_place<S>(out, first, count);
-        const bool scatter = writes && !to.data;
-        if (scatter) to = staged;
-        kernel(first, count, filled, from, to);
-        if constexpr (writes)
-            if (scatter) for_few<S>(out, first, count, [&](int64_t i, int64_t j, S* at) { *at = narrow_to<S>(tile[j * few_tile_rows + i]); });
+        const int64_t count = std::min(few_tile_rows, end - first), rows = (count + few_rows - 1) / few_rows * few_rows;
+        for (int64_t j = 0; j < n; ++j) std::fill(tile + j * few_tile_rows + count, tile + j * few_tile_rows + rows, T(0));
+        for_few<S>(x, first, count, tile, [](T& staged, const S& element) { staged = widen(element); });
+        kernel(first, count, rows, tile);
+        if constexpr (!std::is_null_pointer_v<Out>)
+            for_few<S>(out, first, count, tile, [](const T& staged, S& element) { element = narrow_to<S>(staged); });
     }
 }
 
@@ -290,13 +294,10 @@ void each_loss(const CrossEntropyCall& call, bool sums_to_zero, const RowLoss& r
     });
 }
 
-void weighted_probabilities(const RowView& probabilities, double (*probability)(const char*), int64_t row, const double* class_weight,
-                            double* q) {
-    const char* at_row = probabilities.data + probabilities.rows.offset(row);
-    probabilities.entries.each(0, probabilities.entries.size(), [&](int64_t j, int64_t at) {
-        const double y = probability(at_row + at);
-        q[j] = class_weight ? y * class_weight[j] : y;
-    });
+void weighted_probabilities(const Probabilities& probabilities, int64_t row, const double* class_weight, double* q) {
+    probabilities.read(probabilities.view, row, q);
+    if (class_weight)
+        for (int64_t j = 0; j < probabilities.view.entries.size(); ++j) q[j] *= class_weight[j];
 }
 
 // The target weights of a row, spread over the classes that take part.
@@ -307,7 +308,7 @@ void stage_target(const Targets& targets, int64_t row, int64_t n, const unsigned
     if (targets.labels)
         std::fill(q, q + n, 0.0);
     else
-        weighted_probabilities(*targets.probabilities, targets.probability, row, w, q);
+        weighted_probabilities(*targets.probabilities, row, w, q);
     if (targets.smoothing != 0.0)
         for (int64_t j = 0; j < n; ++j) q[j] = kept * q[j] + (allowed && !allowed[j] ? 0.0 : w ? spread * w[j] : spread);
     if (targets.labels) {
@@ -326,9 +327,7 @@ void map_rows(RowMap function, const RowView& x, const Transform& transform, con
     if (transform.is_identity() && is_few(n)) {
         const auto kernel = is_log ? kernels<T>().few.log_softmax : kernels<T>().few.softmax;
         for_row_ranges(x.rows.size(), n, [&](int64_t begin, int64_t end) {
-            each_tile_of_few<S>(x, out, begin, end, [&](int64_t, int64_t, int64_t rows, Columns<T> from, Columns<T> to) {
-                kernel(from.data, from.stride, n, rows, to.data, to.stride);
-            });
+            each_tile_of_few<S>(x, out, begin, end, [&](int64_t, int64_t, int64_t rows, T* tile) { kernel(tile, n, rows); });
         });
         return;
     }
@@ -378,9 +377,9 @@ void logsumexp(const RowView& x, const Transform& transform, S* out) {
     const bool plain = transform.is_identity();
     if (plain && is_few(n)) {
         for_row_ranges(x.rows.size(), n, [&](int64_t begin, int64_t end) {
-            each_tile_of_few<S>(x, nullptr, begin, end, [&](int64_t first, int64_t count, int64_t rows, Columns<T> from, Columns<T>) {
+            each_tile_of_few<S>(x, nullptr, begin, end, [&](int64_t first, int64_t count, int64_t rows, const T* tile) {
                 T values[few_tile_rows];
-                kernels<T>().few.logsumexp(from.data, from.stride, n, rows, values);
+                kernels<T>().few.logsumexp(tile, n, rows, values);
                 for (int64_t i = 0; i < count; ++i) out[first + i] = narrow_to<S>(values[i]);
             });
         });
@@ -458,7 +457,7 @@ template <class S>
 void few_cross_entropy(const CrossEntropyCall& call, const int64_t* labels) {
     using T = Compute<S>;
     const int64_t n = call.logits.entries.size();
-    const auto work = [&](int64_t first, int64_t count, int64_t rows, Columns<T> x, Columns<T> to) {
+    const auto work = [&](int64_t first, int64_t count, int64_t rows, T* tile) {
         int64_t targets[few_tile_rows] = {};
         double scale[few_tile_rows] = {}, losses[few_tile_rows];
         for (int64_t i = 0; i < count; ++i) {
@@ -466,13 +465,13 @@ void few_cross_entropy(const CrossEntropyCall& call, const int64_t* labels) {
             targets[i] = labels[r];
             scale[i] = (call.weight ? call.weight[r] : 1.0) * (call.upstream ? call.upstream[r] : 1.0) * call.scale;
         }
-        kernels<T>().few.cross_entropy(x.data, x.stride, n, rows, targets, scale, losses, to.data, to.stride);
+        kernels<T>().few.cross_entropy(tile, n, rows, targets, call.gradient ? scale : nullptr, losses);
         for (int64_t i = 0; i < count; ++i) {
             const double weight = call.weight ? call.weight[first + i] : 1.0;
             call.losses[first + i] = weight == 0.0 ? 0.0 : weight * losses[i];
             // What a row of weight 0 holds may be NaN.
-            if (weight == 0.0 && to.data)
-                for (int64_t j = 0; j < n; ++j) to.data[j * to.stride + i] = T(0);
+            if (weight == 0.0)
+                for (int64_t j = 0; j < n; ++j) tile[j * few_tile_rows + i] = T(0);
         }
     };
     for_row_ranges(call.logits.rows.size(), n, [&](int64_t begin, int64_t end) {
@@ -525,6 +524,19 @@ void soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets, co
 }
 
 template <class S>
+void read_as_double(const RowView& view, int64_t row, double* to) {
+    char* const at_row = view.data + view.rows.offset(row);
+    if (view.entries.contiguous(sizeof(S))) {
+        const S* from = reinterpret_cast<const S*>(at_row);
+        for (int64_t j = 0; j < view.entries.size(); ++j) to[j] = static_cast<double>(widen(from[j]));
+        return;
+    }
+    view.entries.each(0, view.entries.size(), [&](int64_t j, int64_t at) {
+        to[j] = static_cast<double>(widen(*reinterpret_cast<const S*>(at_row + at)));
+    });
+}
+
+template <class S>
 void token_logprobs(const RowView& logits, const int64_t* labels, double* logprobs, double* entropies, int64_t* ranks) {
     using T = Compute<S>;
     const int64_t n = logits.entries.size();
@@ -539,12 +551,12 @@ void token_logprobs(const RowView& logits, const int64_t* labels, double* logpro
     });
 }
 
-void probability_weights(const RowView& probabilities, double (*probability)(const char*), const double* class_weight, double* out) {
-    const int64_t n = probabilities.entries.size();
-    for_row_ranges(probabilities.rows.size(), n, [&](int64_t begin, int64_t end) {
+void probability_weights(const Probabilities& probabilities, const double* class_weight, double* out) {
+    const int64_t n = probabilities.view.entries.size();
+    for_row_ranges(probabilities.view.rows.size(), n, [&](int64_t begin, int64_t end) {
         Scratch<double, Use::target> scratch(n);
         for (int64_t r = begin; r < end; ++r) {
-            weighted_probabilities(probabilities, probability, r, class_weight, scratch.data());
+            weighted_probabilities(probabilities, r, class_weight, scratch.data());
             out[r] = sum(scratch.data(), n);
         }
     });
@@ -560,6 +572,7 @@ double sum(const double* values, int64_t n) { return instruction_set().kernels->
     template void softmax_means<S>(const RowView&, const RowView&, const Transform&, double*);                    \
     template void cross_entropy<S>(const CrossEntropyCall&, const int64_t*);                                      \
     template void soft_cross_entropy<S>(const CrossEntropyCall&, const Targets&, const Transform&, double);       \
+    template void read_as_double<S>(const RowView&, int64_t, double*);                                            \
     template void token_logprobs<S>(const RowView&, const int64_t*, double*, double*, int64_t*);
 SOFTGRAD_DTYPES(SOFTGRAD_INSTANTIATE)
 #undef SOFTGRAD_INSTANTIATE

@@ -52,19 +52,21 @@ void cross_entropy(const CrossEntropyCall& call, const int64_t* labels);
 
 // The target weights of a row: class_weight[j] * ((1 - smoothing) * y_j + smoothing / K), y from an index or from given
 // probabilities, K the number of classes that take part.
+struct Probabilities {
+    RowView view;
+    void (*read)(const RowView& view, int64_t row, double* to);  // read_as_double of how they are stored
+};
+
 struct Targets {
-    const int64_t* labels;                 // or null:
-    std::optional<RowView> probabilities;  // with elements as `probability` reads them
-    double (*probability)(const char*);
+    const int64_t* labels;  // or null:
+    std::optional<Probabilities> probabilities;
     const double* class_weight;  // may be null
     double smoothing;
 };
 
-// What Targets::probability is for elements stored as S.
+// A row of elements stored as S.
 template <class S>
-double read_as_double(const char* element) {
-    return static_cast<double>(widen(*reinterpret_cast<const S*>(element)));
-}
+void read_as_double(const RowView& view, int64_t row, double* to);
 
 template <class S>
 void soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets, const Transform& transform, double z_loss);
@@ -74,8 +76,7 @@ template <class S>
 void token_logprobs(const RowView& logits, const int64_t* labels, double* logprobs, double* entropies, int64_t* ranks);
 
 // out[r] = sum over j of class_weight[j] * probabilities[r, j]; class_weight may be null.
-void probability_weights(const RowView& probabilities, double (*probability)(const char*), const double* class_weight,
-                         double* out);
+void probability_weights(const Probabilities& probabilities, const double* class_weight, double* out);
 
 double sum(const double* values, int64_t n);
 
