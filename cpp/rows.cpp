@@ -56,32 +56,39 @@ class Scratch {
 // Which kernel a row of n entries has.
 bool is_few(int64_t n) { return n > 0 && n <= few_classes; }
 
-// Calls work(begin, end) over [0, rows), in parallel where it pays.
+// Calls work(begin, end) over [0, rows) in pieces of multiples of `together` rows, in parallel where it pays.
 template <class Work>
-void for_row_ranges(int64_t rows, int64_t row_elements, const Work& work) {
+void for_ranges(int64_t rows, int64_t row_elements, int64_t together, const Work& work) {
     if (rows == 0) return;
-    const int64_t per_row = std::max<int64_t>(row_elements, 1);
-    int64_t per_piece = std::max<int64_t>(1, (piece_elements + per_row - 1) / per_row);
-    if (is_few(row_elements)) per_piece = (per_piece + few_tile_rows - 1) / few_tile_rows * few_tile_rows;
-    const int64_t pieces = (rows + per_piece - 1) / per_piece;
+    const int64_t per_row = std::max<int64_t>(row_elements, 1), wanted = (piece_elements + per_row - 1) / per_row;
+    const int64_t per_piece = (wanted + together - 1) / together * together, pieces = (rows + per_piece - 1) / per_piece;
     parallel_for(pieces, [&](int64_t i) { work(i * per_piece, std::min(rows, (i + 1) * per_piece)); });
 }
 
-// Where some rows begin.
-struct RowOffsets {
-    int64_t at[few_tile_rows];
+// The same over the rows of a view: what goes through a tile stays together.
+template <class S, class Work>
+void for_row_ranges(const RowView& view, const Work& work) {
+    const int64_t n = view.entries.size();
+    for_ranges(view.rows.size(), n, is_few(n) ? few_tile_rows : view.entries.contiguous(sizeof(S)) ? 1 : tile_rows, work);
+}
 
-    RowOffsets(const RowView& view, int64_t first, int64_t count) {
-        view.rows.each(first, first + count, [&](int64_t r, int64_t offset) { at[r - first] = offset; });
-    }
-};
-
-// Calls move(i, j, element) for `count` rows that do not stand in one piece and the entries [begin, end), entry by entry, so that
-// neighbouring rows are read and written together.
+// Calls move(i, j, element) for `count` rows from `first` on that do not stand in one piece and the entries [begin, end), entry by entry,
+// so that neighbouring rows are read and written together: a tile of them in a loop of fixed length, for the compiler to make few wide
+// moves of, since it is the number of instructions between two lines of memory that decides how many are on their way at once.
 template <class S, class Move>
-void for_entries(const RowView& view, const RowOffsets& rows, int64_t count, int64_t begin, int64_t end, const Move& move) {
+void for_entries(const RowView& view, int64_t first, int64_t count, int64_t begin, int64_t end, const Move& move) {
+    if (count == tile_rows && view.rows.contiguous(first, count, sizeof(S))) {
+        char* const from = view.data + view.rows.offset(first);
+        view.entries.each(begin, end, [&](int64_t j, int64_t at) {
+            S* entries = reinterpret_cast<S*>(from + at);
+            for (int64_t i = 0; i < tile_rows; ++i) move(i, j, entries + i);
+        });
+        return;
+    }
+    int64_t rows[few_tile_rows];
+    view.rows.each(first, first + count, [&](int64_t r, int64_t offset) { rows[r - first] = offset; });
     view.entries.each(begin, end, [&](int64_t j, int64_t at) {
-        for (int64_t i = 0; i < count; ++i) move(i, j, reinterpret_cast<S*>(view.data + rows.at[i] + at));
+        for (int64_t i = 0; i < count; ++i) move(i, j, reinterpret_cast<S*>(view.data + rows[i] + at));
     });
 }
 
@@ -115,11 +122,10 @@ template <class S>
 void gather_rows(const RowView& view, int64_t first, int64_t count, Compute<S>* tile) {
     const int64_t n = view.entries.size();
     if (converted<S>(view, first, count, tile, [&](const uint16_t* from, float* to) { conversions<S>().widen(from, to, n); })) return;
-    const RowOffsets rows(view, first, count);
     Compute<S> square[tile_rows * tile_rows];
     for (int64_t begin = 0; begin < n; begin += tile_rows) {
         const int64_t end = std::min(n, begin + tile_rows);
-        for_entries<S>(view, rows, count, begin, end,
+        for_entries<S>(view, first, count, begin, end,
                        [&](int64_t i, int64_t j, const S* at) { square[(j - begin) * tile_rows + i] = widen(*at); });
         for (int64_t i = 0; i < count; ++i)
             for (int64_t j = begin; j < end; ++j) tile[i * n + j] = square[(j - begin) * tile_rows + i];
@@ -130,13 +136,12 @@ template <class S>
 void scatter_rows(const Compute<S>* tile, const RowView& view, int64_t first, int64_t count) {
     const int64_t n = view.entries.size();
     if (converted<S>(view, first, count, tile, [&](uint16_t* to, const float* from) { conversions<S>().narrow(from, to, n); })) return;
-    const RowOffsets rows(view, first, count);
     Compute<S> square[tile_rows * tile_rows];
     for (int64_t begin = 0; begin < n; begin += tile_rows) {
         const int64_t end = std::min(n, begin + tile_rows);
         for (int64_t i = 0; i < count; ++i)
             for (int64_t j = begin; j < end; ++j) square[(j - begin) * tile_rows + i] = tile[i * n + j];
-        for_entries<S>(view, rows, count, begin, end,
+        for_entries<S>(view, first, count, begin, end,
                        [&](int64_t i, int64_t j, S* at) { *at = narrow_to<S>(square[(j - begin) * tile_rows + i]); });
     }
 }
@@ -169,7 +174,7 @@ void for_few(const RowView& view, int64_t first, int64_t count, Tile* tile, cons
             for (int64_t i = 0; i < count; ++i) move(tile[j * few_tile_rows + i], entries[i]);
         });
     } else {
-        for_entries<S>(view, RowOffsets(view, first, count), count, 0, n,
+        for_entries<S>(view, first, count, 0, n,
                        [&](int64_t i, int64_t j, S* at) { move(tile[j * few_tile_rows + i], *at); });
     }
 }
@@ -267,7 +272,7 @@ void each_loss(const CrossEntropyCall& call, bool sums_to_zero, const RowLoss& r
     using T = Compute<S>;
     const int64_t n = call.logits.entries.size();
     if (call.tangent) {
-        for_row_ranges(call.logits.rows.size(), n, [&](int64_t begin, int64_t end) {
+        for_row_ranges<S>(call.logits, [&](int64_t begin, int64_t end) {
             Scratch<T, Use::gradient> scratch(n);
             each_row_of_two<S>(call.logits, *call.tangent, nullptr, begin, end, [&](int64_t r, const T* x, const T* v, T*) {
                 const double weight = call.weight ? call.weight[r] : 1.0;
@@ -280,7 +285,7 @@ void each_loss(const CrossEntropyCall& call, bool sums_to_zero, const RowLoss& r
         return;
     }
     const RowView* gradient = call.gradient ? &*call.gradient : nullptr;
-    for_row_ranges(call.logits.rows.size(), n, [&](int64_t begin, int64_t end) {
+    for_row_ranges<S>(call.logits, [&](int64_t begin, int64_t end) {
         each_row<S>(call.logits, gradient, begin, end, [&](int64_t r, const T* x, T* grad) {
             const double weight = call.weight ? call.weight[r] : 1.0;
             if (weight == 0.0) {
@@ -326,14 +331,14 @@ void map_rows(RowMap function, const RowView& x, const Transform& transform, con
     const bool is_log = function == RowMap::log_softmax;
     if (transform.is_identity() && is_few(n)) {
         const auto kernel = is_log ? kernels<T>().few.log_softmax : kernels<T>().few.softmax;
-        for_row_ranges(x.rows.size(), n, [&](int64_t begin, int64_t end) {
+        for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
             each_tile_of_few<S>(x, out, begin, end, [&](int64_t, int64_t, int64_t rows, T* tile) { kernel(tile, n, rows); });
         });
         return;
     }
     if (transform.is_identity()) {
         const auto kernel = is_log ? kernels<T>().log_softmax : kernels<T>().softmax;
-        for_row_ranges(x.rows.size(), n, [&](int64_t begin, int64_t end) {
+        for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
             each_row<S>(x, &out, begin, end, [&](int64_t, const T* from, T* to) { kernel(from, nullptr, to, n); });
         });
         return;
@@ -341,7 +346,7 @@ void map_rows(RowMap function, const RowView& x, const Transform& transform, con
     const auto& two_parts = instruction_set().kernels->two_parts;
     const auto kernel = is_log ? two_parts.log_softmax : two_parts.softmax;
     const T left_out = is_log ? -std::numeric_limits<T>::infinity() : T(0);
-    for_row_ranges(x.rows.size(), n, [&](int64_t begin, int64_t end) {
+    for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
         Scratch<double, Use::staging> scratch(staging_size(n));
         each_row<S>(x, &out, begin, end, [&](int64_t r, const T* from, T* to) {
             const StagedRow row = stage_row(from, n, transform, r, scratch.data());
@@ -357,7 +362,7 @@ void map_elements(ElementMap function, const Elements& x, const Elements& out) {
     using T = Compute<S>;
     const auto kernel = function == ElementMap::sigmoid ? kernels<T>().sigmoid : kernels<T>().log_sigmoid;
     const bool direct = std::is_same_v<S, T> && x.walk.contiguous(sizeof(S)) && out.walk.contiguous(sizeof(S));
-    for_row_ranges(x.walk.size(), 1, [&](int64_t begin, int64_t end) {
+    for_ranges(x.walk.size(), 1, 1, [&](int64_t begin, int64_t end) {
         if (direct) {
             kernel(reinterpret_cast<const T*>(x.data) + begin, reinterpret_cast<T*>(out.data) + begin, end - begin);
             return;
@@ -376,7 +381,7 @@ void logsumexp(const RowView& x, const Transform& transform, S* out) {
     const int64_t n = x.entries.size();
     const bool plain = transform.is_identity();
     if (plain && is_few(n)) {
-        for_row_ranges(x.rows.size(), n, [&](int64_t begin, int64_t end) {
+        for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
             each_tile_of_few<S>(x, nullptr, begin, end, [&](int64_t first, int64_t count, int64_t rows, const T* tile) {
                 T values[few_tile_rows];
                 kernels<T>().few.logsumexp(tile, n, rows, values);
@@ -387,7 +392,7 @@ void logsumexp(const RowView& x, const Transform& transform, S* out) {
     }
     const auto kernel = kernels<T>().logsumexp;
     const auto staged_kernel = instruction_set().kernels->log_normalizer;
-    for_row_ranges(x.rows.size(), n, [&](int64_t begin, int64_t end) {
+    for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
         Scratch<double, Use::staging> scratch(plain ? 0 : staging_size(n));
         each_row<S>(x, nullptr, begin, end, [&](int64_t r, const T* from, T*) {
             if (plain) {
@@ -410,7 +415,7 @@ void map_products(Product product, const RowView& x, const RowView* v, const Tra
     using T = Compute<S>;
     const int64_t n = x.entries.size();
     const bool plain = transform.is_identity();
-    for_row_ranges(x.rows.size(), n, [&](int64_t begin, int64_t end) {
+    for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
         Scratch<double, Use::staging> scratch(plain ? 0 : staging_size(n));
         Scratch<double, Use::vector> staged_vector(plain || !v ? 0 : n);
         const auto work = [&](int64_t r, const T* from, const T* vector, T* to) {
@@ -435,7 +440,7 @@ void softmax_means(const RowView& x, const RowView& v, const Transform& transfor
     using T = Compute<S>;
     const int64_t n = x.entries.size();
     const bool plain = transform.is_identity();
-    for_row_ranges(x.rows.size(), n, [&](int64_t begin, int64_t end) {
+    for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
         Scratch<double, Use::staging> scratch(plain ? 0 : staging_size(n));
         Scratch<double, Use::vector> staged_vector(plain ? 0 : n);
         Scratch<T, Use::gradient> exponentials(plain ? n : 0);
@@ -474,7 +479,7 @@ void few_cross_entropy(const CrossEntropyCall& call, const int64_t* labels) {
                 for (int64_t j = 0; j < n; ++j) tile[j * few_tile_rows + i] = T(0);
         }
     };
-    for_row_ranges(call.logits.rows.size(), n, [&](int64_t begin, int64_t end) {
+    for_row_ranges<S>(call.logits, [&](int64_t begin, int64_t end) {
         if (call.gradient)
             each_tile_of_few<S>(call.logits, *call.gradient, begin, end, work);
         else
@@ -541,7 +546,7 @@ void token_logprobs(const RowView& logits, const int64_t* labels, double* logpro
     using T = Compute<S>;
     const int64_t n = logits.entries.size();
     const auto kernel = kernels<T>().token_logprobs;
-    for_row_ranges(logits.rows.size(), n, [&](int64_t begin, int64_t end) {
+    for_row_ranges<S>(logits, [&](int64_t begin, int64_t end) {
         each_row<S>(logits, nullptr, begin, end, [&](int64_t r, const T* x, T*) {
             const TokenRow row = kernel(x, n, labels[r]);
             logprobs[r] = row.logprob;
@@ -553,7 +558,7 @@ void token_logprobs(const RowView& logits, const int64_t* labels, double* logpro
 
 void probability_weights(const Probabilities& probabilities, const double* class_weight, double* out) {
     const int64_t n = probabilities.view.entries.size();
-    for_row_ranges(probabilities.view.rows.size(), n, [&](int64_t begin, int64_t end) {
+    for_ranges(probabilities.view.rows.size(), n, 1, [&](int64_t begin, int64_t end) {
         Scratch<double, Use::target> scratch(n);
         for (int64_t r = begin; r < end; ++r) {
             weighted_probabilities(probabilities, r, class_weight, scratch.data());
