@@ -2,44 +2,48 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from softgrad._chunks import CHUNK
-from softgrad._contracts import class_rows, round_to, row_size, shape_without
+from softgrad._contracts import round_to, row_size, shape_without
 
 
 @dataclass(frozen=True)
 class Block:
     """Neighbouring rows, in C order of the batch axes, of any array of one shape."""
 
-    axes: tuple[int, ...]
-    """The class axes of the arrays."""
-    place: tuple[int | slice, ...]
-    """Which rows, by the first of the batch axes."""
+    order: tuple[int, ...]
+    """The axes of the arrays, those of the classes last."""
+    classes: int
+    """How many those of the classes are."""
+    place: tuple[Any, ...]
+    """Which rows, as an index into the batch axes."""
     part: slice
     """Which rows, counted flat."""
 
     def view(self, array: NDArray[Any]) -> NDArray[Any]:
         """These rows of an array, without a copy, its class axes last."""
-        view: NDArray[Any] = np.moveaxis(array, self.axes, self.class_axes(array))[(*self.place, ...)]
+        view: NDArray[Any] = array.transpose(self.order)[self.place]
         return view
 
     def class_axes(self, view: NDArray[Any]) -> tuple[int, ...]:
-        return tuple(range(view.ndim - len(self.axes), view.ndim))
+        return tuple(range(view.ndim - self.classes, view.ndim))
 
     def rows(self, array: NDArray[Any], dtype: DTypeLike = np.float64) -> NDArray[Any]:
         """A copy of these rows of an array as (*batch, K)."""
         view = self.view(array)
-        return class_rows(view, self.class_axes(view), dtype)
+        first = view.ndim - self.classes
+        return view.reshape(*view.shape[:first], math.prod(view.shape[first:])).astype(dtype, order="C")
 
     def numbers(self, array: NDArray[Any]) -> NDArray[Any]:
         """These rows of an array that has one number for each, (*batch,), without a copy."""
-        numbers: NDArray[Any] = array[(*self.place, ...)]
+        numbers: NDArray[Any] = array[self.place]
         return numbers
 
     def write(self, values: NDArray[Any], result: NDArray[Any]) -> None:
@@ -48,9 +52,15 @@ class Block:
         view[...] = round_to(values, result.dtype).reshape(view.shape)
 
 
-def whole(axes: tuple[int, ...]) -> Block:
+def whole(ndim: int, axes: tuple[int, ...]) -> Block:
     """All rows in one."""
-    return Block(axes, (), slice(None))
+    order = (*(d for d in range(ndim) if d not in axes), *axes)
+    return Block(order, len(axes), (...,), slice(None))
+
+
+def class_rows(array: NDArray[Any], axes: tuple[int, ...]) -> NDArray[Any]:
+    """A copy of the array in float64 as (*batch, K), its class axes flattened into the last."""
+    return whole(array.ndim, axes).rows(array)
 
 
 def blocks(shape: tuple[int, ...], axes: tuple[int, ...], *, numbers: int | None = None) -> Iterator[Block]:
@@ -65,12 +75,13 @@ def blocks(shape: tuple[int, ...], axes: tuple[int, ...], *, numbers: int | None
     while cut > 0 and rest * batch[cut - 1] <= room:
         cut -= 1
         rest *= batch[cut]
+    everything = whole(len(shape), axes)
     if cut == 0:
-        yield whole(axes)
+        yield everything
         return
     size, step = batch[cut - 1], max(1, room // rest)
     for number, outer in enumerate(np.ndindex(batch[: cut - 1])):
         for start in range(0, size, step):
             stop = min(start + step, size)
             part = slice((number * size + start) * rest, (number * size + stop) * rest)
-            yield Block(axes, (*outer, slice(start, stop)), part)
+            yield replace(everything, place=(*outer, slice(start, stop), ...), part=part)

@@ -11,7 +11,7 @@ from typing import Any, Literal, SupportsFloat
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from softgrad import _native
 from softgrad._chunks import chunks
@@ -82,13 +82,6 @@ def row_size(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
     for d in axes:
         size *= shape[d]
     return size
-
-
-def class_rows(array: NDArray[Any], axes: tuple[int, ...], dtype: DTypeLike = np.float64) -> NDArray[Any]:
-    """A copy of the array as (*batch, K), its class axes flattened into the last."""
-    first = array.ndim - len(axes)
-    moved = np.moveaxis(array, axes, tuple(range(first, array.ndim)))
-    return moved.reshape((*moved.shape[:first], row_size(array.shape, axes))).astype(dtype, order="C")
 
 
 def output_for(x: Floating, out: Floating | None) -> Floating:

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softgrad import _native
-from softgrad._contracts import Float64, Floating, class_rows
+from softgrad._blocks import class_rows
+from softgrad._contracts import Float64, Floating
 
 
 def jacobian_shape(x: Floating, axes: tuple[int, ...], times: int) -> tuple[int, ...]:

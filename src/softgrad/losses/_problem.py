@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from softgrad import _native
-from softgrad._blocks import Block, blocks
+from softgrad._blocks import Block, blocks, class_rows
 from softgrad._contracts import (
     Float64,
     Floating,
@@ -19,7 +19,6 @@ from softgrad._contracts import (
     Normalizer,
     Reduction,
     class_mask,
-    class_rows,
     number_within,
     shape_without,
     temperature_value,

@@ -58,7 +58,7 @@ class Rows:
 
     @property
     def whole(self) -> Block:
-        return whole(self.axes)
+        return whole(self.array.ndim, self.axes)
 
     def loss(self, each: Callable[[Block], NDArray[Any]]) -> Any:
         """The reduced loss from that of each row."""

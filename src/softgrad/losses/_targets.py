@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from softgrad import _native
-from softgrad._blocks import blocks
+from softgrad._blocks import blocks, class_rows
 from softgrad._contracts import (
     Float64,
     Floating,
     Int64,
     class_labels,
-    class_rows,
     floating_array,
     ignored_label,
     is_floating,
