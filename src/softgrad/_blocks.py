@@ -63,13 +63,13 @@ def class_rows(array: NDArray[Any], axes: tuple[int, ...]) -> NDArray[Any]:
     return whole(array.ndim, axes).rows(array)
 
 
-def blocks(shape: tuple[int, ...], axes: tuple[int, ...], *, numbers: int | None = None) -> Iterator[Block]:
-    """All rows of arrays of that shape, in C order, as many in a block as make a chunk.
+def blocks(shape: tuple[int, ...], axes: tuple[int, ...], row: int | None = None) -> Iterator[Block]:
+    """All rows of arrays of that shape, in C order, as many in a block as make a chunk; one at least.
 
-    `numbers`: how many a row takes in the temporaries, its length if not told. A block has one row at least.
+    `row`: how many numbers of a chunk a row takes, for temporaries of another size than the row.
     """
     batch = shape_without(shape, axes)
-    room = max(1, CHUNK // max(1, row_size(shape, axes) if numbers is None else numbers))
+    room = max(1, CHUNK // max(1, row_size(shape, axes) if row is None else row))
     # The axes that fit into a block whole; the one before them is cut.
     cut, rest = len(batch), 1
     while cut > 0 and rest * batch[cut - 1] <= room:

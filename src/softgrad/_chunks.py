@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-# Elements in a chunk: 128 KiB in float64, so that a dozen temporaries stay in the second-level cache.
-CHUNK = 2**14
+# Elements in a chunk: 512 KiB in float64. Half as many cost quadratic 10 to 30% of time; twice as many save nothing.
+CHUNK = 2**16
 
 
 def chunks(array: NDArray[Any]) -> Iterator[NDArray[np.float64]]:

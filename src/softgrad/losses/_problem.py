@@ -20,6 +20,7 @@ from softgrad._contracts import (
     Reduction,
     class_mask,
     number_within,
+    row_size,
     shape_without,
     temperature_value,
 )
@@ -223,7 +224,9 @@ class Problem:
         return replace(self, plan=replace(self.plan, upstream=upstream))
 
     def _parts(self, x: Floating) -> Iterator[tuple[Block, Problem]]:
-        return ((block, self.at(block, x)) for block in blocks(x.shape, self.axes))
+        # A Hessian of more than probabilities has some twenty temporaries.
+        row = 4 * row_size(x.shape, self.axes)
+        return ((block, self.at(block, x)) for block in blocks(x.shape, self.axes, row))
 
     def at(self, block: Block, x: Floating) -> Problem:
         """That of a block of the logits."""

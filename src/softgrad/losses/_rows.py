@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from softgrad._contracts import (
     Reduction,
     loss_dtype,
     round_to,
+    row_size,
     shape_without,
     upstream_for,
 )
@@ -40,6 +41,8 @@ class Rows:
     upstream: NDArray[Any] | None
     """(*batch,), what arrives from above with reduction "none"."""
     plan: ReductionPlan
+    temporaries: int = 1
+    """How much smaller than usual the blocks are, for an `each` of many temporaries or of extended precision."""
 
     @classmethod
     def of(
@@ -50,11 +53,12 @@ class Rows:
         reduction: Reduction,
         normalizer: Normalizer,
         upstream: ArrayLike | None,
+        temporaries: int = 1,
     ) -> Rows:
         batch = shape_without(array.shape, axes)
         plan = ReductionPlan.of(reduction, normalizer, None, batch, weights)
         factor, per_row = upstream_for(upstream, reduction, batch)
-        return cls(array, axes, weights, per_row, replace(plan, scale=factor / plan.divisor))
+        return cls(array, axes, weights, per_row, replace(plan, scale=factor / plan.divisor), temporaries)
 
     @property
     def whole(self) -> Block:
@@ -63,14 +67,14 @@ class Rows:
     def loss(self, each: Callable[[Block], NDArray[Any]]) -> Any:
         """The reduced loss from that of each row."""
         losses = self._losses()
-        for block in blocks(self.array.shape, self.axes):
+        for block in self._blocks():
             losses.add(block, self._weighted(block, each(block)))
         return losses.result()
 
     def derivative(self, each: Callable[[Block], NDArray[Any]]) -> Floating:
         """The derivative of the reduced loss by the array from that of each row's loss by the row."""
         result = np.empty(self.array.shape, self.array.dtype)
-        for block in blocks(self.array.shape, self.axes):
+        for block in self._blocks():
             block.write(self.scaled(block, each(block)), result)
         return result
 
@@ -79,11 +83,14 @@ class Rows:
     ) -> Any:
         """Both; the derivative is written to its place, which may be the array."""
         losses = self._losses()
-        for block in blocks(self.array.shape, self.axes):
+        for block in self._blocks():
             values, vectors = each(block)
             losses.add(block, self._weighted(block, values))
             block.write(self.scaled(block, vectors), derivative)
         return losses.result()
+
+    def _blocks(self) -> Iterator[Block]:
+        return blocks(self.array.shape, self.axes, self.temporaries * row_size(self.array.shape, self.axes))
 
     def _weighted(self, block: Block, values: NDArray[Any]) -> Float64:
         return _times(values, _float64(block, self.weights))

@@ -406,7 +406,7 @@ def _checked(
     amount = smoothing(label_smoothing)
     positive = None if pos_weight is None else broadcast_numbers(pos_weight, "pos_weight", x.shape)
     weights = None if sample_weight is None else nonnegative_numbers(sample_weight, "sample_weight", x.shape)
-    return _Problem(Rows.of(x, (), weights, reduction, normalizer, upstream), y, positive, amount)
+    return _Problem(Rows.of(x, (), weights, reduction, normalizer, upstream, temporaries=4), y, positive, amount)
 
 
 def _sigmoid(x: Float64) -> Float64:

@@ -395,7 +395,7 @@ def _checked(
 
 def _blocks(x: Floating, problem: Problem) -> Iterator[Block]:
     """What is not native is a few numbers a row."""
-    return blocks(x.shape, problem.axes, numbers=1)
+    return blocks(x.shape, problem.axes, 1)
 
 
 def _entropies(x: Floating, problem: Problem) -> tuple[Float64, Float64]:

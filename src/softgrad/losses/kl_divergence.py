@@ -420,7 +420,7 @@ def _checked(
     weights = None if sample_weight is None else nonnegative_numbers(sample_weight, "sample_weight", batch)
     if mask is not None:
         weights = np.where(mask.any(axis=axes), 1.0 if weights is None else weights, 0.0)
-    return _Problem(Rows.of(x, axes, weights, reduction, normalizer, upstream), targets, mask, divisor)
+    return _Problem(Rows.of(x, axes, weights, reduction, normalizer, upstream, temporaries=4), targets, mask, divisor)
 
 
 def _divergence(z: NDArray[Any], t: NDArray[Any], temperature: float) -> tuple[Float64, Float64]:
