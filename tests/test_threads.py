@@ -114,6 +114,32 @@ def test_thread_settings() -> None:
     assert sg.get_num_threads() == 3
 
 
+def test_threads_of_a_block() -> None:
+    sg.set_num_threads(3)
+    with sg.num_threads(1):
+        assert sg.get_num_threads() == 1
+    assert sg.get_num_threads() == 3
+    with pytest.raises(KeyError), sg.num_threads(2):
+        raise KeyError
+    assert sg.get_num_threads() == 3
+    with pytest.raises(ValueError, match="count is 0"), sg.num_threads(0):
+        pass
+    assert sg.get_num_threads() == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="affinity is set by a call of Linux")
+def test_the_default_keeps_to_the_affinity_of_the_process() -> None:
+    program = """
+import os
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+import softgrad as sg
+print(sg.get_num_threads())
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "SOFTGRAD_NUM_THREADS"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"
+
+
 def run_with(name: str, value: str) -> subprocess.CompletedProcess[str]:
     program = "import softgrad as sg; print(sg.get_num_threads())"
     environment = {**os.environ, name: value}

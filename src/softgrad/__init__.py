@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from softgrad._config import show_config
 from softgrad._diagonal_plus_rank_one import DiagonalPlusRankOne
 from softgrad._differentiable import registry
-from softgrad._native import get_num_threads, set_num_threads
+from softgrad._native import get_num_threads, num_threads, set_num_threads
 from softgrad.functional import hardmax, log_sigmoid, log_softmax, logsumexp, sigmoid, softmax
 from softgrad.gradcheck import GradientReport, assert_gradient, check_derivatives, check_gradient
 from softgrad.losses import (
@@ -41,6 +41,7 @@ __all__ = [
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
+    "num_threads",
     "quadratic",
     "registry",
     "set_num_threads",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -43,6 +45,7 @@ __all__ = [
     "logsumexp",
     "probability_weights",
     "row_products",
+    "num_threads",
     "set_num_threads",
     "sigmoid",
     "soft_cross_entropy",
@@ -91,6 +94,37 @@ def set_num_threads(count: int) -> None:
     if not 1 <= count <= 1024:
         raise ValueError(f"count is {count}; it must be between 1 and 1024")
     _core.set_num_threads(count)
+
+
+@contextmanager
+def num_threads(count: int) -> Iterator[None]:
+    """Work with `count` threads inside a ``with`` block, and with as many as before after it.
+
+    The setting is the whole process's, as that of `set_num_threads`.
+
+    Parameters
+    ----------
+    count : int
+        At least 1; the calling thread is one of them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in `set_num_threads`.
+
+    Examples
+    --------
+    >>> import softgrad as sg
+    >>> with sg.num_threads(1):
+    ...     sg.get_num_threads()
+    1
+    """
+    before = get_num_threads()
+    set_num_threads(count)
+    try:
+        yield
+    finally:
+        set_num_threads(before)
 
 
 def _threads_from_environment() -> None:
