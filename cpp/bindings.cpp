@@ -34,6 +34,13 @@ class Array {
     Array(const Array&) = delete;
     Array& operator=(const Array&) = delete;
 
+    // Whether it is of a floating dtype of the core, native and aligned: nothing else has a format of that one character.
+    bool floating() const {
+        const char* format = view_.format;
+        return (format[0] == 'd' || format[0] == 'f' || format[0] == 'e') && format[1] == '\0';
+    }
+    Axes last_axis() const { return {view_.ndim - 1}; }
+    int ndim() const { return view_.ndim; }
     int64_t size() const { return view_.len / view_.itemsize; }
     char format() const { return view_.format[0] == 'q' ? 'l' : view_.format[0]; }
 
@@ -130,11 +137,34 @@ struct TransformArrays {
     }
 };
 
-void map_rows_of(RowMap function, nb::handle x, nb::handle out, const Axes& axes, nb::handle where, double temperature) {
-    const Array from(x, Array::read), to(out, Array::write);
-    const TransformArrays with(where, axes, no_softcap, temperature);
+void map_arrays(RowMap function, const Array& from, const Array& to, const Axes& axes, const Transform& transform) {
     const RowView from_rows = from.rows(axes), to_rows = to.rows(axes);
-    with_dtype(from, [&]<class S>() { map_rows<S>(function, from_rows, with.transform, to_rows); });
+    with_dtype(from, [&]<class S>() { map_rows<S>(function, from_rows, transform, to_rows); });
+}
+
+void map_rows_of(RowMap function, nb::handle x, nb::handle out, const Axes& axes, nb::handle where, double temperature) {
+    const TransformArrays with(where, axes, no_softcap, temperature);
+    map_arrays(function, Array(x, Array::read), Array(out, Array::write), axes, with.transform);
+}
+
+void logsumexp_of(const Array& from, const Array& to, const Axes& axes, const Transform& transform) {
+    const RowView rows = from.rows(axes);
+    void* values = to.contiguous<void>(from.format());
+    with_dtype(from, [&]<class S>() { logsumexp<S>(rows, transform, static_cast<S*>(values)); });
+}
+
+// Calls work(x, out) if x is an array that nothing has to be done to first; if not, it is false, and nothing has happened.
+template <class Work>
+bool if_plain(nb::handle x, nb::handle out, const Work& work) {
+    std::optional<Array> from;
+    try {
+        from.emplace(x, Array::read);
+    } catch (const nb::python_error&) {
+        return false;  // bfloat16, or nothing that has numbers
+    }
+    if (!from->floating() || from->ndim() == 0) return false;
+    work(*from, Array(out, Array::write));
+    return true;
 }
 
 Product product_named(const std::string& name) {
@@ -213,13 +243,21 @@ NB_MODULE(_core, m) {
     m.def(
         "logsumexp",
         [](nb::handle x, nb::handle out, const Axes& axes, nb::handle where) {
-            const Array from(x, Array::read), to(out, Array::write);
             const TransformArrays with(where, axes, no_softcap, 1.0);
-            const RowView rows = from.rows(axes);
-            void* values = to.contiguous<void>(from.format());
-            with_dtype(from, [&]<class S>() { logsumexp<S>(rows, with.transform, static_cast<S*>(values)); });
+            logsumexp_of(Array(x, Array::read), Array(out, Array::write), axes, with.transform);
         },
         nb::arg("x"), nb::arg("out"), nb::arg("axes"), nb::arg("where").none());
+    // Of the last axis, without options: what a small call has time for.
+    const Transform none{std::nullopt, no_softcap, 1.0};
+    m.def("softmax_if_plain", [none](nb::handle x, nb::handle out) {
+        return if_plain(x, out, [&](const Array& from, const Array& to) { map_arrays(RowMap::softmax, from, to, from.last_axis(), none); });
+    });
+    m.def("log_softmax_if_plain", [none](nb::handle x, nb::handle out) {
+        return if_plain(x, out, [&](const Array& from, const Array& to) { map_arrays(RowMap::log_softmax, from, to, from.last_axis(), none); });
+    });
+    m.def("logsumexp_if_plain", [none](nb::handle x, nb::handle out) {
+        return if_plain(x, out, [&](const Array& from, const Array& to) { logsumexp_of(from, to, from.last_axis(), none); });
+    });
     m.def(
         "row_products",
         [](const std::string& name, nb::handle x, nb::handle v, const Axes& axes, nb::handle where, double temperature, nb::handle factor,

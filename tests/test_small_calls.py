@@ -80,9 +80,20 @@ def test_lists_and_integers_are_taken_as_float64(name: str) -> None:
     x = np.arange(-6.0, 6.0).reshape(2, 6)
     expected = function(x)
     same_bits(function(x.tolist()), expected)
-    for dtype in (np.int8, np.int32, np.int64):
+    for dtype in (np.int8, np.int32, np.int64, np.longlong):
         same_bits(function(x.astype(dtype)), expected)
     same_bits(function([True, False]), function(np.array([1.0, 0.0])))
+    # The core reads bfloat16 as these.
+    same_bits(function(np.arange(6, dtype=np.uint16)), function(np.arange(6.0)))
+
+
+@pytest.mark.parametrize("dtype", ["c8", "O", "U4", "S4", "M8[s]", "f4,f4"])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_what_is_not_real_is_refused(name: str, dtype: str) -> None:
+    with pytest.raises(
+        TypeError, match=r"^x has dtype .*; it must be float64, float32, float16, bfloat16 or an integer"
+    ):
+        getattr(sg, name)(np.zeros((1, 10), dtype))
 
 
 @pytest.mark.parametrize("name", ROW_FUNCTIONS)

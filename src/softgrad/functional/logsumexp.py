@@ -76,6 +76,11 @@ class LogSumExp(Differentiable):
     def __call__(
         self, x: ArrayLike, /, *, axis: Axis = -1, where: ArrayLike | None = None, keepdims: bool = False
     ) -> Any:
+        # A small call has no time for more. The core sees to the dtype, and does nothing where more is needed.
+        if type(x) is np.ndarray and where is None and not keepdims and type(axis) is int and axis == -1:
+            result = np.empty(x.shape[:-1], x.dtype)
+            if _native.logsumexp_if_plain(x, result):
+                return result[()]
         logits = floating_array(x, "x")
         axes = axes_tuple(axis, logits.ndim)
         mask = class_mask(where, logits.shape)

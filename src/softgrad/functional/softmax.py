@@ -94,6 +94,20 @@ class Softmax(Differentiable):
         temperature: float = 1.0,
         out: Floating | None = None,
     ) -> Floating:
+        result: Floating
+        # A small call has no time for more. The core sees to the dtype, and does nothing where more is needed.
+        if (
+            type(x) is np.ndarray
+            and where is None
+            and out is None
+            and type(axis) is int
+            and axis == -1
+            and type(temperature) is float
+            and temperature == 1.0
+        ):
+            result = np.empty(x.shape, x.dtype)
+            if _native.softmax_if_plain(x, result):
+                return result
         logits = floating_array(x, "x")
         axes = axes_tuple(axis, logits.ndim)
         mask = class_mask(where, logits.shape)
