@@ -65,9 +65,8 @@ class Array {
 
   private:
     template <class Wanted>
-    std::vector<Dimension> dimensions(const Wanted& wanted) const {
-        std::vector<Dimension> result;
-        result.reserve(static_cast<size_t>(view_.ndim));
+    Dimensions dimensions(const Wanted& wanted) const {
+        Dimensions result;
         for (int d = 0; d < view_.ndim; ++d)
             if (wanted(d)) result.push_back({view_.shape[d], view_.strides[d]});
         return result;

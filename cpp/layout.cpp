@@ -4,7 +4,7 @@
 
 namespace softgrad {
 
-Walk::Walk(std::vector<Dimension> dimensions) : size_(1) {
+Walk::Walk(const Dimensions& dimensions) : size_(1) {
     for (const auto& next : dimensions) {
         size_ *= next.size;
         if (next.size == 1) continue;

@@ -1,8 +1,8 @@
 // A NumPy array seen as rows: which element of memory is entry j of row r, for any strides and any class axes.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <vector>
 
 namespace softgrad {
 
@@ -10,10 +10,35 @@ struct Dimension {
     int64_t size, stride;  // stride in bytes
 };
 
+// At most as many as NumPy has, in place: allocations were a quarter of a small call.
+class Dimensions {
+  public:
+    Dimensions() = default;
+    Dimensions(const Dimensions& other) { *this = other; }
+    Dimensions& operator=(const Dimensions& other) {
+        size_ = other.size_;
+        for (size_t d = 0; d < size_; ++d) all_[d] = other.all_[d];
+        return *this;
+    }
+    bool empty() const { return size_ == 0; }
+    size_t size() const { return size_; }
+    void clear() { size_ = 0; }
+    void push_back(Dimension dimension) { all_[size_++] = dimension; }
+    Dimension& back() { return all_[size_ - 1]; }
+    const Dimension& back() const { return all_[size_ - 1]; }
+    const Dimension& operator[](size_t d) const { return all_[d]; }
+    const Dimension* begin() const { return all_; }
+    const Dimension* end() const { return all_ + size_; }
+
+  private:
+    Dimension all_[64];
+    size_t size_ = 0;
+};
+
 // Odometer over dimensions, the last the fastest; neighbours that step alike are one dimension.
 class Walk {
   public:
-    explicit Walk(std::vector<Dimension> dimensions);
+    explicit Walk(const Dimensions& dimensions);
 
     int64_t size() const { return size_; }
     int64_t offset(int64_t index) const;
@@ -45,7 +70,7 @@ class Walk {
     }
 
   private:
-    std::vector<Dimension> dimensions_;
+    Dimensions dimensions_;
     int64_t size_;
 };
 
