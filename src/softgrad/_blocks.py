@@ -35,11 +35,11 @@ class Block:
     def class_axes(self, view: NDArray[Any]) -> tuple[int, ...]:
         return tuple(range(view.ndim - self.classes, view.ndim))
 
-    def rows(self, array: NDArray[Any], dtype: DTypeLike = np.float64) -> NDArray[Any]:
-        """A copy of these rows of an array as (*batch, K)."""
+    def rows(self, array: NDArray[Any], dtype: DTypeLike = np.float64, *, copy: bool = True) -> NDArray[Any]:
+        """These rows of an array as (*batch, K), contiguous; without `copy` they may be the array's own."""
         view = self.view(array)
         first = view.ndim - self.classes
-        return view.reshape(*view.shape[:first], math.prod(view.shape[first:])).astype(dtype, order="C")
+        return view.reshape(*view.shape[:first], math.prod(view.shape[first:])).astype(dtype, order="C", copy=copy)
 
     def numbers(self, array: NDArray[Any]) -> NDArray[Any]:
         """These rows of an array that has one number for each, (*batch,), without a copy."""

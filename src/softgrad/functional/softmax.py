@@ -231,13 +231,10 @@ class Softmax(Differentiable):
         work = np.result_type(logits, g, v, np.float32)
         result = np.empty(logits.shape, logits.dtype)
         for block in blocks(logits.shape, axes):
-            z = block.rows(logits, work)
+            z, *pair = (block.rows(each, work, copy=False) for each in (logits, g, v))
             last = (z.ndim - 1,)
-            allowed = None if mask is None else block.rows(mask, np.bool_)
-            h, u = (
-                row_products("log_softmax_tangent", z, block.rows(each, work), last, allowed, temperature=divisor)
-                for each in (g, v)
-            )
+            allowed = None if mask is None else block.rows(mask, np.bool_, copy=False)
+            h, u = (row_products("log_softmax_tangent", z, each, last, allowed, temperature=divisor) for each in pair)
             product = row_products("softmax", z, h * u, last, allowed, temperature=divisor, scale=divisor**-2)
             block.write(product, result)
         return result

@@ -142,7 +142,7 @@ class Problem:
             if part.targets.label_weights is not None:
                 v[part.targets.label_weights.reshape(part.batch) == 0.0] = 0.0
             if self.mask is not None:
-                v[~block.rows(self.mask, np.bool_)] = 0.0
+                v[~block.rows(self.mask, np.bool_, copy=False)] = 0.0
             block.write(part.hessian(block.view(x), np.dtype(np.float64)) @ v, result)
         return result
 

@@ -42,7 +42,7 @@ class Rows:
     """(*batch,), what arrives from above with reduction "none"."""
     plan: ReductionPlan
     temporaries: int = 1
-    """How much smaller than usual the blocks are, for an `each` of many temporaries or of extended precision."""
+    """How much smaller than usual the blocks of losses are: for many temporaries, or of extended precision."""
 
     @classmethod
     def of(
@@ -74,7 +74,7 @@ class Rows:
     def derivative(self, each: Callable[[Block], NDArray[Any]]) -> Floating:
         """The derivative of the reduced loss by the array from that of each row's loss by the row."""
         result = np.empty(self.array.shape, self.array.dtype)
-        for block in self._blocks():
+        for block in blocks(self.array.shape, self.axes):
             block.write(self.scaled(block, each(block)), result)
         return result
 

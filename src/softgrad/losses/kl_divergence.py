@@ -380,7 +380,7 @@ class _Problem(NamedTuple):
         defined = np.isfinite(self.logits(block, self.targets).max(axis=-1, keepdims=True))
         logits = np.where(defined, self.logits(block, self.rows.array), np.nan)
         last = (logits.ndim - 1,)
-        allowed = None if self.mask is None else block.rows(self.mask, np.bool_)
+        allowed = None if self.mask is None else block.rows(self.mask, np.bool_, copy=False)
         return row_products(product, logits, vectors, last, allowed, temperature=self.temperature)
 
     def divergence(self, block: Block) -> tuple[Float64, Float64]:
@@ -393,7 +393,7 @@ class _Problem(NamedTuple):
     def _without(self, block: Block, rows: Float64, value: float) -> Float64:
         """The rows, their classes that are left out set to a value in place."""
         if self.mask is not None:
-            rows[~block.rows(self.mask, np.bool_)] = value
+            rows[~block.rows(self.mask, np.bool_, copy=False)] = value
         return rows
 
 
