@@ -61,7 +61,8 @@ def from_hex(values: list[str], dtype: np.dtype) -> NDArray:
 
 def decimal(value: mp.Number) -> str:
     below_long_double = abs(value) < mp.ctx.mpf(10) ** -4900
-    return "0.0" if below_long_double else str(mp.ctx.nstr(value, DIGITS))
+    # Before mpmath 1.4 infinity has a sign of its own.
+    return "0.0" if below_long_double else str(mp.ctx.nstr(value, DIGITS)).removeprefix("+")
 
 
 def from_decimal(values: Any) -> NDArray[np.longdouble]:
