@@ -82,10 +82,11 @@ SOFTGRAD_INLINE Exponential<T> exp_from(Origin<T> origin, Vec<T> x, [[maybe_unus
     Vec<T> t = fma(n, broadcast(-C::ln2_low), reduced);
     Vec<T> t_error = fma(n, broadcast(-C::ln2_low), reduced - t);
     if constexpr (two_parts) {
-        // Far below, even the second part may be large.
-        const TwoParts<Vec<T>> sum = two_sum(t, y > origin.lowest ? x_low : Vec<T>{});
-        t = sum.high;
-        t_error += sum.low;
+        // Far below, even the second part may be large. Where t is the smaller of the two, what its rounding leaves is itself
+        // rounded, which is nothing here.
+        const Vec<T> low = y > origin.lowest ? x_low : Vec<T>{}, sum = t + low;
+        t_error += low - (sum - t);
+        t = sum;
     }
     Vec<T> q = broadcast(C::tail[degree]);
     for (int i = degree - 1; i >= 0; --i) q = fma(q, t, broadcast(C::tail[i]));
@@ -115,8 +116,8 @@ inline TwoParts<double> exp_at_origin(Origin<T> origin, T maximum) {
     return {high, (u.high - (high - 1.0)) + u.low};
 }
 
-// log(1 + r) for r >= 0 (or NaN).
-inline TwoParts<Double> log1p(Double r) {
+// log(1 + r) for r >= 0 (or NaN); `inverse` is 1 / (1 + r), to a few roundings.
+SOFTGRAD_INLINE TwoParts<Double> log1p(Double r, Double inverse) {
     constexpr double coefficients[] = {0x1.555555555557cp-1, 0x1.99999999845d8p-2, 0x1.2492493fd0d51p-2, 0x1.c71c529ddda92p-3,
                                        0x1.74664f27d423ap-3, 0x1.399c612ab6fc9p-3, 0x1.2f59349867c3dp-3};
     constexpr int degree = sizeof coefficients / sizeof(double) - 1;
@@ -130,10 +131,12 @@ inline TwoParts<Double> log1p(Double r) {
     const Double s = f / (2.0 + f), z = s * s, half_square = 0.5 * f * f;
     Double tail = broadcast(coefficients[degree]);
     for (int i = degree - 1; i >= 0; --i) tail = fma(tail, z, broadcast(coefficients[i]));
-    const Double small = fma(k, broadcast(C::ln2_low), u.low / u.high);
+    const Double small = fma(k, broadcast(C::ln2_low), u.low * inverse);
     const TwoParts<Double> leading = two_sum(k * C::ln2_high, f);
     return {leading.high, leading.low - (half_square - (s * (half_square + z * tail) + small))};
 }
+
+inline TwoParts<Double> log1p(Double r) { return log1p(r, 1.0 / (1.0 + r)); }
 
 inline TwoParts<double> log1p(double r) {
     const TwoParts<Double> result = log1p(broadcast(r));

@@ -38,13 +38,13 @@ struct Pack {
     Vec<T> maximum;
     Mask<T> holds_nan;
     TwoParts<Double> rest[halves<T>];      // R; NaN where the maximum is not finite
+    Double inverse[halves<T>];             // 1 / (1 + R)
     TwoParts<Double> log_rest[halves<T>];  // log1p(R)
 
-    SOFTGRAD_INLINE Double sum(int half) const { return 1.0 + (rest[half].high + rest[half].low); }
     SOFTGRAD_INLINE void find_logarithms() {
         for (int h = 0; h < halves<T>; ++h) {
-            log_rest[h] = log1p(rest[h].high);
-            log_rest[h].low += rest[h].low / (1.0 + rest[h].high);
+            log_rest[h] = log1p(rest[h].high, inverse[h]);
+            log_rest[h].low += rest[h].low * inverse[h];
         }
     }
 };
@@ -95,6 +95,7 @@ SOFTGRAD_INLINE Pack<T> normalize_pack(const T* x, int64_t n, T* exponentials) {
         const Double low = (others[h].low + half_of(residues, h)) * double(C::unspare) + sum.low;
         // An infinite sum cannot be; a NaN stays one.
         pack.rest[h] = two_sum(sum.high, low);
+        pack.inverse[h] = 1.0 / (1.0 + pack.rest[h].high);
     }
     return pack;
 }
@@ -109,7 +110,7 @@ class PackProbabilities<float> {
 
   public:
     SOFTGRAD_INLINE PackProbabilities(const Pack<float>& pack, const Double* factor) {
-        for (int h = 0; h < 2; ++h) inverse_[h] = factor[h] / pack.sum(h) * double(ExpConstants<float>::unspare);
+        for (int h = 0; h < 2; ++h) inverse_[h] = factor[h] * pack.inverse[h] * double(ExpConstants<float>::unspare);
     }
     SOFTGRAD_INLINE Float operator()(Float e) const { return narrow(widen_low(e) * inverse_[0], widen_high(e) * inverse_[1]); }
 };
@@ -121,7 +122,7 @@ class PackProbabilities<double> {
   public:
     SOFTGRAD_INLINE PackProbabilities(const Pack<double>& pack, const Double* factor) {
         const TwoParts<Double> sum = two_sum(1.0 + Double{}, pack.rest[0].high);
-        const Double sum_low = sum.low + pack.rest[0].low, inverse = 1.0 / sum.high;
+        const Double sum_low = sum.low + pack.rest[0].low, inverse = pack.inverse[0];
         const TwoParts<Double> back = product_in_parts(inverse, sum.high);
         const Double inverse_low = ((1.0 - back.high) - back.low - inverse * sum_low) * inverse;
         const TwoParts<Double> scaled = product_in_parts(inverse, factor[0]);
@@ -223,11 +224,10 @@ void few_cross_entropy(T* tile, int64_t n, int64_t rows, const int64_t* targets,
         Double factor[halves<T>], parts[halves<T>];
         for (int h = 0; h < halves<T>; ++h) {
             factor[h] = load(scale + i + h * half_width);
-            const Double sum = pack.sum(h), rest = pack.rest[h].high + pack.rest[h].low;
-            const Double p = half_of(load(exponentials), h) * double(ExpConstants<T>::unspare) / sum;
+            const Double p = half_of(load(exponentials), h) * double(ExpConstants<T>::unspare) * pack.inverse[h];
             const Double maximal = half_of(is_maximum ? broadcast(T(1)) : Vec<T>{}, h);
             // Adding 0 makes a -0 a +0.
-            parts[h] = (maximal == 1.0 ? 0.0 - rest / sum : p - 1.0) * factor[h];
+            parts[h] = (maximal == 1.0 ? 0.0 - pack.rest[h].high * pack.inverse[h] : p - 1.0) * factor[h];
         }
         scale_pack(tile + i, n, PackProbabilities<T>(pack, factor));
         store(slopes, joined(parts, Vec<T>{}));
