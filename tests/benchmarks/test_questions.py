@@ -26,6 +26,7 @@ def test_every_module_of_the_folder_is_a_question() -> None:
     assert set(NOT_QUICK) < set(QUESTIONS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_the_question_runs(question: str) -> None:
     # Each call of the question about memory starts a process.

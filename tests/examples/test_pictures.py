@@ -42,6 +42,7 @@ def tick_labels(axes: Axes) -> list[Text]:
     return found
 
 
+@pytest.mark.slow
 @names
 def test_png_is_not_blank(name: str) -> None:
     pixels = np.asarray(Image.open(io.BytesIO(png(result_of(name)))).convert("RGB"))
@@ -56,6 +57,7 @@ def test_png_is_not_blank(name: str) -> None:
     assert np.ptp(pixels.astype(int), axis=2).max() > 100
 
 
+@pytest.mark.slow
 @names
 def test_axes_are_labelled(name: str) -> None:
     plots = [axes for axes in drawn(name).axes if axes.lines or axes.patches]
