@@ -69,6 +69,20 @@ MUTATIONS = [
         (LOSS + "test_every_length",),
     ),
     Mutation(
+        "p - 1 for -R / (1 + R) at a target of few classes",
+        "cpp/few_classes.hpp",
+        "(maximal == 1.0 ? 0.0 - pack.rest[h].high * pack.inverse[h] : p - 1.0)",
+        "(p - 1.0)",
+        (LOSS + "test_every_length",),
+    ),
+    Mutation(
+        "x - m of few classes rounded before the exponential",
+        "cpp/few_classes.hpp",
+        "exp_from<T, true>(at_maximum, below.high, below.low)",
+        "exp_from<T, true>(at_maximum, below.high, Vec<T>{})",
+        (ROWS + "test_every_length",),
+    ),
+    Mutation(
         "p - 1 for -R / (1 + R) with probability labels",
         "cpp/row_soft_cross_entropy.hpp",
         "if (row.maxima == 1 && row.rest < 1.0)",
