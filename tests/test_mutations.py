@@ -129,7 +129,14 @@ MUTATIONS = [
         "cpp/row_normalizer.hpp",
         "others.low += residues.total();",
         "",
-        ("tests/test_mutations.py::test_logsumexp_of_very_many_short_rows",),
+        ("tests/test_mutations.py::test_logsumexp_of_two_classes_in_very_many_rows",),
+    ),
+    Mutation(
+        "the same of few classes",
+        "cpp/few_classes.hpp",
+        "residues = fma(equal ? Vec<T>{} : e.residue, e.scale, residues);",
+        "",
+        ("tests/test_mutations.py::test_logsumexp_of_two_classes_in_very_many_rows",),
     ),
     Mutation(
         "1 / S rounded",
@@ -261,12 +268,17 @@ class Workshop:
         )
 
 
-def test_logsumexp_of_very_many_short_rows() -> None:
-    """Where m and log1p(R) are of one size the bound leaves least to spare, and some rows need all digits of R."""
+@pytest.mark.parametrize("far_below", [0, 80])
+def test_logsumexp_of_two_classes_in_very_many_rows(far_below: int) -> None:
+    """Where m and log1p(R) are of one size the bound leaves least to spare, and some rows need all digits of R.
+
+    With so many classes more, far below, the rows are no longer of few classes.
+    """
     x = fresh_rng().uniform(-0.5, -0.1, (200_000, 2))
     lse = exact.logsumexp(x)
     scale = np.maximum(np.abs(lse), np.max(np.abs(x), axis=-1))
-    assert_within(LOGSUMEXP[x.dtype], sg.logsumexp(x), lse, scale=scale, what="logsumexp")
+    rows = np.pad(x, ((0, 0), (0, far_below)), constant_values=-1e4)
+    assert_within(LOGSUMEXP[x.dtype], sg.logsumexp(rows), lse, scale=scale, what="logsumexp")
 
 
 @pytest.fixture(scope="module")
