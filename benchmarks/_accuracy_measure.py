@@ -64,10 +64,10 @@ def measure(library: Library, seed: int) -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("library", choices=LOADERS)
+    parser.add_argument("name", metavar="LIBRARY", choices=LOADERS)
     parser.add_argument("seed", type=int)
     arguments = parser.parse_args()
-    print(json.dumps(measure(load(arguments.library), arguments.seed)))
+    print(json.dumps(measure(load(arguments.name), arguments.seed)))
 
 
 if __name__ == "__main__":

@@ -87,13 +87,13 @@ def extra_bytes(call: Callable[..., Any], inputs: Arrays) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("library", choices=["softgrad", *PEERS])
+    parser.add_argument("name", metavar="LIBRARY", choices=["softgrad", *PEERS])
     parser.add_argument("work", choices=[*SOFTGRAD, CHUNKED])
     parser.add_argument("rows", type=int)
     parser.add_argument("classes", type=int)
     arguments = parser.parse_args()
     work = arguments.work
-    call = SOFTGRAD[work] if arguments.library == "softgrad" else _of_peer(arguments.library, work)
+    call = SOFTGRAD[work] if arguments.name == "softgrad" else _of_peer(arguments.name, work)
     inputs = _inputs(work, arguments.rows, arguments.classes)
     # Loads code and starts threads. A copy, since what works in place would work on the inputs.
     call(*_inputs(work, 2, 10))

@@ -25,7 +25,7 @@ from softgrad._contracts import (
     temperature_value,
 )
 from softgrad._diagonal_plus_rank_one import DiagonalPlusRankOne
-from softgrad._products import in_one_dtype, row_products
+from softgrad._products import Product, in_one_dtype, row_products
 from softgrad.losses._reduction import ReductionPlan
 from softgrad.losses._targets import Targets
 
@@ -122,19 +122,23 @@ class Problem:
         factors = [self.targets.row_weights(class_weights_inside=True), self.targets.totals(self.axes, self.mask)]
         return self.plan.row_factor(factors)
 
+    def _product(self, product: Product, x: Floating, vector: Floating | None) -> Floating:
+        """A product that the Hessian is made of where it depends on the probabilities alone."""
+        return row_products(
+            product,
+            x,
+            vector,
+            self.axes,
+            self.mask,
+            temperature=self.temperature,
+            factor=self.second_order_factor(),
+            scale=self.plan.scale / self.temperature**2,
+        )
+
     def hvp(self, x: Floating, vector: Floating) -> Floating:
         """The Hessian of the reduced loss times a vector."""
         if self._probabilities_alone:
-            return row_products(
-                "softmax",
-                x,
-                vector,
-                self.axes,
-                self.mask,
-                temperature=self.temperature,
-                factor=self.second_order_factor(),
-                scale=self.plan.scale / self.temperature**2,
-            )
+            return self._product("softmax", x, vector)
         result = np.empty(x.shape, x.dtype)
         for block, part in self._parts(x):
             v = block.rows(vector)
@@ -149,16 +153,7 @@ class Problem:
     def hessian_diagonal(self, x: Floating) -> Floating:
         """The diagonal of the Hessian of the reduced loss, in the shape of the logits."""
         if self._probabilities_alone:
-            return row_products(
-                "variances",
-                x,
-                None,
-                self.axes,
-                self.mask,
-                temperature=self.temperature,
-                factor=self.second_order_factor(),
-                scale=self.plan.scale / self.temperature**2,
-            )
+            return self._product("variances", x, None)
         result = np.empty(x.shape, x.dtype)
         for block, part in self._parts(x):
             block.write(part.hessian(block.view(x), np.dtype(np.float64)).diagonal(), result)
