@@ -9,7 +9,7 @@ import pytest
 import scipy.linalg
 
 from softgrad.linear_model.conjugate_gradients import newton_step
-from softgrad.linear_model.objective import SoftmaxObjective, zero_sum_basis
+from softgrad.linear_model.objective import ArrayRows, SoftmaxObjective, zero_sum_basis
 from softgrad.linear_model.preconditioners import (
     DiagonalPreconditioner,
     GramPreconditioner,
@@ -26,7 +26,7 @@ each = pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
 def make_objective(rng: np.random.Generator, *, C: float = 1.0, fit_intercept: bool = True) -> SoftmaxObjective:
     problem = problems.random(rng, rows=200, features=6, classes=5)
     X = problem.X @ rng.standard_normal((6, 6)) + 2.0
-    return SoftmaxObjective(X, problem.y, np.ones(200), n_classes=5, C=C, fit_intercept=fit_intercept)
+    return SoftmaxObjective(ArrayRows(X, problem.y, np.ones(200)), n_classes=5, C=C, fit_intercept=fit_intercept)
 
 
 def matrix_of(preconditioner: Preconditioner, shape: tuple[int, int]) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from softgrad.linear_model import objective as module
-from softgrad.linear_model.objective import SoftmaxObjective, zero_sum_basis
+from softgrad.linear_model.objective import ArrayRows, SoftmaxObjective, zero_sum_basis
 from tests.linear_model import problems
 from tests.oracles.inputs import fresh_rng
 
@@ -26,7 +26,7 @@ class Setting:
         self.weights[::7] = 0.0
         self.C = 0.7
         self.objective = SoftmaxObjective(
-            self.X, self.y, self.weights, n_classes=4, C=self.C, fit_intercept=fit_intercept
+            ArrayRows(self.X, self.y, self.weights), n_classes=4, C=self.C, fit_intercept=fit_intercept
         )
         self.share = self.weights / self.weights.sum()
 
@@ -142,7 +142,7 @@ def test_curvature_of_confident_rows_keeps_its_digits() -> None:
     rng = fresh_rng()
     X = rng.uniform(1.0, 2.0, (40, 1))
     y = np.arange(40) % 3
-    objective = SoftmaxObjective(X, y, np.ones(40), n_classes=3, C=1e30, fit_intercept=False)
+    objective = SoftmaxObjective(ArrayRows(X, y, np.ones(40)), n_classes=3, C=1e30, fit_intercept=False)
     theta = np.array([[40.0], [-20.5], [-19.5]])
     column = (X / X.max())[:, 0]
     scores = np.outer(column, theta[:, 0] - theta[0, 0]).astype(np.longdouble)
@@ -170,7 +170,7 @@ def test_blocks_of_rows_change_nothing(kept_bytes: int, monkeypatch: pytest.Monk
 
     def results() -> list[np.ndarray]:
         objective = SoftmaxObjective(
-            setting.X, setting.y, setting.weights, n_classes=4, C=setting.C, fit_intercept=True
+            ArrayRows(setting.X, setting.y, setting.weights), n_classes=4, C=setting.C, fit_intercept=True
         )
         curvature = objective.curvature(theta)
         return [
@@ -191,7 +191,7 @@ def test_blocks_of_rows_change_nothing(kept_bytes: int, monkeypatch: pytest.Monk
         len(
             list(
                 SoftmaxObjective(
-                    setting.X, setting.y, setting.weights, n_classes=4, C=1.0, fit_intercept=True
+                    ArrayRows(setting.X, setting.y, setting.weights), n_classes=4, C=1.0, fit_intercept=True
                 ).score_blocks()
             )
         )
@@ -247,7 +247,7 @@ def test_the_mean_of_a_constant_feature_is_the_constant() -> None:
     weights = np.linspace(0.5, 1.5, 300_000)
     # One chain of additions, in an order that no library chooses.
     assert np.cumsum(weights * X[:, 0])[-1] / np.cumsum(weights)[-1] != 1.1
-    objective = SoftmaxObjective(X, np.arange(300_000) % 2, weights, n_classes=2, C=1.0, fit_intercept=True)
+    objective = SoftmaxObjective(ArrayRows(X, np.arange(300_000) % 2, weights), n_classes=2, C=1.0, fit_intercept=True)
     assert objective.centre[0] == 1.1
     assert objective.scale[0] == 0.0
     assert objective.scale[1] > 1e5
@@ -258,4 +258,4 @@ def test_a_spread_beyond_the_dtype_names_the_feature(dtype: type, value: float) 
     X = np.zeros((4, 3), dtype)
     X[:, 1] = [-value, value, value, -value]
     with pytest.raises(ValueError, match=rf"feature 1 of X spreads over .*{np.dtype(dtype)} allows up to"):
-        SoftmaxObjective(X, np.array([0, 1, 0, 1]), np.ones(4), n_classes=2, C=1.0, fit_intercept=True)
+        SoftmaxObjective(ArrayRows(X, np.array([0, 1, 0, 1]), np.ones(4)), n_classes=2, C=1.0, fit_intercept=True)

@@ -17,7 +17,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from softgrad.functional import log_softmax, softmax
-from softgrad.linear_model.objective import Array, SoftmaxObjective
+from softgrad.linear_model.objective import Array, ArrayRows, SoftmaxObjective
 from softgrad.linear_model.preconditioners import LARGEST_FACTOR, choose_preconditioner
 from softgrad.linear_model.row_space import RowSpace
 from softgrad.linear_model.solvers import IterationReport, Solution, minimise
@@ -206,9 +206,7 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         rows, features = data.shape
         space = RowSpace(data) if rows < features and rows <= LARGEST_FACTOR else None
         objective = SoftmaxObjective(
-            data if space is None else space.data,
-            classes,
-            weights,
+            ArrayRows(data if space is None else space.data, classes, weights),
             n_classes=len(labels),
             C=float(self.C),
             fit_intercept=self.fit_intercept,

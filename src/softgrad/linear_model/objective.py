@@ -7,12 +7,15 @@ With row weights s_i (sum S), C the inverse strength of the penalty and W the K 
 which is scikit-learn's objective of LogisticRegression divided by C S. The solvers see it as a function of theta
 (K x P): the coefficients of the standardised features (x - centre) / scale and, if there are intercepts, one column
 for them. The data are not copied: a product with standardised features is a product with X and a correction.
+
+The rows come from a `RowSource`, piece by piece and always in the same order: an array is one piece, a file larger than
+memory is many, read anew for every sum over the rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import scipy.linalg
@@ -33,18 +36,63 @@ _KEPT_PROBABILITY_BYTES = 1 << 28
 _SPREAD_RANGE = {np.dtype(np.float64): (1e-140, 1e140), np.dtype(np.float32): (1e-30, 1e30)}
 
 
+class Rows(NamedTuple):
+    """Some rows in memory.
+
+    X : shape (n, d), finite, float32 or float64, C-contiguous. classes : shape (n,), from 0. weights : shape (n,), each
+    row's share of the total weight.
+    """
+
+    X: NDArray[Any]
+    classes: NDArray[np.intp]
+    weights: Array
+
+    def blocks(self, length: int) -> Iterator[Rows]:
+        """The same rows in blocks of about this length."""
+        length = max(length, 256)
+        for start in range(0, len(self.X), length):
+            part = slice(start, start + length)
+            yield Rows(self.X[part], self.classes[part], self.weights[part])
+
+
+class RowSource(Protocol):
+    """All rows, as often as they are asked for: each iteration gives the same pieces in the same order.
+
+    dtype : of X. total : the sum of the row weights. resident : whether the pieces stay in memory; those of another
+    source are valid only until the next one is asked for.
+    """
+
+    dtype: np.dtype[Any]
+    n_features: int
+    n_rows: int
+    total: float
+    resident: bool
+
+    def __iter__(self) -> Iterator[Rows]: ...
+
+
+class ArrayRows:
+    """Rows in memory, one piece; row weights not negative, at least one positive."""
+
+    resident = True
+
+    def __init__(self, X: NDArray[Any], classes: NDArray[np.intp], weights: Array) -> None:
+        self.dtype = X.dtype
+        self.n_rows, self.n_features = X.shape
+        self.total = float(weights.sum())
+        self._rows = Rows(X, classes, weights / self.total)
+
+    def __iter__(self) -> Iterator[Rows]:
+        yield self._rows
+
+
 class SoftmaxObjective:
     """The objective for one data set.
 
     Parameters
     ----------
-    X : ndarray, shape (n, d)
-        Finite, float32 or float64, C-contiguous. Products with X are made in its dtype; theta and what is returned are
-        float64.
-    classes : ndarray of int, shape (n,)
-        Class of each row, 0 to n_classes - 1.
-    weights : ndarray, shape (n,)
-        Row weights, none negative, at least one positive.
+    source : RowSource
+        Products with X are made in its dtype; theta and what is returned are float64.
     n_classes : int
     C : float
     fit_intercept : bool
@@ -57,21 +105,18 @@ class SoftmaxObjective:
 
     def __init__(
         self,
-        X: NDArray[Any],
-        classes: NDArray[np.intp],
-        weights: Array,
+        source: RowSource,
         *,
         n_classes: int,
         C: float,
         fit_intercept: bool,
     ) -> None:
-        total = float(weights.sum())
-        self.X = X
-        self.classes = classes
-        self.weights = weights / total
+        self.source = source
+        self.dtype = source.dtype
+        self.n_features = source.n_features
         self.n_classes = n_classes
         self.fit_intercept = fit_intercept
-        self.penalty = 1.0 / (C * total)
+        self.penalty = 1.0 / (C * source.total)
         self.centre, self.scale = self._centre_and_scale()
         varies = self.scale > 0
         self.inverse_scale: Array = np.divide(1.0, self.scale, out=np.zeros_like(self.scale), where=varies)
@@ -86,38 +131,39 @@ class SoftmaxObjective:
 
         The distance is 0 where it is nothing but rounding.
         """
-        means = np.zeros(self.X.shape[1])
-        least, most = np.full(self.X.shape[1], np.inf), np.full(self.X.shape[1], -np.inf)
+        means = np.zeros(self.n_features)
+        least, most = np.full(self.n_features, np.inf), np.full(self.n_features, -np.inf)
         for rows in self._feature_blocks():
-            block = self.X[rows]
-            means += self.weights[rows] @ block
-            least, most = np.minimum(least, block.min(axis=0)), np.maximum(most, block.max(axis=0))
+            means += rows.weights @ rows.X
+            least, most = np.minimum(least, rows.X.min(axis=0)), np.maximum(most, rows.X.max(axis=0))
         # The mean of a constant feature may be rounded away from it.
         centre = np.clip(means, least, most) if self.fit_intercept else np.zeros_like(means)
         spread = np.maximum(most - centre, centre - least)
-        smallest, largest = _SPREAD_RANGE[self.X.dtype]
+        smallest, largest = _SPREAD_RANGE[self.dtype]
         # Written so that an overflow to inf or NaN is caught as well.
         too_large = np.flatnonzero(~(spread <= largest))
         if too_large.size:
             raise ValueError(
                 f"feature {too_large[0]} of X spreads over {spread[too_large[0]]:.3g}; "
-                f"{self.X.dtype} allows up to {largest:.0e}: rescale it"
+                f"{self.dtype} allows up to {largest:.0e}: rescale it"
             )
         rounding = 16 * np.finfo(np.float64).eps * np.abs(centre)
         return centre, np.where(spread <= np.maximum(rounding, smallest), 0.0, spread)
 
-    def _feature_blocks(self) -> Iterator[slice]:
-        return _blocks(self.X.shape[0], _FEATURE_BLOCK_BYTES // (self.X.shape[1] * self.X.itemsize))
+    def _feature_blocks(self) -> Iterator[Rows]:
+        length = _FEATURE_BLOCK_BYTES // (self.n_features * self.dtype.itemsize)
+        return (block for rows in self.source for block in rows.blocks(length))
 
-    def score_blocks(self) -> Iterator[slice]:
+    def score_blocks(self) -> Iterator[Rows]:
         """Blocks of rows whose scores fit the cache."""
-        return _blocks(self.X.shape[0], _SCORE_BLOCK_BYTES // (self.n_classes * self.X.itemsize))
+        length = _SCORE_BLOCK_BYTES // (self.n_classes * self.dtype.itemsize)
+        return (block for rows in self.source for block in rows.blocks(length))
 
     def start(self) -> Array:
         """No coefficients, and the intercepts that are optimal with none: the logarithms of the class frequencies."""
         theta = np.zeros(self.shape)
         if self.fit_intercept:
-            frequencies = np.bincount(self.classes, self.weights, self.n_classes)
+            frequencies = sum(np.bincount(rows.classes, rows.weights, self.n_classes) for rows in self.source)
             # A class whose rows all weigh nothing has its optimal intercept at -inf; this one is within rounding of it.
             logs = np.log(np.maximum(frequencies, np.finfo(np.float64).eps))
             theta[:, -1] = logs - logs.mean()
@@ -133,7 +179,7 @@ class SoftmaxObjective:
 
     def coefficients(self, theta: Array) -> tuple[Array, Array]:
         """Coefficients (K, d) and intercepts (K,) of X as it is."""
-        coef = theta[:, : self.X.shape[1]] * self.inverse_scale
+        coef = theta[:, : self.n_features] * self.inverse_scale
         if not self.fit_intercept:
             return coef, np.zeros(self.n_classes)
         return coef, centred(theta[:, -1] - coef @ self.centre)
@@ -142,72 +188,78 @@ class SoftmaxObjective:
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """The objective and its gradient by theta, whose columns sum to zero as those of theta do."""
         weight, bias = self.affine(theta)
-        loss, gradients = linear_cross_entropy.value_and_grad(
-            self.X,
-            weight,
-            self.classes,
-            bias,
-            wrt=("weight", "bias"),
-            sample_weight=self.weights,
-            reduction="sum",
-        )
-        assert gradients.weight is not None
-        by_theta = self._by_theta(gradients.weight, gradients.bias)
-        value = float(loss) + 0.5 * float(np.sum(self.ridge * theta**2))
-        return value, centred(by_theta + self.ridge * theta)
+        loss = 0.0
+        by_weight, by_bias = np.zeros((self.n_classes, self.n_features)), np.zeros(self.n_classes)
+        for rows in self.source:
+            part, gradients = linear_cross_entropy.value_and_grad(
+                rows.X,
+                weight,
+                rows.classes,
+                bias,
+                wrt=("weight", "bias"),
+                sample_weight=rows.weights,
+                reduction="sum",
+            )
+            assert gradients.weight is not None
+            loss += float(part)
+            by_weight += gradients.weight
+            if gradients.bias is not None:
+                by_bias += gradients.bias
+        value = loss + 0.5 * float(np.sum(self.ridge * theta**2))
+        return value, centred(self._by_theta(by_weight, by_bias) + self.ridge * theta)
 
     def curvature(self, theta: Array) -> Curvature:
         """The Hessian at theta."""
         return Curvature(self, *self.affine(theta))
 
-    def scores(self, weight: NDArray[Any], bias: NDArray[Any] | None, rows: slice) -> NDArray[Any]:
+    def scores(self, weight: NDArray[Any], bias: NDArray[Any] | None, rows: Rows) -> NDArray[Any]:
         """Products of rows of X with what `affine` returned, (K, number of rows), in the dtype of X."""
-        scores: NDArray[Any] = weight @ self.X[rows].T
+        scores: NDArray[Any] = weight @ rows.X.T
         if bias is not None:
             scores += bias[:, None]
         return scores
 
-    def gather(self, blocks: Iterable[tuple[slice, NDArray[Any]]]) -> Array:
+    def gather(self, blocks: Iterable[tuple[Rows, NDArray[Any]]]) -> Array:
         """The transpose of `affine` and `scores`: sums over the rows of factors (K, number of rows) times rows."""
-        by_weight = np.zeros((self.n_classes, self.X.shape[1]))
+        by_weight = np.zeros((self.n_classes, self.n_features))
         by_bias = np.zeros(self.n_classes)
         for rows, factors in blocks:
-            by_weight += factors @ self.X[rows]
+            by_weight += factors @ rows.X
             by_bias += factors.sum(axis=1, dtype=np.float64)
         return self._by_theta(by_weight, by_bias)
 
     def affine(self, theta: Array) -> tuple[NDArray[Any], NDArray[Any] | None]:
         """Weight and bias on X as it is, in its dtype, with the scores that theta has on the standardised features."""
-        weight = theta[:, : self.X.shape[1]] * self.inverse_scale
+        weight = theta[:, : self.n_features] * self.inverse_scale
         bias = theta[:, -1] - weight @ self.centre if self.fit_intercept else None
-        return weight.astype(self.X.dtype), None if bias is None else bias.astype(self.X.dtype)
+        return weight.astype(self.dtype), None if bias is None else bias.astype(self.dtype)
 
-    def _by_theta(self, by_weight: NDArray[Any], by_bias: NDArray[Any] | None) -> Array:
-        if not self.fit_intercept or by_bias is None:
+    def _by_theta(self, by_weight: Array, by_bias: Array) -> Array:
+        if not self.fit_intercept:
             return by_weight * self.inverse_scale
-        bias_column = by_bias.astype(np.float64)[:, None]
+        bias_column = by_bias[:, None]
         return np.hstack([(by_weight - bias_column * self.centre) * self.inverse_scale, bias_column])
 
-    def standardised(self, rows: slice) -> NDArray[Any]:
+    def standardised(self, rows: Rows) -> NDArray[Any]:
         """A copy of some rows, standardised, without a column for the intercept, in the dtype of X."""
-        block: NDArray[Any] = self.X[rows] - self.centre.astype(self.X.dtype)
-        block *= self.inverse_scale.astype(self.X.dtype)
+        block: NDArray[Any] = rows.X - self.centre.astype(self.dtype)
+        block *= self.inverse_scale.astype(self.dtype)
         return block
 
     def gram(self) -> Array:
         """sum_i s_i x_i x_i^T over the standardised features, (d, d)."""
-        total = np.zeros((self.X.shape[1], self.X.shape[1]))
+        total = np.zeros((self.n_features, self.n_features))
         for rows in self._feature_blocks():
             block = self.standardised(rows)
-            block *= np.sqrt(self.weights[rows]).astype(block.dtype)[:, None]
+            block *= np.sqrt(rows.weights).astype(block.dtype)[:, None]
             total += block.T @ block
         return total
 
     def gram_diagonal(self) -> Array:
         """The diagonal of `gram`, (d,)."""
-        total = np.zeros(self.X.shape[1])
+        total = np.zeros(self.n_features)
         for rows in self._feature_blocks():
-            total += self.weights[rows] @ self.standardised(rows) ** 2
+            total += rows.weights @ self.standardised(rows) ** 2
         return total
 
 
@@ -222,18 +274,18 @@ class Curvature:
         self.objective = objective
         self._weight = weight
         self._bias = bias
-        X = objective.X
-        self._kept: list[tuple[slice, NDArray[Any], NDArray[Any]]] | None = None
-        if X.shape[0] * objective.n_classes * X.itemsize <= _KEPT_PROBABILITY_BYTES:
+        self._kept: list[tuple[Rows, NDArray[Any], NDArray[Any]]] | None = None
+        size = objective.source.n_rows * objective.n_classes * objective.dtype.itemsize
+        if objective.source.resident and size <= _KEPT_PROBABILITY_BYTES:
             self._kept = list(self._made_blocks())
 
-    def _made_blocks(self) -> Iterator[tuple[slice, NDArray[Any], NDArray[Any]]]:
+    def _made_blocks(self) -> Iterator[tuple[Rows, NDArray[Any], NDArray[Any]]]:
         for rows in self.objective.score_blocks():
             scores = self.objective.scores(self._weight, self._bias, rows)
             likeliest = scores.argmax(axis=0) * scores.shape[1] + np.arange(scores.shape[1])
             yield rows, softmax(scores, axis=0, out=scores), likeliest
 
-    def _blocks(self) -> Iterator[tuple[slice, NDArray[Any], NDArray[Any]]]:
+    def _blocks(self) -> Iterator[tuple[Rows, NDArray[Any], NDArray[Any]]]:
         """Rows, their probabilities (K, number of rows), and the flat position in them of each likeliest class."""
         return self._made_blocks() if self._kept is None else iter(self._kept)
 
@@ -242,13 +294,13 @@ class Curvature:
         objective = self.objective
         weight, bias = objective.affine(direction)
 
-        def factors() -> Iterator[tuple[slice, NDArray[Any]]]:
+        def factors() -> Iterator[tuple[Rows, NDArray[Any]]]:
             for rows, probabilities, likeliest in self._blocks():
                 change = objective.scores(weight, bias, rows)
                 change -= change.take(likeliest)
                 weighted = probabilities * change
                 change = weighted - probabilities * weighted.sum(axis=0)
-                change *= objective.weights[rows].astype(change.dtype)
+                change *= rows.weights.astype(change.dtype)
                 yield rows, change
 
         return centred(objective.gather(factors()) + objective.ridge * direction)
@@ -257,7 +309,7 @@ class Curvature:
         """The mean over the rows of diag(p) - p p^T, (K, K): the Hessian by the intercepts."""
         joint = np.zeros((self.objective.n_classes, self.objective.n_classes))
         for rows, probabilities, _ in self._blocks():
-            weighted = probabilities * self.objective.weights[rows].astype(probabilities.dtype)
+            weighted = probabilities * rows.weights.astype(probabilities.dtype)
             joint += weighted @ probabilities.T
         return _laplacian(joint)
 
@@ -270,7 +322,7 @@ class Curvature:
             block = objective.standardised(rows)
             if objective.fit_intercept:
                 block = np.hstack([block, np.ones((len(block), 1), block.dtype)])
-            weights = objective.weights[rows].astype(block.dtype)
+            weights = rows.weights.astype(block.dtype)
             for k in range(1, classes):
                 for other in range(k):
                     pair = probabilities[k] * probabilities[other] * weights
@@ -302,8 +354,3 @@ def _laplacian(joint: Array) -> Array:
     """diag(row sums) - joint, from the entries off the diagonal alone."""
     off_diagonal = joint - np.diag(np.diag(joint))
     return np.diag(off_diagonal.sum(axis=1)) - off_diagonal
-
-
-def _blocks(rows: int, length: int) -> Iterator[slice]:
-    length = max(length, 256)
-    return (slice(start, min(start + length, rows)) for start in range(0, rows, length))

@@ -43,7 +43,7 @@ def choose_preconditioner(objective: SoftmaxObjective) -> Preconditioner:
     classes, columns = objective.shape
     if (classes - 1) * columns <= _LARGEST_HESSIAN:
         return HessianPreconditioner(objective)
-    if objective.X.shape[1] <= LARGEST_FACTOR:
+    if objective.n_features <= LARGEST_FACTOR:
         return GramPreconditioner(objective)
     return DiagonalPreconditioner(objective)
 
@@ -70,7 +70,7 @@ class _KroneckerPreconditioner(ABC):
     name: str
 
     def __init__(self, objective: SoftmaxObjective) -> None:
-        self._features = objective.X.shape[1]
+        self._features = objective.n_features
         self._ridge = objective.ridge[: self._features]
         self._basis = zero_sum_basis(objective.n_classes)
         self._solvers: dict[int, Solver] = {}

@@ -96,7 +96,7 @@ def minimise(
     point = _evaluate(objective, start)
     if not point.is_finite():
         raise FloatingPointError(
-            f"the objective at the starting point is {point.value}: the scores overflow {objective.X.dtype}"
+            f"the objective at the starting point is {point.value}: the scores overflow {objective.dtype}"
         )
     objectives = [point.value]
     promises: list[float] = []
@@ -127,7 +127,7 @@ def minimise(
         if close:
             return Solution(point.theta, objectives, iteration, gap, None)
         if step is None or idle == _MOST_IDLE:
-            obstacle = f"rounding in {objective.X.dtype} hides what is left to gain"
+            obstacle = f"rounding in {objective.dtype} hides what is left to gain"
             return Solution(point.theta, objectives, iteration, gap, obstacle)
     return Solution(point.theta, objectives, max_iter, gap, f"max_iter={max_iter} iterations were not enough")
 
@@ -138,7 +138,7 @@ def _evaluate(objective: SoftmaxObjective, theta: Array) -> _Point:
 
 def _rounding(objective: SoftmaxObjective, point: _Point) -> float:
     """How much of a difference between values of the objective may be rounding."""
-    return 8 * float(np.finfo(objective.X.dtype).eps) * point.value
+    return 8 * float(np.finfo(objective.dtype).eps) * point.value
 
 
 def _relative_gap(promises: list[float], step: _Step | None, value: float) -> float:
