@@ -20,7 +20,7 @@ from softgrad.functional import log_softmax, softmax
 from softgrad.linear_model.objective import Array, ArrayRows, SoftmaxObjective
 from softgrad.linear_model.preconditioners import LARGEST_FACTOR, choose_preconditioner
 from softgrad.linear_model.row_space import RowSpace
-from softgrad.linear_model.solvers import IterationReport, Solution, minimise
+from softgrad.linear_model.solvers import IterationReport, Solution, minimise, starting_state
 
 
 class SoftmaxRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -217,7 +217,12 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             start = objective.coordinates(coef if space is None else space.enter(coef), intercept)
         preconditioner = choose_preconditioner(objective)
         solution = minimise(
-            objective, preconditioner, start, tol=float(self.tol), max_iter=int(self.max_iter), report=self._report
+            objective,
+            preconditioner,
+            starting_state(objective, start),
+            tol=float(self.tol),
+            max_iter=int(self.max_iter),
+            report=self._report,
         )
 
         coef, self.intercept_ = objective.coefficients(solution.theta)

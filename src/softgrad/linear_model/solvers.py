@@ -59,7 +59,9 @@ class Solution:
     obstacle: str | None
 
 
-class _Point(NamedTuple):
+class Point(NamedTuple):
+    """Parameters with the objective and its gradient."""
+
     theta: Array
     value: float
     gradient: Array
@@ -68,19 +70,52 @@ class _Point(NamedTuple):
         return bool(np.isfinite(self.value) and np.isfinite(self.gradient).all())
 
 
+class State(NamedTuple):
+    """All that an iteration takes over from those before it: from the same state a fit goes on with the same bits.
+
+    `objectives` has one value before the first iteration and one after each; `promises` the decreases that the
+    quadratic models promised; `gap` and `smallest` are the last estimates of the relative gap and of the smallest
+    eigenvalue of the preconditioned Hessian; `idle` counts the last iterations without a decrease.
+    """
+
+    point: Point
+    objectives: list[float]
+    promises: list[float]
+    gap: float
+    smallest: float
+    idle: int
+
+
 class _Step(NamedTuple):
-    point: _Point
+    point: Point
     length: float
+
+
+def starting_state(objective: SoftmaxObjective, theta: Array) -> State:
+    """The state before the first iteration.
+
+    Raises
+    ------
+    FloatingPointError
+        The objective or its gradient is not finite.
+    """
+    point = _evaluate(objective, theta)
+    if not point.is_finite():
+        raise FloatingPointError(
+            f"the objective at the starting point is {point.value}: the scores overflow {objective.dtype}"
+        )
+    return State(point, [point.value], [], np.inf, np.inf, 0)
 
 
 def minimise(
     objective: SoftmaxObjective,
     preconditioner: Preconditioner,
-    start: Array,
+    state: State,
     *,
     tol: float,
     max_iter: int,
     report: Callable[[IterationReport], object],
+    keep: Callable[[State], object] | None = None,
 ) -> Solution:
     """The minimum of the objective.
 
@@ -88,21 +123,12 @@ def minimise(
     the decrease of the quadratic model, g^T H^-1 g / 2. The step is taken in any case, and the iteration ends when the
     estimate divided by the objective is at most `tol`.
 
-    Raises
-    ------
-    FloatingPointError
-        The objective or its gradient at the start is not finite.
+    `keep` is given the state before each iteration.
     """
-    point = _evaluate(objective, start)
-    if not point.is_finite():
-        raise FloatingPointError(
-            f"the objective at the starting point is {point.value}: the scores overflow {objective.dtype}"
-        )
-    objectives = [point.value]
-    promises: list[float] = []
-    gap = smallest = np.inf
-    idle = 0
-    for iteration in range(1, max_iter + 1):
+    point, objectives, promises, gap, smallest, idle = state
+    for iteration in range(len(objectives), max_iter + 1):
+        if keep is not None:
+            keep(State(point, objectives, promises, gap, smallest, idle))
         curvature = objective.curvature(point.theta)
         preconditioner.update(curvature)
         newton = newton_step(
@@ -115,28 +141,29 @@ def minimise(
             smallest=smallest,
         )
         step = _line_search(objective, point, newton.direction)
-        promises.append(newton.decrease)
+        promises = [*promises, newton.decrease]
         smallest = newton.smallest
         gap = _relative_gap(promises, step, point.value)
         close = gap <= tol
         if step is not None and not (close and step.point.value > point.value):
             point = step.point
         idle = idle + 1 if objectives[-1] - point.value <= _rounding(objective, point) else 0
-        objectives.append(point.value)
+        objectives = [*objectives, point.value]
         report(IterationReport(iteration, max_iter, point.value, gap))
         if close:
             return Solution(point.theta, objectives, iteration, gap, None)
         if step is None or idle == _MOST_IDLE:
             obstacle = f"rounding in {objective.dtype} hides what is left to gain"
             return Solution(point.theta, objectives, iteration, gap, obstacle)
-    return Solution(point.theta, objectives, max_iter, gap, f"max_iter={max_iter} iterations were not enough")
+    obstacle = f"max_iter={max_iter} iterations were not enough"
+    return Solution(point.theta, objectives, len(objectives) - 1, gap, obstacle)
 
 
-def _evaluate(objective: SoftmaxObjective, theta: Array) -> _Point:
-    return _Point(theta, *objective.value_and_gradient(theta))
+def _evaluate(objective: SoftmaxObjective, theta: Array) -> Point:
+    return Point(theta, *objective.value_and_gradient(theta))
 
 
-def _rounding(objective: SoftmaxObjective, point: _Point) -> float:
+def _rounding(objective: SoftmaxObjective, point: Point) -> float:
     """How much of a difference between values of the objective may be rounding."""
     return 8 * float(np.finfo(objective.dtype).eps) * point.value
 
@@ -160,11 +187,11 @@ def _forcing(gap: float) -> float:
     return float(np.clip(0.5 * np.sqrt(gap), 0.01, 0.1))
 
 
-def _line_search(objective: SoftmaxObjective, origin: _Point, direction: Array) -> _Step | None:
+def _line_search(objective: SoftmaxObjective, origin: Point, direction: Array) -> _Step | None:
     """A point along the direction that is lower; None if there is none, to within rounding."""
     slope = float(np.vdot(origin.gradient, direction))
 
-    def trial_at(length: float) -> tuple[_Point, float]:
+    def trial_at(length: float) -> tuple[Point, float]:
         trial = _evaluate(objective, origin.theta + length * direction)
         return trial, float(np.vdot(trial.gradient, direction))
 
