@@ -40,7 +40,10 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "softgrad.losses": ({"numpy"}, CORE | {"softgrad._products", "softgrad._diagonal_plus_rank_one"}),
     "softgrad.nn": ({"numpy", "rich", "safetensors"}, {"softgrad._files", "softgrad.functional", "softgrad.losses"}),
     "softgrad.gradcheck": ({"numpy"}, set()),
-    "softgrad.linear_model": ({"numpy", "scipy", "sklearn"}, {"softgrad.losses", "softgrad.functional"}),
+    "softgrad.linear_model": (
+        {"numpy", "scipy", "sklearn", "onnx"},
+        {"softgrad._files", "softgrad.losses", "softgrad.functional"},
+    ),
     "softgrad.cli": (
         {"numpy", "typer", "click", "rich", "pyarrow", "sklearn", "safetensors", "matplotlib"},
         PUBLIC_API | {"softgrad._files", "softgrad.examples"},

@@ -93,6 +93,24 @@ def evaluate(
 
 
 @app.command()
+def export(
+    model: ModelFile,
+    output: Annotated[Path, typer.Argument(metavar="OUT.onnx", help="The file to write.", show_default=False)],
+    dtype: Annotated[str, typer.Option(help="float64, or float32 for runtimes without float64.")] = "float64",
+) -> None:
+    """Write the model as ONNX, with the encoding of its columns.
+
+    The input X takes the columns of numbers, the input text those of text, in the order of the training data. The
+    outputs are label and probabilities. Needs the extra onnx.
+    """
+    with reported():
+        from softgrad.cli import export as command
+        from softgrad.cli.report import Output
+
+        command.export(model, output, dtype, Output(json_only=False))
+
+
+@app.command()
 def experiment(
     name: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="Which one; without it they are listed.", show_default=False)

@@ -6,6 +6,7 @@ except ImportError as error:
     raise ImportError('softgrad.linear_model needs scikit-learn: pip install "softgrad[sklearn]"') from error
 
 from softgrad.linear_model.estimator import SoftmaxRegression
+from softgrad.linear_model.onnx_export import to_onnx
 from softgrad.linear_model.solvers import IterationReport
 
-__all__ = ["IterationReport", "SoftmaxRegression"]
+__all__ = ["IterationReport", "SoftmaxRegression", "to_onnx"]

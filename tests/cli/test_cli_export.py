@@ -1,0 +1,143 @@
+"""`softgrad export`: onnxruntime computes from the file what `softgrad predict` writes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pyarrow as pa
+import pyarrow.csv
+import pytest
+from sklearn.datasets import load_digits
+
+import softgrad
+from softgrad.linear_model import onnx_export
+from tests.cli.conftest import animals, fails, set_cell, succeeds, with_column, write
+
+NUMBERS, TEXTS = ["weight", "legs", "wild"], ["home", "colour"]
+
+
+def zoo(rows: int = 300) -> pa.Table:
+    """The animals with a second text column between the numbers."""
+    home = np.array(["", " den", "nest\u0301"])[np.arange(rows) % 3]
+    return animals(rows).add_column(1, "home", pa.array(home.tolist()))
+
+
+def inputs(table: pa.Table, dtype: str) -> dict[str, np.ndarray]:
+    return {
+        "X": np.column_stack([table.column(name).to_numpy(zero_copy_only=False) for name in NUMBERS]).astype(dtype),
+        "text": np.array([table.column(name).to_pylist() for name in TEXTS], dtype=object).T,
+    }
+
+
+def run(path: str, feed: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    label, probabilities = session.run(["label", "probabilities"], feed)
+    return label, probabilities
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_numbers_and_texts(dtype: str) -> None:
+    write(zoo(), Path("zoo.parquet"))
+    succeeds("train", "zoo.parquet", "--target", "kind", "--model", "zoo")
+    outcome = succeeds("export", "zoo", "zoo.onnx", "--dtype", dtype)
+    assert outcome.stdout.splitlines() == [
+        f"input X: {dtype}, n x 3",
+        "input text: text, n x 2",
+        "output label: text, n",
+        f"output probabilities: {dtype}, n x 3",
+        "model written to zoo.onnx",
+    ]
+    # Texts that the training has not seen, and numbers far from it.
+    table = set_cell(set_cell(set_cell(zoo(), "colour", 1, "mauve"), "home", 1, "den"), "weight", 2, 1e4)
+    write(table, Path("new.parquet"))
+    succeeds("predict", "zoo", "new.parquet", "-o", "new.csv")
+    expected = pyarrow.csv.read_csv("new.csv")
+    label, probabilities = run("zoo.onnx", inputs(table, dtype))
+    assert label.tolist() == expected.column("prediction").to_pylist()
+    assert set(label) == {"cat", "newt", "yak"}
+    for place, name in enumerate(["cat", "newt", "yak"]):
+        column = expected.column(f"probability_{name}").to_numpy()
+        np.testing.assert_allclose(probabilities[:, place], column, rtol=0, atol=1e-13 if dtype == "float64" else 1e-6)
+        assert column.std() > 0.1
+
+
+def test_the_file_says_which_columns_it_takes() -> None:
+    write(zoo(), Path("zoo.parquet"))
+    succeeds("train", "zoo.parquet", "--target", "kind", "--model", "zoo")
+    succeeds("export", "zoo", "zoo.onnx")
+    loaded = onnx.load("zoo.onnx")
+    assert {entry.key: entry.value for entry in loaded.metadata_props} == {
+        "softgrad": softgrad.__version__,
+        "target": "kind",
+        "columns_of_X": json.dumps(NUMBERS),
+        "columns_of_text": json.dumps(TEXTS),
+        "classes": json.dumps(["cat", "newt", "yak"]),
+    }
+    assert [(port.name, json.loads(port.doc_string)) for port in loaded.graph.input] == [
+        ("X", NUMBERS),
+        ("text", TEXTS),
+    ]
+    first = Path("zoo.onnx").read_bytes()
+    succeeds("export", "zoo", "zoo.onnx")
+    assert Path("zoo.onnx").read_bytes() == first
+
+
+def test_numbers_alone() -> None:
+    X, y = load_digits(return_X_y=True)
+    succeeds("train", "digits", "--model", "digits.safetensors")
+    write(pa.table({f"pixel_{i // 8}_{i % 8}": X[:, i] for i in range(64)}), Path("digits.parquet"))
+    succeeds("predict", "digits.safetensors", "digits.parquet", "-o", "p.csv")
+    expected = pyarrow.csv.read_csv("p.csv")
+    truth = np.column_stack([expected.column(f"probability_{k}").to_numpy() for k in range(10)])
+    for dtype, tolerance in [("float64", 1e-13), ("float32", 1e-6)]:
+        succeeds("export", "digits.safetensors", "digits.onnx", "--dtype", dtype)
+        label, probabilities = run("digits.onnx", {"X": X.astype(dtype)})
+        np.testing.assert_allclose(probabilities, truth, rtol=0, atol=tolerance)
+        assert label.dtype == np.int64
+        assert label.tolist() == expected.column("prediction").to_pylist()
+        assert np.mean(label == y) > 0.97
+
+
+def test_texts_alone_and_truth_values_as_classes() -> None:
+    table = pa.table({"word": ["a", "b", "a", "b"] * 10, "y": [True, False, True, False] * 10})
+    write(table, Path("words.parquet"))
+    succeeds("train", "words.parquet", "--target", "y", "--model", "words", "--test-fraction", 0)
+    assert succeeds("export", "words", "words.onnx").stdout.startswith(
+        "input text: text, n x 1\noutput label: bool, n\n"
+    )
+    label, probabilities = run("words.onnx", {"text": np.array([["a"], ["b"], ["c"], ["a "]], dtype=object)})
+    assert label.tolist()[:2] == [True, False]
+    assert probabilities[0, 1] == pytest.approx(probabilities[1, 0], rel=1e-6)
+    assert probabilities[0, 1] > 0.9
+    # Texts that were not seen are all zeros: what is left are the intercepts.
+    assert probabilities[2].tolist() == probabilities[3].tolist() == pytest.approx([0.5, 0.5], abs=1e-6)
+
+
+def test_errors(trained: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    model, _ = trained
+    assert fails("export", model, "m.bin") == "m.bin: the name of an ONNX model must end in .onnx"
+    assert fails("export", model, "m.onnx", "--dtype", "half") == "--dtype is half; it must be float64 or float32"
+    assert fails("export", "none", "m.onnx") == "no such file: none"
+    assert "does not exist" in fails("export", model, "none/m.onnx")
+    table = with_column(animals(), "weight", (animals().column("weight").to_numpy() * 1e-60).tolist())
+    write(table, Path("small.parquet"))
+    succeeds("train", "small.parquet", "--target", "kind", "--model", "small")
+    message = fails("export", "small", "m.onnx", "--dtype", "float32")
+    assert message.startswith("small cannot be exported as float32: scale[0] is ")
+    assert message.endswith("e-59, beyond the range of float32")
+    succeeds("export", "small", "kept.onnx")
+    before = Path("kept.onnx").read_bytes()
+    fails("export", "small", "kept.onnx", "--dtype", "float32")
+    assert Path("kept.onnx").read_bytes() == before
+    with monkeypatch.context() as patch:
+        patch.setattr(onnx_export, "MOST_BYTES_OF_WEIGHTS", 1)
+        assert "an ONNX file holds less than" in fails("export", model, "m.onnx")
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "onnx", None)
+        assert fails("export", model, "m.onnx") == 'an ONNX file needs the package onnx: pip install "softgrad[onnx]"'
+    assert not Path("m.onnx").exists()
