@@ -9,13 +9,15 @@ import pytest
 import scipy.linalg
 
 from softgrad.linear_model.conjugate_gradients import newton_step
-from softgrad.linear_model.objective import ArrayRows, SoftmaxObjective, zero_sum_basis
+from softgrad.linear_model.curvature import zero_sum_basis
+from softgrad.linear_model.objective import SoftmaxObjective
 from softgrad.linear_model.preconditioners import (
     DiagonalPreconditioner,
     GramPreconditioner,
     HessianPreconditioner,
     Preconditioner,
 )
+from softgrad.linear_model.rows import ArrayRows
 from tests.linear_model import problems
 from tests.oracles.inputs import fresh_rng
 

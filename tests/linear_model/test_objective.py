@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from softgrad.linear_model import curvature as curvature_module
 from softgrad.linear_model import objective as module
-from softgrad.linear_model.objective import ArrayRows, SoftmaxObjective, zero_sum_basis
+from softgrad.linear_model.curvature import zero_sum_basis
+from softgrad.linear_model.objective import SoftmaxObjective
+from softgrad.linear_model.rows import ArrayRows
 from tests.linear_model import problems
 from tests.oracles.inputs import fresh_rng
 
@@ -174,8 +177,8 @@ def test_blocks_of_rows_change_nothing(kept_bytes: int, monkeypatch: pytest.Monk
         )
         curvature = objective.curvature(theta)
         return [
-            objective.centre,
-            objective.scale,
+            objective.standardisation.centre,
+            objective.standardisation.scale,
             objective.gram(),
             objective.gram_diagonal(),
             curvature.product(direction),
@@ -186,17 +189,8 @@ def test_blocks_of_rows_change_nothing(kept_bytes: int, monkeypatch: pytest.Monk
     whole = results()
     monkeypatch.setattr(module, "_SCORE_BLOCK_BYTES", 1)
     monkeypatch.setattr(module, "_FEATURE_BLOCK_BYTES", 1)
-    monkeypatch.setattr(module, "_KEPT_PROBABILITY_BYTES", kept_bytes)
-    assert (
-        len(
-            list(
-                SoftmaxObjective(
-                    ArrayRows(setting.X, setting.y, setting.weights), n_classes=4, C=1.0, fit_intercept=True
-                ).score_blocks()
-            )
-        )
-        == 3
-    )
+    monkeypatch.setattr(curvature_module, "_KEPT_PROBABILITY_BYTES", kept_bytes)
+    assert len(list(ArrayRows(setting.X, setting.y, setting.weights).rows.blocks(1))) == 3
     for parts, expected in zip(results(), whole, strict=True):
         np.testing.assert_allclose(parts, expected, rtol=1e-11, atol=1e-14)
 
@@ -248,9 +242,9 @@ def test_the_mean_of_a_constant_feature_is_the_constant() -> None:
     # One chain of additions, in an order that no library chooses.
     assert np.cumsum(weights * X[:, 0])[-1] / np.cumsum(weights)[-1] != 1.1
     objective = SoftmaxObjective(ArrayRows(X, np.arange(300_000) % 2, weights), n_classes=2, C=1.0, fit_intercept=True)
-    assert objective.centre[0] == 1.1
-    assert objective.scale[0] == 0.0
-    assert objective.scale[1] > 1e5
+    assert objective.standardisation.centre[0] == 1.1
+    assert objective.standardisation.scale[0] == 0.0
+    assert objective.standardisation.scale[1] > 1e5
 
 
 @pytest.mark.parametrize(("dtype", "value"), [(np.float64, 1e200), (np.float64, 1.7e308), (np.float32, 1e35)])

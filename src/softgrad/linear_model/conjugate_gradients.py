@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
-from softgrad.linear_model.objective import Array, Curvature, centred
+from softgrad.linear_model.curvature import Curvature, centred
 from softgrad.linear_model.preconditioners import Preconditioner
+from softgrad.linear_model.rows import Array
 
 # Products with the Hessian for one step; a step that is cut off here is still one of descent.
 _MOST_PRODUCTS = 1000

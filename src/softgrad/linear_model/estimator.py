@@ -17,9 +17,10 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from softgrad.functional import log_softmax, softmax
-from softgrad.linear_model.objective import Array, ArrayRows, SoftmaxObjective
+from softgrad.linear_model.objective import SoftmaxObjective
 from softgrad.linear_model.preconditioners import LARGEST_FACTOR, choose_preconditioner
 from softgrad.linear_model.row_space import RowSpace
+from softgrad.linear_model.rows import Array, ArrayRows
 from softgrad.linear_model.solvers import IterationReport, Solution, minimise, starting_state
 
 

@@ -16,7 +16,9 @@ from typing import Protocol
 import numpy as np
 import scipy.linalg
 
-from softgrad.linear_model.objective import Array, Curvature, SoftmaxObjective, zero_sum_basis
+from softgrad.linear_model.curvature import Curvature, zero_sum_basis
+from softgrad.linear_model.objective import SoftmaxObjective
+from softgrad.linear_model.rows import Array
 
 # Up to this many unknowns the whole Hessian is cheaper than the products with it that it saves.
 _LARGEST_HESSIAN = 128

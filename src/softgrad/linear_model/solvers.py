@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from softgrad.linear_model.conjugate_gradients import newton_step
-from softgrad.linear_model.objective import Array, SoftmaxObjective
+from softgrad.linear_model.objective import SoftmaxObjective
 from softgrad.linear_model.preconditioners import Preconditioner
+from softgrad.linear_model.rows import Array
 
 _MOST_TRIALS = 40
 # So many iterations without a decrease beyond rounding, and there will be none.

@@ -1,0 +1,112 @@
+"""Where the rows of a fit come from, and the two products with them that every sum over the rows is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+Array = NDArray[np.float64]
+
+_LEAST_ROWS = 256
+
+
+class Rows(NamedTuple):
+    """Some rows in memory.
+
+    X : shape (n, d), finite, float32 or float64, C-contiguous or a `scipy.sparse.csr_array`. targets : classes, int,
+    shape (n,), from 0; or class probabilities, float64, shape (n, K). weights : shape (n,), each row's share of the
+    total weight.
+    """
+
+    X: Any
+    targets: NDArray[Any]
+    weights: Array
+
+    def blocks(self, length: int) -> Iterator[Rows]:
+        """The same rows in blocks of about this length."""
+        n, d = self.X.shape
+        # Sums over the blocks are of shape (K, d), which sparse rows may be much smaller than.
+        length = max(length, d // 4 if sparse.issparse(self.X) else 0, _LEAST_ROWS)
+        if n <= length:
+            yield self
+            return
+        for start in range(0, n, length):
+            part = slice(start, start + length)
+            yield Rows(self.X[part], self.targets[part], self.weights[part])
+
+    def scores(self, weight: NDArray[Any], bias: NDArray[Any] | None) -> NDArray[Any]:
+        """X @ weight.T + bias for a weight (K, d) of the dtype of X; (n, K)."""
+        if sparse.issparse(self.X):
+            scores: NDArray[Any] = self.X @ np.ascontiguousarray(weight.T)
+        else:
+            scores = self.X @ weight.T
+        if bias is not None:
+            scores += bias
+        return scores
+
+    def gather(self, factors: NDArray[Any]) -> NDArray[Any]:
+        """factors.T @ X for factors (n, K): (K, d)."""
+        if sparse.issparse(self.X):
+            gathered: NDArray[Any] = (self.X.T @ factors).T
+            return gathered
+        product: NDArray[Any] = factors.T @ self.X
+        return product
+
+    def class_weights(self, n_classes: int) -> Array:
+        """The weight of the rows that falls to each class, (K,)."""
+        if self.targets.ndim == 2:
+            shares: Array = self.weights @ self.targets
+            return shares
+        return np.bincount(self.targets, self.weights, n_classes)
+
+
+class RowSource(Protocol):
+    """All rows, as often as they are asked for: each iteration gives the same pieces in the same order.
+
+    dtype : of X. total : the sum of the row weights. resident : whether the pieces stay in memory; those of another
+    source are valid only until the next one is asked for.
+    """
+
+    dtype: np.dtype[Any]
+    n_features: int
+    n_rows: int
+    total: float
+    resident: bool
+
+    def __iter__(self) -> Iterator[Rows]: ...
+
+
+class ArrayRows:
+    """Rows in memory, one piece; row weights not negative, at least one positive."""
+
+    resident = True
+
+    def __init__(self, X: Any, targets: NDArray[Any], weights: Array) -> None:
+        self.dtype = X.dtype
+        self.n_rows, self.n_features = X.shape
+        self.total = float(weights.sum())
+        self.rows = Rows(X, targets, weights / self.total)
+
+    def __iter__(self) -> Iterator[Rows]:
+        yield self.rows
+
+
+class WidenedRows:
+    """The rows of a float32 source as float64, block by block."""
+
+    resident = False
+
+    def __init__(self, source: RowSource, length: int) -> None:
+        self.dtype = np.dtype(np.float64)
+        self.n_rows, self.n_features = source.n_rows, source.n_features
+        self.total = source.total
+        self._source, self._length = source, length
+
+    def __iter__(self) -> Iterator[Rows]:
+        for piece in self._source:
+            for rows in piece.blocks(self._length):
+                yield rows._replace(X=rows.X.astype(np.float64))

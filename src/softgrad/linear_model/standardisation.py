@@ -1,0 +1,122 @@
+"""Features less their centre over their spread, without a copy of the rows: a product with them is one with the rows.
+
+theta (K x P) are the coefficients of the standardised features and, if there are intercepts, one column for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from softgrad.linear_model.rows import Array, Rows
+
+# Spreads of a feature whose square, and whose inverse square, stay representable.
+_SPREAD_RANGE = {np.dtype(np.float64): (1e-140, 1e140), np.dtype(np.float32): (1e-30, 1e30)}
+
+
+class Standardisation:
+    """Centre and spread of the features.
+
+    Parameters
+    ----------
+    centre, scale : ndarray, shape (d,)
+        A scale of 0 marks a feature that does not vary.
+    fit_intercept : bool
+    """
+
+    def __init__(self, centre: Array, scale: Array, *, fit_intercept: bool) -> None:
+        self.centre, self.scale, self.fit_intercept = centre, scale, fit_intercept
+        self.inverse_scale: Array = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
+
+    @classmethod
+    def identity(cls, n_features: int, *, fit_intercept: bool) -> Standardisation:
+        """That of features which are standardised already."""
+        return cls(np.zeros(n_features), np.ones(n_features), fit_intercept=fit_intercept)
+
+    @classmethod
+    @np.errstate(over="ignore", invalid="ignore")
+    def of(
+        cls, blocks: Iterable[Rows], n_features: int, dtype: np.dtype[Any], *, fit_intercept: bool
+    ) -> Standardisation:
+        """The weighted mean of each feature, or 0 without intercepts, and the largest distance from it.
+
+        The distance is 0 where it is nothing but rounding.
+
+        Raises
+        ------
+        ValueError
+            A feature spreads over more than `dtype` can square.
+        """
+        means = np.zeros(n_features)
+        least, most = np.full(n_features, np.inf), np.full(n_features, -np.inf)
+        for rows in blocks:
+            means += rows.X.T @ rows.weights if sparse.issparse(rows.X) else rows.weights @ rows.X
+            least, most = np.minimum(least, _along_rows(rows.X, "min")), np.maximum(most, _along_rows(rows.X, "max"))
+        # The mean of a constant feature may be rounded away from it.
+        centre = np.clip(means, least, most) if fit_intercept else np.zeros_like(means)
+        spread = np.maximum(most - centre, centre - least)
+        smallest, largest = _SPREAD_RANGE[dtype]
+        # Written so that an overflow to inf or NaN is caught as well.
+        too_large = np.flatnonzero(~(spread <= largest))
+        if too_large.size:
+            raise ValueError(
+                f"feature {too_large[0]} of X spreads over {spread[too_large[0]]:.3g}; "
+                f"{dtype} allows up to {largest:.0e}: rescale it"
+            )
+        rounding = 16 * np.finfo(np.float64).eps * np.abs(centre)
+        scale = np.where(spread <= np.maximum(rounding, smallest), 0.0, spread)
+        return cls(centre, scale, fit_intercept=fit_intercept)
+
+    def affine(self, theta: Array, dtype: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        """Weight and bias on the rows as they are, with the scores that theta has on the standardised features."""
+        weight = theta[:, : len(self.centre)] * self.inverse_scale
+        bias = theta[:, -1] - weight @ self.centre if self.fit_intercept else None
+        return weight.astype(dtype, copy=False), None if bias is None else bias.astype(dtype, copy=False)
+
+    def by_theta(self, by_weight: Array, by_bias: Array) -> Array:
+        """The transpose of `affine`."""
+        if not self.fit_intercept:
+            return by_weight * self.inverse_scale
+        bias_column = by_bias[:, None]
+        return np.hstack([(by_weight - bias_column * self.centre) * self.inverse_scale, bias_column])
+
+    def theta(self, coef: Array, intercept: Array) -> Array:
+        """The theta of given coefficients."""
+        theta: Array = coef * self.scale
+        if self.fit_intercept:
+            theta = np.column_stack([theta, intercept + coef @ self.centre])
+        return theta
+
+    def coefficients(self, theta: Array) -> tuple[Array, Array]:
+        """Coefficients (K, d) and intercepts (K,) on the rows as they are."""
+        coef = theta[:, : len(self.centre)] * self.inverse_scale
+        if not self.fit_intercept:
+            return coef, np.zeros(len(theta))
+        intercept = theta[:, -1] - coef @ self.centre
+        return coef, intercept - intercept.mean()
+
+    def apply(self, X: Any) -> NDArray[Any]:
+        """A standardised copy of some rows, dense, without a column for the intercept, in the dtype of X."""
+        block: NDArray[Any] = (X.toarray() if sparse.issparse(X) else X) - self.centre.astype(X.dtype)
+        block *= self.inverse_scale.astype(X.dtype)
+        return block
+
+    def squares(self, X: Any, factors: NDArray[Any]) -> Array:
+        """Sums over some rows of the squared standardised features times factors (m, n); (m, d)."""
+        if not sparse.issparse(X):
+            dense: Array = factors @ self.apply(X) ** 2
+            return dense
+        squared = sparse.csr_array((X.data**2, X.indices, X.indptr), shape=X.shape)
+        sums = (squared.T @ factors.T - 2.0 * self.centre[:, None] * (X.T @ factors.T)).T
+        centred: Array = (sums + self.centre**2 * factors.sum(axis=1, keepdims=True)) * self.inverse_scale**2
+        return np.maximum(centred, 0.0)
+
+
+def _along_rows(X: Any, name: str) -> Array:
+    extreme = getattr(X, name)(axis=0)
+    values: Array = extreme.toarray().ravel() if sparse.issparse(X) else extreme
+    return values
