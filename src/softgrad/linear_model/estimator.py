@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
@@ -17,11 +19,13 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from softgrad.functional import log_softmax, softmax
+from softgrad.linear_model.checkpoint import checkpoint_place, load_checkpoint, save_checkpoint
 from softgrad.linear_model.objective import SoftmaxObjective
 from softgrad.linear_model.preconditioners import LARGEST_FACTOR, choose_preconditioner
 from softgrad.linear_model.row_space import RowSpace
-from softgrad.linear_model.rows import Array, ArrayRows
-from softgrad.linear_model.solvers import IterationReport, Solution, minimise, starting_state
+from softgrad.linear_model.rows import Array, ArrayRows, RowSource
+from softgrad.linear_model.solvers import IterationReport, Solution, State, minimise, starting_state
+from softgrad.linear_model.streaming import Source, StreamedRows, Survey, chunks_of
 
 
 class SoftmaxRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -206,26 +210,130 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         rows, features = data.shape
         space = RowSpace(data) if rows < features and rows <= LARGEST_FACTOR else None
-        objective = SoftmaxObjective(
-            ArrayRows(data if space is None else space.data, classes, weights),
-            n_classes=len(labels),
-            C=float(self.C),
-            fit_intercept=self.fit_intercept,
-        )
-        start = objective.start()
-        if previous is not None:
-            coef, intercept = self._checked_previous(*previous, labels, features)
-            start = objective.coordinates(coef if space is None else space.enter(coef), intercept)
+        source = ArrayRows(data if space is None else space.data, classes, weights)
+        return self._fit_rows(source, labels, previous, space=space)
+
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def fit_stream(
+        self,
+        source: Source,
+        target: str | None = None,
+        *,
+        sample_weight: str | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+    ) -> Self:
+        """Fit to rows that need not fit into memory, to the same optimum as `fit`.
+
+        The source is read many times: five times before the first iteration, then once for every product with the
+        Hessian and every step that is tried.
+
+        Parameters
+        ----------
+        source : path, or iterable that starts again each time it is iterated
+            A path ends in .csv, .tsv, .parquet, .feather, .arrow or .svmlight (.libsvm, .svm); text files also with
+            .gz. The items of an iterable are record batches, tables or frames that Arrow can read, all with the same
+            columns; or, without `target`, tuples ``(X, y)`` or ``(X, y, sample_weight)`` of arrays, X dense or sparse.
+            The columns besides `target` and `sample_weight` are the features; they hold numbers or truth values,
+            finite and none missing. Features are float32 if all of them are, else float64.
+        target : str, optional
+            The column of the labels: integers, text or booleans. Those of a text file are integers if all of them are,
+            else text.
+        sample_weight : str, optional
+            The column of the row weights, none negative.
+        checkpoint : path, optional
+            Where the state of the fit is written before every iteration, in place of the state before. It must not be
+            there yet, unless `resume` is True. It stays when the fit has ended.
+        resume : bool, default False
+            Go on from the checkpoint. On the same machine, with the same number of threads, the result is then that of
+            the fit without an interruption, bit for bit.
+
+        Returns
+        -------
+        SoftmaxRegression
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            As in `fit`; also if a batch has other columns than the first, the source changes between two passes, or the
+            checkpoint is damaged or of other data or parameters.
+        TypeError
+            The source gives its items only once, or a feature holds no numbers.
+        FileExistsError, FileNotFoundError
+            The checkpoint is there without `resume`, or is not there with it.
+        OSError
+            A file cannot be read, or the checkpoint not be written: the one before is still there.
+
+        Notes
+        -----
+        In memory are a few pieces of 4 MiB of the rows, what the reader holds (of a Parquet file pages, of an Arrow or
+        Feather file a record batch), some 20 arrays of the size of `coef_`, and up to a few matrices of d x d for
+        d <= 4096. The number of rows does not matter, for a row that has no copy in memory costs nothing.
+
+        Rows are counted from 1 in messages. `tol`, `max_iter` and what is only shown may differ when a fit is resumed.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from softgrad.linear_model import SoftmaxRegression
+        >>> X, y = load_iris(return_X_y=True)
+        >>> batches = [(X[:80], y[:80]), (X[80:], y[80:])]
+        >>> model = SoftmaxRegression(tol=1e-12).fit_stream(batches)
+        >>> bool(abs(model.coef_ - SoftmaxRegression(tol=1e-12).fit(X, y).coef_).max() < 1e-9)
+        True
+        """
+        previous = self._previous_fit()
+        place = checkpoint_place(checkpoint, resume=resume)
+        chunks = chunks_of(source, target, sample_weight)
+        survey = Survey(chunks, digest=place is not None)
+        class_weights = self._checked_class_weights(survey.labels, survey.totals)
+        state = keep = None
+        if place is not None:
+            problem = self._description() | {"class weights": class_weights.tolist()} | survey.description()
+            state = load_checkpoint(place, problem) if resume else None
+            keep = partial(save_checkpoint, place, problem)
+        self.n_features_in_ = survey.n_features
+        if chunks.names is not None:
+            self.feature_names_in_ = np.array(chunks.names, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        return self._fit_rows(StreamedRows(survey, class_weights), survey.labels, previous, state=state, keep=keep)
+
+    def _description(self) -> dict[str, Any]:
+        """The parameters that decide what the optimum is, as JSON can hold them."""
+        left_out = {"tol", "max_iter", "class_weight", "warm_start", "verbose", "callback"}
+        parameters = {name: value for name, value in self.get_params().items() if name not in left_out}
+        return {name: getattr(value, "item", lambda value=value: value)() for name, value in parameters.items()}
+
+    def _fit_rows(
+        self,
+        source: RowSource,
+        labels: NDArray[Any],
+        previous: tuple[NDArray[Any], Array, Array] | None,
+        *,
+        space: RowSpace | None = None,
+        state: State | None = None,
+        keep: Callable[[State], object] | None = None,
+    ) -> Self:
+        """Fit to rows whose targets are numbers of the labels, from a state, the previous fit or the start."""
+        objective = SoftmaxObjective(source, n_classes=len(labels), C=float(self.C), fit_intercept=self.fit_intercept)
+        if state is None:
+            start = objective.start()
+            if previous is not None:
+                coef, intercept = self._checked_previous(*previous, labels)
+                start = objective.coordinates(coef if space is None else space.enter(coef), intercept)
+            state = starting_state(objective, start)
         preconditioner = choose_preconditioner(objective)
         solution = minimise(
             objective,
             preconditioner,
-            starting_state(objective, start),
+            state,
             tol=float(self.tol),
             max_iter=int(self.max_iter),
             report=self._report,
+            keep=keep,
         )
-
         coef, self.intercept_ = objective.coefficients(solution.theta)
         self.coef_ = coef if space is None else space.leave(coef)
         self.classes_ = labels
@@ -239,26 +347,31 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self.classes_, self.coef_, self.intercept_
 
     def _checked_previous(
-        self, previous: NDArray[Any], coef: Array, intercept: Array, labels: NDArray[Any], features: int
+        self, previous: NDArray[Any], coef: Array, intercept: Array, labels: NDArray[Any]
     ) -> tuple[Array, Array]:
-        if coef.shape[1] != features:
-            raise ValueError(f"X has {features} features; warm_start starts from a fit with {coef.shape[1]}")
+        if coef.shape[1] != self.n_features_in_:
+            raise ValueError(f"X has {self.n_features_in_} features; warm_start starts from a fit with {coef.shape[1]}")
         if not np.array_equal(previous, labels):
             raise ValueError(f"y has the classes {labels}; warm_start starts from a fit with {previous}")
         return coef, intercept
 
-    @np.errstate(over="ignore")
     def _row_weights(
         self, X: NDArray[Any], labels: NDArray[Any], classes: NDArray[np.intp], sample_weight: ArrayLike | None
     ) -> Array:
-        if len(labels) < 2:
-            raise ValueError(f"y has 1 class, {labels[0]}; a classifier needs at least 2")
         weights: Array = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         totals: Array = np.bincount(classes, weights).astype(np.float64)
-        weights = weights * self._class_weights(labels, totals)[classes]
-        if not np.isfinite(weights.sum()):
+        by_class: Array = self._checked_class_weights(labels, totals)[classes]
+        return weights * by_class
+
+    @np.errstate(over="ignore")
+    def _checked_class_weights(self, labels: NDArray[Any], totals: Array) -> Array:
+        """The weight of each class, from the sum of its rows' weights; enough rows have a weight then."""
+        if len(labels) < 2:
+            raise ValueError(f"y has 1 class, {labels[0]}; a classifier needs at least 2")
+        weights = self._class_weights(labels, totals)
+        if not np.isfinite(weights @ totals):
             raise ValueError("the row weights (sample_weight times class_weight) add up to more than float64 holds")
-        present = np.flatnonzero(np.bincount(classes, weights))
+        present = np.flatnonzero(weights * totals)
         if len(present) < 2:
             found = f"only class {labels[present[0]]} has one" if len(present) else "none has one"
             raise ValueError(f"at least 2 classes need a row of positive weight; {found}")
@@ -294,7 +407,7 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"after {solution.iterations} iterations at the objective {solution.objectives[-1]:.9g}: "
                 f"{solution.obstacle}",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def decision_function(self, X: ArrayLike) -> NDArray[Any]:

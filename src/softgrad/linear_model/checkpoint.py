@@ -1,0 +1,140 @@
+"""Checkpoints of a fit: the state of the solver as safetensors, with the problem it belongs to in the metadata.
+
+Nothing in such a file is ever executed, and nothing of it is believed before it has been checked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import math
+import os
+import reprlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from softgrad._files import replacing
+from softgrad.linear_model.solvers import Point, State
+
+_FORMAT = 1
+_NAMES = ["gradient", "numbers", "objectives", "promises", "theta"]
+
+
+def checkpoint_place(path: str | os.PathLike[str] | None, *, resume: bool) -> Path | None:
+    """The path of a checkpoint that can be resumed from, or else be written.
+
+    Raises
+    ------
+    ValueError, FileExistsError, FileNotFoundError
+    ImportError
+        safetensors is not installed.
+    """
+    if path is None:
+        if resume:
+            raise ValueError("resume is True; it needs the checkpoint to resume from")
+        return None
+    if importlib.util.find_spec("safetensors") is None:
+        raise ImportError("a checkpoint needs safetensors: pip install safetensors")
+    place = Path(path)
+    if resume and not place.is_file():
+        raise FileNotFoundError(f"there is no checkpoint {place} to resume from")
+    if not resume and place.exists():
+        raise FileExistsError(f"{place} is there already: resume from it, or remove it")
+    if not place.resolve().parent.is_dir():
+        raise FileNotFoundError(f"cannot write the checkpoint {place}: there is no such folder")
+    return place
+
+
+def save_checkpoint(path: Path, problem: Mapping[str, Any], state: State) -> None:
+    """Write the state; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+    problem : mapping of str to what JSON can hold
+        What the fit depends on, by the names that a message will use.
+    state : State
+
+    Raises
+    ------
+    OSError
+        It cannot be written; what was there before is still there.
+    """
+    from safetensors.numpy import save
+
+    tensors = {
+        "theta": np.ascontiguousarray(state.point.theta),
+        "gradient": np.ascontiguousarray(state.point.gradient),
+        "objectives": np.array(state.objectives),
+        "promises": np.array(state.promises),
+        # JSON has no inf.
+        "numbers": np.array([state.point.value, state.gap, state.smallest, state.idle]),
+    }
+    description: dict[str, Any] = {"format": _FORMAT, "problem": dict(problem)}
+    description["sha256"] = _checksum(tensors, description)
+    content = save(tensors, {"softgrad-checkpoint": json.dumps(description)})
+    with replacing(path) as file:
+        file.write(content)
+
+
+def load_checkpoint(path: Path, problem: Mapping[str, Any]) -> State:
+    """The state in a checkpoint of this problem.
+
+    Raises
+    ------
+    ValueError
+        If it is no checkpoint, is damaged, or belongs to another problem; the message says what differs.
+    """
+    description, tensors = _content(path)
+    found = description["problem"]
+    for name in sorted({*problem, *found}):
+        if found.get(name) != problem.get(name):
+            raise ValueError(
+                f"the checkpoint {path} belongs to another problem: {name} is {reprlib.repr(found.get(name))} there, "
+                f"{reprlib.repr(problem.get(name))} here"
+            )
+    value, gap, smallest, idle = tensors["numbers"].tolist()
+    point = Point(tensors["theta"], value, tensors["gradient"])
+    return State(point, tensors["objectives"].tolist(), tensors["promises"].tolist(), gap, smallest, int(idle))
+
+
+def _content(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    from safetensors import SafetensorError, safe_open
+
+    refused = f"{path} is not a usable checkpoint of softgrad"
+    try:
+        with safe_open(path, framework="np") as file:
+            text = (file.metadata() or {}).get("softgrad-checkpoint")
+            if text is None:
+                raise ValueError(f"{refused}: its metadata has no entry softgrad-checkpoint")
+            if sorted(file.keys()) != _NAMES:
+                raise ValueError(f"{refused}: it holds the tensors {sorted(file.keys())}")
+            tensors = {name: file.get_tensor(name) for name in _NAMES}
+    except SafetensorError as error:
+        raise ValueError(f"{refused}: {error}") from None
+    try:
+        description = json.loads(text)
+        stated = description.pop("sha256", None)
+        matches = stated == _checksum(tensors, description)
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{refused}: its description cannot be read: {error}") from None
+    if not matches:
+        raise ValueError(f"{refused}: the checksum does not match, it was changed")
+    if description.get("format") != _FORMAT:
+        raise ValueError(f"{refused}: it has format {description.get('format')}, this softgrad reads {_FORMAT}")
+    if not math.isfinite(tensors["numbers"][0]):
+        raise ValueError(f"{refused}: its objective is {tensors['numbers'][0]}")
+    return description, tensors
+
+
+def _checksum(tensors: Mapping[str, Any], description: Mapping[str, Any]) -> str:
+    """SHA-256 of the description as JSON with sorted keys, then of each tensor's name, dtype, shape and bytes."""
+    digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode("ascii"))
+    for name in sorted(tensors):
+        digest.update(f"\n{name} {tensors[name].dtype.str} {tensors[name].shape}\n".encode("ascii"))
+        digest.update(tensors[name].tobytes())
+    return digest.hexdigest()

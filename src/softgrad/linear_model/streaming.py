@@ -1,0 +1,219 @@
+"""Rows from a source that is read anew for every pass: files larger than memory, or batches that are made on the way.
+
+A first pass learns the classes and their weights. From then on the source is a `RowSource` like an array in memory: the
+objective and the solvers are the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from softgrad.linear_model.rows import Array, Rows
+from softgrad.linear_model.streaming_chunks import ArrowChunks, Chunk, Chunks, TupleChunks, chunk_rows
+from softgrad.linear_model.streaming_files import SVMLIGHT_FORMATS, FileBatches, SvmlightFile, file_format
+
+Source = str | os.PathLike[str] | Iterable[Any]
+
+
+def chunks_of(source: Source, target: str | None, sample_weight: str | None) -> Chunks:
+    """The rows of a path, or of an iterable of record batches or of tuples of arrays.
+
+    Raises
+    ------
+    TypeError, ValueError, OSError
+        If the source is no such thing.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(source)
+        if file_format(path) in SVMLIGHT_FORMATS:
+            if target is not None or sample_weight is not None:
+                raise ValueError(f"{path} has its labels at the start of each line; target and sample_weight are None")
+            return TupleChunks(SvmlightFile(path))
+        if target is None:
+            raise ValueError(f"which column of {path} is the target?")
+        batches = FileBatches(path)
+        return ArrowChunks(batches, target, sample_weight, untyped=batches.untyped)
+    if iter(source) is source:
+        raise TypeError(
+            f"source is an iterator, {type(source).__name__}, which gives its items once; many passes are made: give a "
+            f"path, a list or an object whose __iter__ starts again"
+        )
+    if target is not None:
+        return ArrowChunks(source, target, sample_weight, untyped=False)
+    if sample_weight is not None:
+        raise ValueError("sample_weight names a column, so target must name one; or give (X, y, sample_weight)")
+    return TupleChunks(source)
+
+
+class Piece(NamedTuple):
+    """Rows with the codes of their labels, which count the labels in the order they appear in."""
+
+    X: Any
+    codes: NDArray[np.intp]
+    weights: Array
+
+    def part(self, rows: slice) -> Piece:
+        return Piece(self.X[rows], self.codes[rows], self.weights[rows])
+
+
+class Survey:
+    """What one pass over all rows tells.
+
+    Parameters
+    ----------
+    chunks : Chunks
+    digest : bool
+        Whether to compute the digest of the data.
+
+    Attributes
+    ----------
+    labels : ndarray, shape (K,)
+        Ascending.
+    totals : ndarray, shape (K,)
+        Sum of the row weights of each class.
+    n_rows, n_features : int
+    dtype : of X
+    digest : str or None
+        A fingerprint of all rows in their order.
+
+    Raises
+    ------
+    ValueError
+        There are no rows or no features, or labels of several kinds.
+    """
+
+    def __init__(self, chunks: Chunks, *, digest: bool) -> None:
+        self.chunks = chunks
+        self.n_rows = 0
+        places: dict[Any, int] = {}
+        totals: Array = np.zeros(0)
+        hashed = hashlib.blake2b(digest_size=16) if digest else None
+        for piece in _pieces(chunks, lambda label: places.setdefault(label, len(places))):
+            self.n_rows += len(piece.codes)
+            self.n_features, self.dtype = piece.X.shape[1], piece.X.dtype
+            totals = np.pad(totals, (0, len(places) - len(totals))) + np.bincount(
+                piece.codes, piece.weights, len(places)
+            )
+            if hashed is not None:
+                _hash(hashed, piece)
+        if self.n_rows == 0:
+            raise ValueError("the source has no rows")
+        if self.n_features == 0:
+            raise ValueError("the source has no features")
+        self._places = places
+        self.labels, self._codes = _sorted_labels(list(places), chunks.untyped)
+        self.totals: Array = np.bincount(self._codes, totals, len(self.labels)).astype(np.float64)
+        if hashed is not None:
+            hashed.update(repr(self.labels.tolist()).encode())
+        self.digest = None if hashed is None else hashed.hexdigest()
+
+    def description(self) -> dict[str, Any]:
+        """What tells these data from others, as JSON can hold it."""
+        return {
+            "number of rows": self.n_rows,
+            "number of features": self.n_features,
+            "dtype": self.dtype.name,
+            "classes": [str(label) for label in self.labels],
+            "names of the features": self.chunks.names,
+            "digest of the data": self.digest,
+        }
+
+    def pieces(self) -> Iterator[Piece]:
+        """Another pass, with the codes of the sorted labels.
+
+        Raises
+        ------
+        ValueError
+            It gives other rows than the first.
+        """
+        rows = 0
+        for piece in _pieces(self.chunks, self._known):
+            rows += len(piece.codes)
+            if rows > self.n_rows:
+                break
+            yield piece._replace(codes=self._codes[piece.codes])
+        if rows != self.n_rows:
+            more = "more rows than" if rows > self.n_rows else f"{rows} rows, not the"
+            raise ValueError(f"the source has changed since the first pass: it gives {more} {self.n_rows}")
+
+    def _known(self, label: Any) -> int:
+        if label not in self._places:
+            raise ValueError(f"the source has changed since the first pass: the label {label!r} is new")
+        return self._places[label]
+
+
+class StreamedRows:
+    """The rows of a source as the objective takes them; of all passes only the current piece is in memory."""
+
+    resident = False
+
+    def __init__(self, survey: Survey, class_weights: Array) -> None:
+        self._survey = survey
+        self._class_weights = class_weights
+        self.dtype = survey.dtype
+        self.n_features = survey.n_features
+        self.n_rows = survey.n_rows
+        self.total = float(survey.totals @ class_weights)
+
+    def __iter__(self) -> Iterator[Rows]:
+        for piece in self._survey.pieces():
+            weights = piece.weights * self._class_weights[piece.codes] / self.total
+            counted = weights > 0
+            if counted.all():
+                yield Rows(piece.X, piece.codes, weights)
+            elif counted.any():
+                yield Rows(piece.X[counted], piece.codes[counted], weights[counted])
+
+
+def _pieces(chunks: Iterable[Chunk], place_of: Callable[[Any], int]) -> Iterator[Piece]:
+    """Dense rows in pieces of equal length whatever the chunks are; sparse ones as they come."""
+    waiting: list[Piece] = []
+    held = 0
+    for chunk in chunks:
+        places = np.array([place_of(label) for label in chunk.labels], np.intp)
+        piece = Piece(chunk.X, places[chunk.codes], chunk.weights)
+        if scipy.sparse.issparse(chunk.X):
+            yield piece
+            continue
+        length = chunk_rows(chunk.X.shape[1], chunk.X.dtype)
+        while held + len(piece.codes) >= length:
+            missing = length - held
+            yield _joined([*waiting, piece.part(slice(missing))])
+            waiting, held, piece = [], 0, piece.part(slice(missing, None))
+        if len(piece.codes):
+            waiting.append(piece)
+            held += len(piece.codes)
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(pieces: list[Piece]) -> Piece:
+    return pieces[0] if len(pieces) == 1 else Piece(*(np.concatenate(parts) for parts in zip(*pieces, strict=True)))
+
+
+def _sorted_labels(found: list[Any], untyped: bool) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """The labels in ascending order and the place there of each that was found."""
+    values = found
+    if untyped and all(re.fullmatch(r"\s*[+-]?[0-9]{1,18}\s*", label) for label in found):
+        values = [int(label) for label in found]
+    kinds = {type(value).__name__ for value in values}
+    if len(kinds) > 1:
+        raise ValueError(f"the labels are of several kinds: {', '.join(sorted(kinds))}")
+    labels, codes = np.unique(np.array(values), return_inverse=True)
+    return labels, codes
+
+
+def _hash(digest: Any, piece: Piece) -> None:
+    digest.update(repr((piece.X.shape, piece.X.dtype.str)).encode())
+    parts = (piece.X.data, piece.X.indices, piece.X.indptr) if scipy.sparse.issparse(piece.X) else (piece.X,)
+    for array in (*parts, piece.codes, piece.weights):
+        digest.update(np.ascontiguousarray(array))
