@@ -90,10 +90,11 @@ def test_agrees_with_the_estimator_and_with_the_definition(name: str, scaled: bo
 @each_dtype
 def test_large_logits_do_not_overflow(dtype: str, tmp_path: Path) -> None:
     rng = fresh_rng()
-    model = by_hand(rng.integers(-9, 10, (5, 3)), [0, 1, 2, 3, 4], range(5))
-    X = rng.integers(-50, 51, (40, 3)).astype(dtype)
-    X[:, 0] += 10_000.0
-    X[:5] = 0.0
+    # The first feature shifts all logits alike, beyond what an exponential holds.
+    model = by_hand([[9, 3, 0], [9, 0, 2], [9, -3, 1], [9, 1, -4]], [0, 1, 2, 3], range(4))
+    X = rng.integers(-2, 3, (60, 3)).astype(dtype)
+    X[0, 1:] = 0.0
+    X[:, 0] = rng.choice([-10_000.0, 10_000.0], 60)
     to_onnx(model, tmp_path / "model.onnx", dtype=dtype)
     label, probabilities = run(tmp_path / "model.onnx", X)
     # The logits are whole numbers, so only the softmax rounds.
@@ -101,7 +102,7 @@ def test_large_logits_do_not_overflow(dtype: str, tmp_path: Path) -> None:
     tiny = np.finfo(dtype).tiny
     np.testing.assert_allclose(probabilities, truth, rtol=64 * np.finfo(dtype).eps, atol=64 * tiny)
     np.testing.assert_array_equal(label, truth.argmax(axis=1))
-    assert len(set(label)) > 1
+    assert np.any((truth > 0.1) & (truth < 0.9))
     assert np.abs(X @ model.coef_.T).max() > 10.0 * np.log(np.finfo(dtype).max)
 
 

@@ -40,6 +40,9 @@ def train(
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Draw the loss curve and the confusion matrix there.")
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write data, training and scores there as one page.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a softmax regression and test it.
@@ -52,7 +55,7 @@ def train(
         from softgrad.cli import train as command
         from softgrad.cli.report import Output
 
-        request = command.Request(data, target, test_fraction, seed, inverse_penalty, max_iter, model, plot)
+        request = command.Request(data, target, test_fraction, seed, inverse_penalty, max_iter, model, plot, report)
         command.train(request, Output(as_json))
 
 

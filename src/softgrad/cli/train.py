@@ -38,6 +38,7 @@ class Request:
     max_iter: int
     model: Path | None
     plot: Path | None
+    report: Path | None
 
     def check(self) -> None:
         """Refuse what cannot end well before any work is done."""
@@ -51,7 +52,9 @@ class Request:
             raise UserError(f"--max-iter is {self.max_iter}; it must be at least 1")
         if self.plot is not None and self.plot.suffix.lower() != ".png":
             raise UserError(f"--plot {self.plot}: the picture is a PNG, its name must end in .png")
-        for path in (self.model, self.plot):
+        if self.report is not None and self.report.suffix.lower() not in (".html", ".htm"):
+            raise UserError(f"--report {self.report}: the report is HTML, its name must end in .html")
+        for path in (self.model, self.plot, self.report):
             if path is not None:
                 check_destination(path)
 
@@ -74,7 +77,7 @@ def train(request: Request, output: Output) -> None:
     if parts.singles:
         output.line(f"note: {parts.singles} of the classes have a single row, which is in the training part")
 
-    worst = check_gradient(train_features, train_codes, len(classes.labels), request.seed, output)
+    worst = check_before(train_features, train_codes, len(classes.labels), request.seed, output)
     estimator, seconds, warning = _fit(train_features, train_codes, request)
     record = {
         "rows": table.rows,
@@ -109,6 +112,28 @@ def train(request: Request, output: Output) -> None:
         title = f"{Path(request.data).name}: {estimator.solver_}, {estimator.n_iter_} iterations, {end}"
         draw_training(request.plot, title, estimator.loss_curve_, classes.names, confusion.confusion, f"{shown} rows")
         output.line(f"plot written to {request.plot}")
+    if request.report is not None:
+        from softgrad.cli.html_report import Findings, write_report
+
+        checks = check_gradient(train_features, train_codes, estimator.coef_, estimator.intercept_, request.seed)
+        findings = Findings(
+            source=request.data,
+            values=values,
+            codes=codes,
+            features=features,
+            parts=parts,
+            model=model,
+            checks=checks,
+            rows_checked=min(len(train_codes), ROWS_IN_GRADIENT_CHECK),
+            loss_curve=estimator.loss_curve_,
+            relative_gap=estimator.relative_gap_,
+            seconds=seconds,
+            warning=warning,
+            part=shown,
+            scores=confusion,
+        )
+        write_report(findings, request.report)
+        output.line(f"report written to {request.report}")
     output.result(
         {
             "data": request.data,
@@ -123,6 +148,7 @@ def train(request: Request, output: Output) -> None:
             "confusion_matrix": confusion_as_json(confusion),
             "model": None if request.model is None else str(request.model),
             "plot": None if request.plot is None else str(request.plot),
+            "report": None if request.report is None else str(request.report),
         }
     )
 
@@ -134,8 +160,8 @@ def _target(table: Table, asked: str | None) -> str:
     return target
 
 
-def check_gradient(features: Float64Array, codes: IntArray, classes: int, seed: int, output: Output) -> float:
-    """Compare the gradient that the training follows with finite differences, at a random point.
+def check_before(features: Float64Array, codes: IntArray, classes: int, seed: int, output: Output) -> float:
+    """Check the gradient that the training follows, at a random point.
 
     Returns
     -------
@@ -148,11 +174,8 @@ def check_gradient(features: Float64Array, codes: IntArray, classes: int, seed: 
         If the gradient is wrong.
     """
     generator = np.random.default_rng(seed)
-    rows = generator.choice(len(codes), size=min(len(codes), ROWS_IN_GRADIENT_CHECK), replace=False)
-    weight = generator.standard_normal((classes, features.shape[1])) / math.sqrt(features.shape[1])
-    bias = generator.standard_normal(classes)
-    arrays = (features[rows], weight, codes[rows], bias)
-    reports = [softgrad.check_gradient(softgrad.linear_cross_entropy, *arrays, wrt=wrt) for wrt in (1, 3)]
+    coef = generator.standard_normal((classes, features.shape[1])) / math.sqrt(features.shape[1])
+    reports = check_gradient(features, codes, coef, generator.standard_normal(classes), seed).values()
     worst = max(reports, key=lambda report: report.worst_error)
     output.line(f"gradient check: worst relative error {worst.worst_error:.1e}")
     for report in reports:
@@ -161,6 +184,18 @@ def check_gradient(features: Float64Array, codes: IntArray, classes: int, seed: 
         if report.verdict == "inconclusive":
             output.line(f"warning: the gradient check could not tell ({report})")
     return worst.worst_error
+
+
+def check_gradient(
+    features: Float64Array, codes: IntArray, coef: Float64Array, intercept: Float64Array, seed: int
+) -> dict[str, softgrad.GradientReport]:
+    """Compare the gradient of the mean loss of some rows, chosen by the seed, with finite differences."""
+    rows = np.random.default_rng(seed).choice(len(codes), size=min(len(codes), ROWS_IN_GRADIENT_CHECK), replace=False)
+    arrays = (features[rows], coef, codes[rows], intercept)
+    return {
+        name: softgrad.check_gradient(softgrad.linear_cross_entropy, *arrays, wrt=wrt)
+        for name, wrt in (("coefficients", 1), ("intercepts", 3))
+    }
 
 
 def _fit(

@@ -1,0 +1,77 @@
+"""The sections on the training: whether the gradient was right, and how the objective fell."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import softgrad
+from softgrad.cli.html_report.charts import loss_curve
+from softgrad.cli.html_report.findings import Findings
+from softgrad.cli.html_report.markup import Html, element, facts, figure, note, number_cell, numbers, table
+
+
+def gradient_section(findings: Findings) -> list[Html]:
+    rows = [(name, _check(report)) for name, report in findings.checks.items()]
+    columns = ["by the", "verdict", numbers("relative error"), numbers("gradient"), numbers("numeric")]
+    reasons = [f"{name}: {report.reason}" for name, report in findings.checks.items() if report.reason]
+    methods = " and ".join(sorted({report.method for report in findings.checks.values()}))
+    start, end = (_steepest(findings, at_start) for at_start in (True, False))
+    return [
+        note(
+            f"The gradient of the mean cross-entropy of {findings.rows_checked} training rows at the trained model, as "
+            f"the training takes it, against {methods} (softgrad.check_gradient), at the worst component."
+        ),
+        table("Worst components", columns, rows),
+        *(element("p", reason, class_="warning") for reason in reasons),
+        note(
+            f"The largest component of the gradient of the whole objective by the coefficients was {start:.1e} at "
+            f"coefficients of 0; at the trained model it is {end:.1e}."
+        ),
+    ]
+
+
+def _check(report: softgrad.GradientReport) -> list[Html]:
+    return [
+        element("td", report.verdict, class_=f"verdict {report.verdict}"),
+        number_cell(f"{report.worst_error:.1e}"),
+        number_cell(f"{report.analytic:.4g}"),
+        number_cell(f"{report.numeric:.4g}"),
+    ]
+
+
+def _steepest(findings: Findings, at_start: bool) -> float:
+    """The largest component of the gradient of the mean loss and the penalty, at coefficients of 0 or the trained."""
+    train, model = findings.parts.train, findings.model
+    codes = findings.codes[train]
+    coef, intercept = model.coef, model.intercept
+    if at_start:
+        shares = np.bincount(codes, minlength=len(intercept)) / len(codes)
+        coef, intercept = np.zeros_like(coef), np.log(shares)
+    _, gradients = softgrad.linear_cross_entropy.value_and_grad(
+        findings.features[train], coef, codes, intercept, wrt=("weight",)
+    )
+    assert gradients.weight is not None
+    return float(np.abs(gradients.weight + coef / (model.training["C"] * len(codes))).max())
+
+
+def training_section(findings: Findings) -> list[Html]:
+    record, losses = findings.model.training, findings.loss_curve
+    content = [
+        facts(
+            [
+                ("solver", str(record["solver"])),
+                ("C", f"{record['C']:g}"),
+                ("iterations", str(record["iterations"])),
+                ("seconds", f"{findings.seconds:.2f}"),
+                ("relative gap to the optimum, estimated", f"{findings.relative_gap:.1e}"),
+                ("converged", "yes" if record["converged"] else "no"),
+            ]
+        ),
+        figure(
+            loss_curve(losses),
+            f"The objective, mean loss and penalty: {losses[0]:.4g} at the start, {losses[-1]:.6g} at the end.",
+        ),
+    ]
+    if findings.warning is not None:
+        content.insert(1, element("p", f"Not converged: {findings.warning}", class_="warning"))
+    return content
