@@ -1,0 +1,374 @@
+"""`softgrad train --report`: the structure of the page, that text of the data stays text, that its numbers are true."""
+
+from __future__ import annotations
+
+import base64
+import io
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+from sklearn.metrics import precision_recall_fscore_support
+from sklearn.model_selection import train_test_split
+
+import softgrad
+from softgrad.cli.html_report import images
+from softgrad.cli.model_file import load_model
+from softgrad.cli.preprocessing import NumberColumn, TextColumn
+from tests.cli.conftest import animals, fails, run, set_cell, succeeds, with_column, write
+from tests.cli.report_page import Element, read
+
+HOSTILE = ["<script>alert(1)</script>", "</style><img src=x onerror=alert(1)>", "\" onload='alert(1)' &lt;b&gt; \x1b\n"]
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Element, Any, Path]:
+    """The report of digits, what the command says of the same training, and its model file."""
+    folder = tmp_path_factory.mktemp("digits")
+    outcome = succeeds("train", "digits", "--report", folder / "r.html", "--model", folder / "m", "--json")
+    assert f"report written to {folder / 'r.html'}" in outcome.stderr
+    return read(folder / "r.html"), outcome.json, folder / "m"
+
+
+@cache
+def digits_part() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pixels and classes, and the rows of the test part."""
+    X, y = load_digits(return_X_y=True)
+    return X, y, np.sort(train_test_split(np.arange(len(y)), test_size=0.2, random_state=0, stratify=y)[1])
+
+
+def digits_probabilities(model: Path) -> np.ndarray:
+    trained = load_model(model)
+    X, _, test = digits_part()
+    mean, scale = np.array([[column.mean, column.scale] for column in trained.columns]).T
+    logits = (X[test] - mean) / scale @ trained.coef.T + trained.intercept
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def pixels_of(image: Element) -> np.ndarray:
+    content = base64.b64decode(image.attributes["src"].removeprefix("data:image/png;base64,"))
+    with Image.open(io.BytesIO(content)) as opened:
+        assert opened.mode == "RGBA"
+        return np.asarray(opened).astype(int)
+
+
+def test_head_line_and_data(digits: tuple[Element, Any, Path]) -> None:
+    page, result, _ = digits
+    head = page.one("header").facts()
+    assert head["test accuracy"] == f"{result['test_accuracy']:.4f}"
+    assert head["test loss"] == f"{result['test_loss']:.4g}"
+    assert page.one("h1").text == page.one("head").one("title").text == "softgrad: digits"
+    data = page.section("data")
+    assert (
+        data.facts() | {"rows": "1797", "for training": "1437", "for the test": "360", "classes": "10"} == data.facts()
+    )
+    _, y, test = digits_part()
+    rows = data.table("Rows of each class")[1:]
+    assert [(name, int(both), int(shown)) for name, both, shown, _ in rows] == [
+        (str(k), int(np.sum(np.delete(y, test) == k)), int(np.sum(y[test] == k))) for k in range(10)
+    ]
+
+
+def test_gradient_check_is_that_of_the_trained_model(digits: tuple[Element, Any, Path]) -> None:
+    page, _, file = digits
+    rows = page.section("gradient").table("Worst components")[1:]
+    assert [row[0] for row in rows] == ["coefficients", "intercepts"]
+    assert {row[1] for row in rows} == {"pass"}
+    trained = load_model(file)
+    X, y, test = digits_part()
+    mean, scale = np.array([[column.mean, column.scale] for column in trained.columns]).T
+    train = np.delete(np.arange(len(y)), test)
+    chosen = train[np.random.default_rng(0).choice(len(train), size=32, replace=False)]
+    arrays = ((X[chosen] - mean) / scale, trained.coef, y[chosen], trained.intercept)
+    for row, wrt in zip(rows, (1, 3), strict=True):
+        report = softgrad.check_gradient(softgrad.linear_cross_entropy, *arrays, wrt=wrt)
+        assert 0.0 < float(row[2]) < 1e-7
+        assert float(row[3]) == pytest.approx(report.analytic, rel=1e-3)
+        assert float(row[4]) == pytest.approx(report.numeric, rel=1e-3)
+
+
+def test_a_wrong_gradient_is_shown_as_wrong(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = softgrad.check_gradient
+    calls = 0
+
+    def sabotaged(function: Any, *arrays: Any, wrt: int) -> softgrad.GradientReport:
+        """After the two checks before the training, with a gradient that is a tenth too large."""
+        nonlocal calls
+        calls += 1
+        if calls <= 2:
+            return whole(function, *arrays, wrt=wrt)
+        name = ("hidden", "weight", "labels", "bias")[wrt]
+
+        def grad(*given: Any) -> Any:
+            return 1.1 * getattr(function.value_and_grad(*given, wrt=(name,))[1], name)
+
+        return whole(lambda *given: function(*given), *arrays, grad=grad, wrt=wrt)
+
+    monkeypatch.setattr(softgrad, "check_gradient", sabotaged)
+    succeeds("train", "iris", "--report", "r.html")
+    section = read(in_folder / "r.html").section("gradient")
+    rows = section.table("Worst components")[1:]
+    assert [row[1] for row in rows] == ["fail", "fail"]
+    assert all(0.05 < float(row[2]) < 0.2 for row in rows)
+    assert len(section.all("p", "warning")) == 2
+
+
+def test_loss_curve(digits: tuple[Element, Any, Path]) -> None:
+    page, result, _ = digits
+    section = page.section("training")
+    titles = [each.text for each in section.one("svg").all("title")]
+    assert titles == [f"iteration {i}: {loss:.6g}" for i, loss in enumerate(result["loss_curve"])]
+    places = [(float(each.attributes["cx"]), float(each.attributes["cy"])) for each in section.one("svg").all("circle")]
+    across, down = np.array(places).T
+    np.testing.assert_allclose(np.diff(across), (across[-1] - across[0]) / result["iterations"], atol=0.02)
+    # Logarithmic, the objective falls by more than a decade; the picture's y grows downwards.
+    fall = np.log(result["loss_curve"][0] / np.array(result["loss_curve"]))
+    np.testing.assert_allclose((down - down[0]) / (down[-1] - down[0]), fall / fall[-1], atol=1e-3)
+    facts = section.facts()
+    assert (facts["iterations"], facts["solver"]) == (str(result["iterations"]), result["solver"])
+    assert facts["converged"] == "yes"
+    assert not section.all("p", "warning")
+
+
+def test_confusion_matrix_and_scores_of_the_classes(digits: tuple[Element, Any, Path]) -> None:
+    page, result, file = digits
+    rows = page.section("confusion").table("True class down")
+    assert rows[0][1:] == [row[0] for row in rows[1:]] == [str(k) for k in range(10)]
+    assert [[int(count) for count in row[1:]] for row in rows[1:]] == result["confusion_matrix"]
+    _, y, test = digits_part()
+    predicted = digits_probabilities(file).argmax(axis=1)
+    expected = np.array(precision_recall_fscore_support(y[test], predicted)[:3])
+    scores = page.section("classes").table("Precision, recall and F1")[1:]
+    np.testing.assert_allclose([[float(v) for v in row[1:4]] for row in scores[:-1]], expected.T, atol=5.1e-4)
+    np.testing.assert_allclose([float(v) for v in scores[-1][1:4]], expected.mean(axis=1), atol=5.1e-4)
+    assert [int(row[5]) for row in scores[:-1]] == np.bincount(predicted).tolist()
+    assert float(page.one("header").facts()["mean F1 of the classes"]) == pytest.approx(expected[2].mean(), abs=5.1e-5)
+
+
+def test_calibration(digits: tuple[Element, Any, Path]) -> None:
+    page, _, file = digits
+    _, y, test = digits_part()
+    probabilities = digits_probabilities(file)
+    bins: dict[int, list[tuple[float, bool]]] = {}
+    for row, label in zip(probabilities, y[test], strict=True):
+        confidence = max(row)
+        place = min(k for k in range(10) if confidence <= (k + 1) / 10)
+        bins.setdefault(place, []).append((confidence, row.argmax() == label))
+    error = sum(abs(sum(right for _, right in rows) - sum(c for c, _ in rows)) for rows in bins.values()) / len(test)
+    section = page.section("reliability")
+    assert section.one("strong").text == f"{error:.4f}" == page.one("header").facts()["calibration error"]
+    assert [(row[0], int(row[1]), float(row[2]), float(row[3])) for row in section.table("Bins")[1:]] == [
+        (
+            f"{k / 10:.1f} to {(k + 1) / 10:.1f}",
+            len(bins[k]),
+            round(float(np.mean([c for c, _ in bins[k]])), 3),
+            round(float(np.mean([right for _, right in bins[k]])), 3),
+        )
+        for k in sorted(bins)
+    ]
+    assert len(section.one("svg").all("circle")) == len(bins)
+
+
+def test_most_confident_mistakes(digits: tuple[Element, Any, Path]) -> None:
+    page, _, file = digits
+    X, y, test = digits_part()
+    probabilities = digits_probabilities(file)
+    wrong = [i for i in range(len(test)) if probabilities[i].argmax() != y[test[i]]]
+    wrong.sort(key=lambda i: -probabilities[i].max())
+    section = page.section("mistakes")
+    rows = section.table(f"{min(len(wrong), 12)} of {len(wrong)}")[1:]
+    assert [row[:3] for row in rows] == [
+        [str(test[i] + 1), str(y[test[i]]), str(probabilities[i].argmax())] for i in wrong[:12]
+    ]
+    assert float(rows[0][3]) == pytest.approx(probabilities[wrong[0]].max(), abs=5.1e-5)
+    assert float(rows[0][4]) == pytest.approx(probabilities[wrong[0], y[test[wrong[0]]]], abs=5.1e-4)
+    for image, i in zip(section.all("img"), wrong, strict=False):
+        np.testing.assert_array_equal(pixels_of(image)[..., 3].ravel(), np.rint(255 * X[test[i]] / 16).astype(int))
+
+
+def test_weights_as_images(digits: tuple[Element, Any, Path]) -> None:
+    page, _, file = digits
+    coef = load_model(file).coef
+    drawn = page.section("weights").all("img")
+    assert len(drawn) == 10
+    for image, weights in zip(drawn, coef, strict=True):
+        pixels = pixels_of(image).reshape(64, 4)
+        assert pixels_of(image).shape == (8, 8, 4)
+        np.testing.assert_allclose(pixels[:, 3], 255 * np.abs(weights) / np.abs(coef).max(), atol=0.51)
+        seen = pixels[:, 3] > 0
+        assert np.all((pixels[seen, :3] == images.POSITIVE).all(axis=1) == (weights[seen] > 0))
+        high = int(weights.argmax())
+        assert (
+            f"the largest is {weights[high]:+.3f} in row {high // 8 + 1}, column {high % 8 + 1}"
+            in image.attributes["alt"]
+        )
+
+
+def test_text_of_the_data_stays_text(in_folder: Path) -> None:
+    names = dict(zip(["cat", "newt", "yak"], HOSTILE, strict=True))
+    table = animals()
+    table = with_column(table, "kind", [names[kind] for kind in table.column("kind").to_pylist()])
+    table = with_column(table, "colour", [HOSTILE[i % 3] for i in range(table.num_rows)])
+    columns = ["<svg onload=alert(1)>", "legs", "</table>", "c&c", '"k"']
+    write(table.rename_columns(columns), in_folder / "<i>.parquet")
+    succeeds("train", "<i>.parquet", "--target", '"k"', "--report", "r.html")
+    # The reader refuses every element and attribute that is not ours.
+    page = read(in_folder / "r.html")
+    assert page.one("h1").text == "softgrad: <i>.parquet"
+    shown = [text.replace("\x1b", "\\x1b").replace("\n", "\\n") for text in HOSTILE]
+    assert sorted(row[0] for row in page.section("data").table("Rows of each class")[1:]) == sorted(shown)
+    assert page.section("data").facts()["target"] == '"k"'
+    assert page.section("data").table("Numbers")[1][0] == columns[0]
+    weights = page.section("weights").text
+    assert all(f"c&c = {text}" in weights for text in shown)
+    assert all(text in page.section("confusion").text for text in shown)
+
+
+def test_weights_and_columns_that_are_no_pixels(in_folder: Path) -> None:
+    write(animals(), in_folder / "animals.parquet")
+    succeeds("train", "animals.parquet", "--target", "kind", "--report", "r.html", "--model", "m")
+    page, model = read(in_folder / "r.html"), load_model(in_folder / "m")
+    weight = animals().column("weight").to_numpy()
+    row = page.section("data").table("Numbers, all rows")[1]
+    assert row == ["weight", *(f"{value:.4g}" for value in (weight.min(), weight.mean(), weight.max()))]
+    colours = animals().column("colour").to_pylist()
+    most = max(set(colours), key=colours.count)
+    assert page.section("data").table("Texts")[1] == ["colour", "3", most, f"{colours.count(most) / len(colours):.3f}"]
+    names = ["weight", "legs", "wild", *(f"colour = {text}" for text in sorted(set(colours)))]
+    for k, name in enumerate(["cat", "newt", "yak"]):
+        order = np.argsort(-np.abs(model.coef[k]))
+        rows = page.section("weights").table(f"Class {name}")[1:]
+        assert [row[:2] for row in rows] == [[names[i], f"{model.coef[k, i]:+.3f}"] for i in order]
+    assert not page.all("img")
+
+
+def test_what_spoke_for_a_mistake(in_folder: Path) -> None:
+    write(animals(), in_folder / "animals.parquet")
+    succeeds("train", "animals.parquet", "--target", "kind", "--report", "r.html", "--model", "m", "--test-fraction", 0)
+    model = load_model(in_folder / "m")
+    _, true, predicted, *_, evidence = read(in_folder / "r.html").section("mistakes").all("tr")[1].children
+    number = int(read(in_folder / "r.html").section("mistakes").table("12 of")[1][0])
+    entry = {name: animals().column(name)[number - 1].as_py() for name in ("weight", "legs", "wild", "colour")}
+    place = {name: k for k, name in enumerate(["cat", "newt", "yak"])}
+    difference = model.coef[place[predicted.text]] - model.coef[place[true.text]]
+    spoke = {"intercept": model.intercept[place[predicted.text]] - model.intercept[place[true.text]]}
+    start = 0
+    for column in model.columns:
+        if isinstance(column, TextColumn):
+            spoke[f"colour = {entry['colour']}"] = difference[start + column.categories.index(entry["colour"])]
+        else:
+            spoke[column.name] = difference[start] * (float(entry[column.name]) - column.mean) / column.scale
+        start += column.width
+    best = sorted((name for name in spoke if spoke[name] > 0.0), key=lambda name: -spoke[name])[:3]
+    assert [each.text for each in evidence.all("div")] == [f"{name} ({spoke[name]:+.2f})" for name in best]
+    # Together they decide for the predicted class.
+    assert sum(spoke.values()) > 0.0
+
+
+def test_many_classes(in_folder: Path) -> None:
+    rng = np.random.default_rng(5)
+    y = np.repeat(np.arange(25), 12)
+    X = rng.standard_normal((25, 3))[y] + 0.6 * rng.standard_normal((len(y), 3))
+    y[-2:] = 25
+    write(pa.table({"a": X[:, 0], "b": X[:, 1], "c": X[:, 2], "y": y}), in_folder / "d.csv")
+    succeeds("train", "d.csv", "--target", "y", "--report", "r.html", "--test-fraction", 0, "--model", "m")
+    page = read(in_folder / "r.html")
+    image = page.section("confusion").one("img")
+    succeeds("predict", "m", "d.csv", "-o", "p.csv")
+    predicted = pyarrow.csv.read_csv("p.csv").column("prediction").to_numpy()
+    confusion = np.zeros((26, 26), int)
+    np.add.at(confusion, (y, predicted), 1)
+    shade = np.sqrt(confusion / confusion.sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(pixels_of(image)[..., 3], 255 * shade, atol=0.51)
+    rows = page.section("confusion").table("Most frequent confusions")[1:]
+    counts = [int(row[2]) for row in rows]
+    assert counts == sorted(confusion[~np.eye(26, dtype=bool)].tolist(), reverse=True)[: len(rows)]
+    assert all(confusion[int(row[0]), int(row[1])] == int(row[2]) for row in rows)
+    assert "the 20 classes with the most training rows, of 26" in page.section("weights").text
+    assert len(page.section("weights").all("table")) == 20
+    assert len(page.section("classes").table("Precision")) == 1 + 26 + 1
+
+
+def test_no_test_part_no_mistakes_and_classes_without_rows(in_folder: Path) -> None:
+    table = pa.table({"x": [0.0, 1.0, 0.1, 1.1] * 5, "y": ["a", "b", "a", "b"] * 5})
+    write(table, in_folder / "easy.csv")
+    succeeds("train", "easy.csv", "--target", "y", "--test-fraction", 0, "--report", "r.htm", "-C", 1e6)
+    page = read(in_folder / "r.htm")
+    assert page.one("header").facts()["training accuracy"] == "1.0000"
+    assert "None: all 20 training rows are right." in page.section("mistakes").text
+    assert page.section("confusion").table("True class down, predicted across; 20 training rows")[1:] == [
+        ["a", "10", "0"],
+        ["b", "0", "10"],
+    ]
+    # The only row of a class is not in the test part.
+    write(set_cell(animals(), "kind", 7, "unicorn"), in_folder / "animals.csv")
+    succeeds("train", "animals.csv", "--target", "kind", "--test-fraction", 0.5, "--report", "r.html")
+    page = read(in_folder / "r.html")
+    rows = {row[0]: row[1:] for row in page.section("classes").table("Precision")[1:]}
+    assert rows["unicorn"][1] == "none"
+    assert "None: there are no rows" in page.section("classes").text
+    assert float(rows["mean"][1]) == pytest.approx(
+        np.mean([float(rows[k][1]) for k in ("cat", "newt", "yak")]), abs=1e-3
+    )
+
+
+def test_not_converged_is_said(in_folder: Path) -> None:
+    succeeds("train", "wine", "--max-iter", 1, "--report", "r.html")
+    section = read(in_folder / "r.html").section("training")
+    assert section.facts()["converged"] == "no"
+    assert section.one("p", "warning").text.startswith("Not converged: ")
+
+
+@pytest.mark.parametrize(("names", "expected"), [
+    ([f"pixel_{i}_{j}" for i in range(8) for j in range(8)], (8, 8)),
+    ([f"{i}x{j}" for i in range(1, 5) for j in range(1, 7)], (4, 6)),
+    ([f"pixel{i}" for i in range(1, 785)], (28, 28)),
+    ([str(i) for i in range(16)], (4, 4)),
+    ([f"Px {i}" for i in range(25)], (5, 5)),
+    ([str(i) for i in range(9)], None),
+    ([str(i) for i in range(17)], None),
+    ([str(i) for i in range(2, 18)], None),
+    ([str(i) for i in reversed(range(16))], None),
+    ([f"pixel_{j}_{i}" for i in range(4) for j in range(4)], None),
+    ([*(f"pixel_{i // 4}_{i % 4}" for i in range(15)), "pixel_3"], None),
+    ([f"x{i}" for i in range(16)], None),
+    ([f"{i} cm" for i in range(16)], None),
+])  # fmt: skip
+def test_which_features_are_pixels(names: list[str], expected: tuple[int, int] | None) -> None:
+    columns = [NumberColumn(name, 0.0, 1.0) for name in names]
+    grid = images.grid_of(columns)
+    assert (None if grid is None else (grid.rows, grid.columns)) == expected
+    if expected:
+        assert images.grid_of([*columns[:-1], TextColumn(names[-1], ("a",))]) is None
+
+
+def test_errors(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (
+        fails("train", "iris", "--report", "r.pdf") == "--report r.pdf: the report is HTML, its name must end in .html"
+    )
+    assert "the folder" in fails("train", "iris", "--report", "none/r.html")
+    (in_folder / "r.html").write_text("before")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    outcome = run("train", "iris", "--report", "r.html")
+    assert outcome.status == 2
+    assert outcome.stderr.endswith("softgrad: cannot write r.html: No space left on device\n")
+    assert [(path.name, path.read_text()) for path in in_folder.iterdir()] == [("r.html", "before")]
+
+
+def test_a_training_without_a_report_does_not_load_it() -> None:
+    program = "import sys; from softgrad.cli import train; print({'softgrad.cli.html_report', 'onnx'} & {*sys.modules})"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout == "set()\n"
