@@ -90,9 +90,14 @@ class Findings:
         return names
 
     @cached_property
-    def pixels(self) -> Float64Array:
-        """The features as they are in the data, where they are pixels."""
-        return np.column_stack([self.values.numbers[column.name] for column in self.model.columns])
+    def pixels(self) -> list[Float64Array]:
+        """Each feature as it is in the data, where they are pixels: one array over all rows for each."""
+        return [self.values.numbers[column.name] for column in self.model.columns]
+
+    @cached_property
+    def pixel_range(self) -> tuple[float, float]:
+        """The lowest and the highest value of all pixels."""
+        return min(float(pixel.min()) for pixel in self.pixels), max(float(pixel.max()) for pixel in self.pixels)
 
     @cached_property
     def drawn(self) -> list[int]:

@@ -108,7 +108,9 @@ def reliability_section(findings: Findings) -> list[Html]:
     error = calibration_error(findings.bins)
     return [
         paragraph(
-            "Expected calibration error ", element("strong", f"{error:.4f}"), f", over {BINS} bins of confidence."
+            "Expected calibration error ",
+            element("strong", f"{error:.4f}"),
+            f": {findings.shown_rows} in {BINS} bins of confidence.",
         ),
         figure(
             reliability_diagram(findings.bins),
@@ -182,9 +184,9 @@ def probability(value: float) -> str:
 
 def _evidence(findings: Findings, row: int, predicted: int, true: int) -> Html:
     if findings.grid is not None:
-        pixels = findings.pixels
+        image = np.array([pixel[row] for pixel in findings.pixels])
         about = f"Row {row + 1}: a {findings.names[true]} taken for {findings.names[predicted]}"
-        return cell(ink(pixels[row], float(pixels.min()), float(pixels.max()), findings.grid, about))
+        return cell(ink(image, *findings.pixel_range, findings.grid, about))
     model = findings.model
     spoke = (model.coef[predicted] - model.coef[true]) * findings.features[row]
     spoke = np.append(spoke, model.intercept[predicted] - model.intercept[true])

@@ -11,31 +11,28 @@ from softgrad.cli.html_report.markup import Html, element, facts, figure, note, 
 
 
 def gradient_section(findings: Findings) -> list[Html]:
-    rows = [(name, _check(report)) for name, report in findings.checks.items()]
-    columns = ["by the", "verdict", numbers("relative error"), numbers("gradient"), numbers("numeric")]
-    reasons = [f"{name}: {report.reason}" for name, report in findings.checks.items() if report.reason]
-    methods = " and ".join(sorted({report.method for report in findings.checks.values()}))
+    reports = findings.checks.values()
+    rows = [
+        ("verdict", [element("td", each.verdict, class_=f"number verdict {each.verdict}") for each in reports]),
+        ("relative error", [number_cell(f"{each.worst_error:.1e}") for each in reports]),
+        ("gradient there", [number_cell(f"{each.analytic:.9g}") for each in reports]),
+        ("numeric", [number_cell(f"{each.numeric:.9g}") for each in reports]),
+        ("its estimated error", [number_cell(f"{each.error_estimate:.1e}") for each in reports]),
+    ]
+    methods = " and ".join(sorted({each.method for each in reports}))
+    reasons = [f"{name}: {each.reason}" for name, each in findings.checks.items() if each.reason]
     start, end = (_steepest(findings, at_start) for at_start in (True, False))
     return [
         note(
             f"The gradient of the mean cross-entropy of {findings.rows_checked} training rows at the trained model, as "
-            f"the training takes it, against {methods} (softgrad.check_gradient), at the worst component."
+            f"the training takes it, against {methods} (softgrad.check_gradient)."
         ),
-        table("Worst components", columns, rows),
+        table("The worst component", ["by the", *map(numbers, findings.checks)], rows),
         *(element("p", reason, class_="warning") for reason in reasons),
         note(
             f"The largest component of the gradient of the whole objective by the coefficients was {start:.1e} at "
             f"coefficients of 0; at the trained model it is {end:.1e}."
         ),
-    ]
-
-
-def _check(report: softgrad.GradientReport) -> list[Html]:
-    return [
-        element("td", report.verdict, class_=f"verdict {report.verdict}"),
-        number_cell(f"{report.worst_error:.1e}"),
-        number_cell(f"{report.analytic:.4g}"),
-        number_cell(f"{report.numeric:.4g}"),
     ]
 
 
