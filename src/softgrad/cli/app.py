@@ -43,6 +43,14 @@ def train(
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Write data, training and scores there as one page.")
     ] = None,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Read the file part by part, many times: it need not fit into memory.")
+    ] = False,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With --stream: keep the state of the training there, to resume from."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a softmax regression and test it.
@@ -50,12 +58,27 @@ def train(
     Numbers are standardised; truth values count as 0 and 1. Text is one-hot, with at most 1000 different texts
     in a column; text that was not seen in training becomes all zeros. The target holds text, whole numbers or
     truth values, at most 1000 different ones. Missing and infinite values are errors.
+
+    With --stream each row is for the test by itself, with the probability --test-fraction, not by class.
     """
     with reported():
         from softgrad.cli import train as command
         from softgrad.cli.report import Output
 
-        request = command.Request(data, target, test_fraction, seed, inverse_penalty, max_iter, model, plot, report)
+        request = command.Request(
+            data,
+            target,
+            test_fraction,
+            seed,
+            inverse_penalty,
+            max_iter,
+            model,
+            plot,
+            report,
+            stream,
+            checkpoint,
+            resume,
+        )
         command.train(request, Output(as_json))
 
 

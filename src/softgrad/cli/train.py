@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -21,6 +22,9 @@ from softgrad.cli.model_file import save_model
 from softgrad.cli.progress import training_progress
 from softgrad.cli.report import Output, confusion_as_json
 from softgrad.cli.tables import Float64Array, IntArray, Table
+
+if TYPE_CHECKING:
+    from softgrad.cli.stream_table import StreamedTable
 
 # Enough rows to involve every part of the gradient, few enough for thousands of evaluations.
 ROWS_IN_GRADIENT_CHECK = 32
@@ -39,6 +43,9 @@ class Request:
     model: Path | None
     plot: Path | None
     report: Path | None
+    stream: bool
+    checkpoint: Path | None
+    resume: bool
 
     def check(self) -> None:
         """Refuse what cannot end well before any work is done."""
@@ -54,16 +61,67 @@ class Request:
             raise UserError(f"--plot {self.plot}: the picture is a PNG, its name must end in .png")
         if self.report is not None and self.report.suffix.lower() not in (".html", ".htm"):
             raise UserError(f"--report {self.report}: the report is HTML, its name must end in .html")
-        for path in (self.model, self.plot, self.report):
+        if self.stream and self.report is not None:
+            raise UserError(f"--report {self.report}: the report needs all rows in memory, which --stream avoids")
+        if self.checkpoint is not None and not self.stream:
+            raise UserError(f"--checkpoint {self.checkpoint}: only a training with --stream has one")
+        if self.resume and self.checkpoint is None:
+            raise UserError("--resume: from where? Say --checkpoint")
+        for path in (self.model, self.plot, self.report, self.checkpoint):
             if path is not None:
                 check_destination(path)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training comes to. `scores` are those of the training rows and, if there are any, of the test rows."""
+
+    model: Model
+    estimator: softgrad.SoftmaxRegression
+    scores: dict[str, Scores]
+    seconds: float
+    gradient_check: float
+    warning: str | None
+
+    @property
+    def shown(self) -> str:
+        """Which rows the confusion matrix is of."""
+        return list(self.scores)[-1]
 
 
 def train(request: Request, output: Output) -> None:
     """Run the command."""
     request.check()
+    if request.stream:
+        from softgrad.cli import stream
+
+        trained = stream.train(request, output)
+        _show(trained, request, output)
+    else:
+        trained = _train_in_memory(request, output)
+    confusion = trained.scores[trained.shown]
+    output.result(
+        {
+            "data": request.data,
+            "target": trained.model.target,
+            **trained.model.training,
+            "classes": list(trained.model.classes.labels),
+            "seconds": trained.seconds,
+            "gradient_check": trained.gradient_check,
+            "warning": trained.warning,
+            "loss_curve": trained.estimator.loss_curve_,
+            "confusion_rows": trained.shown,
+            "confusion_matrix": confusion_as_json(confusion),
+            "model": None if request.model is None else str(request.model),
+            "plot": None if request.plot is None else str(request.plot),
+            "report": None if request.report is None else str(request.report),
+        }
+    )
+
+
+def _train_in_memory(request: Request, output: Output) -> Trained:
     table = tables.load(request.data)
-    target = _target(table, request.target)
+    target = target_of(table, request.target)
     names = [name for name in table.names if name != target]
     if not names:
         raise UserError(f"{request.data} has no column besides the target {target!r}")
@@ -78,40 +136,14 @@ def train(request: Request, output: Output) -> None:
         output.line(f"note: {parts.singles} of the classes have a single row, which is in the training part")
 
     worst = check_before(train_features, train_codes, len(classes.labels), request.seed, output)
-    estimator, seconds, warning = _fit(train_features, train_codes, request)
-    record = {
-        "rows": table.rows,
-        "train_rows": len(parts.train),
-        "test_rows": len(parts.test),
-        "features": features.shape[1],
-        "C": request.inverse_penalty,
-        "seed": request.seed,
-        "test_fraction": request.test_fraction,
-        "solver": estimator.solver_,
-        "iterations": estimator.n_iter_,
-        "converged": estimator.converged_,
-    }
+    estimator, seconds, warning = fit(request, lambda estimator: estimator.fit(train_features, train_codes))
+    record = training_record(request, len(parts.train), len(parts.test), estimator)
     model = Model(target, columns, classes, estimator.coef_, estimator.intercept_, record)
     scores = {"training": model.score(train_features, train_codes)}
     if parts.test.size:
         scores["test"] = model.score(features[parts.test], codes[parts.test])
-    for part, score in scores.items():
-        record |= {f"{part}_loss": score.loss, f"{part}_accuracy": score.accuracy}
-    shown, confusion = list(scores.items())[-1]
-
-    _print_summary(record, len(classes.labels), seconds, scores, warning, output)
-    output.confusion(confusion, classes, f"{shown} rows")
-    if request.model is not None:
-        save_model(model, request.model)
-        output.line(f"model written to {request.model}")
-    if request.plot is not None:
-        # matplotlib takes as long to import as a small training takes.
-        from softgrad.cli.plots import draw_training
-
-        end = "converged" if estimator.converged_ else "not converged"
-        title = f"{Path(request.data).name}: {estimator.solver_}, {estimator.n_iter_} iterations, {end}"
-        draw_training(request.plot, title, estimator.loss_curve_, classes.names, confusion.confusion, f"{shown} rows")
-        output.line(f"plot written to {request.plot}")
+    trained = Trained(recorded(model, scores), estimator, scores, seconds, worst, warning)
+    _show(trained, request, output)
     if request.report is not None:
         from softgrad.cli.html_report import Findings, write_report
 
@@ -122,38 +154,23 @@ def train(request: Request, output: Output) -> None:
             codes=codes,
             features=features,
             parts=parts,
-            model=model,
+            model=trained.model,
             checks=checks,
             rows_checked=min(len(train_codes), ROWS_IN_GRADIENT_CHECK),
             loss_curve=estimator.loss_curve_,
             relative_gap=estimator.relative_gap_,
             seconds=seconds,
             warning=warning,
-            part=shown,
-            scores=confusion,
+            part=trained.shown,
+            scores=scores[trained.shown],
         )
         write_report(findings, request.report)
         output.line(f"report written to {request.report}")
-    output.result(
-        {
-            "data": request.data,
-            "target": target,
-            **record,
-            "classes": list(classes.labels),
-            "seconds": seconds,
-            "gradient_check": worst,
-            "warning": warning,
-            "loss_curve": estimator.loss_curve_,
-            "confusion_rows": shown,
-            "confusion_matrix": confusion_as_json(confusion),
-            "model": None if request.model is None else str(request.model),
-            "plot": None if request.plot is None else str(request.plot),
-            "report": None if request.report is None else str(request.report),
-        }
-    )
+    return trained
 
 
-def _target(table: Table, asked: str | None) -> str:
+def target_of(table: Table | StreamedTable, asked: str | None) -> str:
+    """The column to predict."""
     target = table.target if asked is None else asked
     if target is None:
         raise UserError(f"which column is the target? Say --target; the columns are {listing(table.names)}")
@@ -198,39 +215,82 @@ def check_gradient(
     }
 
 
-def _fit(
-    features: Float64Array, codes: IntArray, request: Request
+def fit(
+    request: Request, run: Callable[[softgrad.SoftmaxRegression], object]
 ) -> tuple[softgrad.SoftmaxRegression, float, str | None]:
-    """The fitted estimator, the seconds it took and what it warned of."""
+    """The estimator that `run` has fitted, the seconds it took and what it warned of."""
     estimator = softgrad.SoftmaxRegression(C=request.inverse_penalty, max_iter=request.max_iter)
     start = time.perf_counter()
     with training_progress(estimator.tol) as callback, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
         estimator.set_params(callback=callback)
         try:
-            estimator.fit(features, codes)
-        except (ValueError, FloatingPointError) as error:
+            run(estimator)
+        except (ValueError, FloatingPointError, OSError) as error:
             raise UserError(f"the training failed: {error}") from None
     seconds = time.perf_counter() - start
     return estimator, seconds, "; ".join(str(entry.message) for entry in caught) or None
 
 
-def _print_summary(
-    record: dict[str, Any],
-    classes: int,
-    seconds: float,
-    scores: dict[str, Scores],
-    warning: str | None,
-    output: Output,
-) -> None:
+def training_record(
+    request: Request, train_rows: int, test_rows: int, estimator: softgrad.SoftmaxRegression
+) -> dict[str, Any]:
+    """How a model came about."""
+    return {
+        "rows": train_rows + test_rows,
+        "train_rows": train_rows,
+        "test_rows": test_rows,
+        "features": estimator.n_features_in_,
+        "C": request.inverse_penalty,
+        "seed": request.seed,
+        "test_fraction": request.test_fraction,
+        "solver": estimator.solver_,
+        "iterations": estimator.n_iter_,
+        "converged": estimator.converged_,
+    }
+
+
+def recorded(model: Model, scores: dict[str, Scores]) -> Model:
+    """The model with its scores in the record of the training."""
+    found = {
+        f"{part}_{name}": value
+        for part, score in scores.items()
+        for name, value in (("loss", score.loss), ("accuracy", score.accuracy))
+    }
+    return replace(model, training=model.training | found)
+
+
+def _show(trained: Trained, request: Request, output: Output) -> None:
+    """Print what came out, and write the model and the plot."""
+    classes, confusion = trained.model.classes, trained.scores[trained.shown]
+    _print_summary(trained, output)
+    output.confusion(confusion, classes, f"{trained.shown} rows")
+    if request.model is not None:
+        save_model(trained.model, request.model)
+        output.line(f"model written to {request.model}")
+    if request.plot is not None:
+        # matplotlib takes as long to import as a small training takes.
+        from softgrad.cli.plots import draw_training
+
+        estimator = trained.estimator
+        end = "converged" if estimator.converged_ else "not converged"
+        title = f"{Path(request.data).name}: {estimator.solver_}, {estimator.n_iter_} iterations, {end}"
+        draw_training(
+            request.plot, title, estimator.loss_curve_, classes.names, confusion.confusion, f"{trained.shown} rows"
+        )
+        output.line(f"plot written to {request.plot}")
+
+
+def _print_summary(trained: Trained, output: Output) -> None:
+    record = trained.model.training
     output.line(f"rows {record['rows']} ({record['train_rows']} for training, {record['test_rows']} for the test)")
     output.line(f"features {record['features']}")
-    output.line(f"classes {classes}")
+    output.line(f"classes {len(trained.model.classes.labels)}")
     output.line(f"solver {record['solver']}")
     output.line(f"iterations {record['iterations']}")
-    output.line(f"time {seconds:.2f} s")
-    if warning is not None:
-        output.line(f"warning: not converged: {warning}")
-    for part, score in scores.items():
+    output.line(f"time {trained.seconds:.2f} s")
+    if trained.warning is not None:
+        output.line(f"warning: not converged: {trained.warning}")
+    for part, score in trained.scores.items():
         output.line(f"{part} loss {score.loss:.6g}")
         output.line(f"{part} accuracy {score.accuracy:.4f}")
