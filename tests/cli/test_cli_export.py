@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import softgrad
 from softgrad.linear_model import onnx_export
 from tests.cli.conftest import animals, fails, set_cell, succeeds, with_column, write
 
+GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "report.md"
 NUMBERS, TEXTS = ["weight", "legs", "wild"], ["home", "colour"]
 
 
@@ -116,6 +118,19 @@ def test_texts_alone_and_truth_values_as_classes() -> None:
     assert probabilities[0, 1] > 0.9
     # Texts that were not seen are all zeros: what is left are the intercepts.
     assert probabilities[2].tolist() == probabilities[3].tolist() == pytest.approx([0.5, 0.5], abs=1e-6)
+
+
+def test_the_guide() -> None:
+    text = GUIDE.read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    for table in [zoo(), zoo().select(["colour", "kind"]), zoo().drop_columns(TEXTS)]:
+        write(table, Path("data.parquet"))
+        succeeds("train", "data.parquet", "--target", "kind", "--model", "model.safetensors")
+        succeeds("export", "model.safetensors", "model.onnx")
+        found: dict[str, np.ndarray] = {}
+        exec(compile(program, str(GUIDE), "exec"), found)
+        succeeds("predict", "model.safetensors", "data.parquet", "-o", "p.csv")
+        assert found["label"].tolist() == pyarrow.csv.read_csv("p.csv").column("prediction").to_pylist()
 
 
 def test_errors(trained: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,16 +15,18 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 from PIL import Image
+from scipy.stats import binomtest
 from sklearn.datasets import load_digits
 from sklearn.metrics import precision_recall_fscore_support
 from sklearn.model_selection import train_test_split
 
 import softgrad
-from softgrad.cli.html_report import images
+from softgrad.cli.html_report import charts, images, measures
 from softgrad.cli.model_file import load_model
 from softgrad.cli.preprocessing import NumberColumn, TextColumn
 from tests.cli.conftest import animals, fails, run, set_cell, succeeds, with_column, write
 from tests.cli.report_page import Element, read
+from tests.oracles.inputs import fresh_rng
 
 HOSTILE = ["<script>alert(1)</script>", "</style><img src=x onerror=alert(1)>", "\" onload='alert(1)' &lt;b&gt; \x1b\n"]
 
@@ -374,3 +376,28 @@ def test_a_training_without_a_report_does_not_load_it() -> None:
     program = "import sys; from softgrad.cli import train; print({'softgrad.cli.html_report', 'onnx'} & {*sys.modules})"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout == "set()\n"
+
+
+def test_intervals_are_wilsons() -> None:
+    for rows, right in [(1, 0), (1, 1), (7, 3), (300, 299), (300, 300)]:
+        low, high = measures.Bin(0.0, 0.1, rows, right, 0.05).interval
+        expected = binomtest(right, rows).proportion_ci(0.95, method="wilson")
+        assert (low, high) == pytest.approx((expected.low, expected.high), rel=1e-12, abs=1e-12)
+
+
+def test_ticks_are_round_and_few() -> None:
+    rng = fresh_rng()
+    for _ in range(300):
+        low = float(10.0 ** rng.uniform(-6.0, 6.0))
+        for axis in (
+            charts.Axis(-low, low * float(rng.uniform(0.1, 3.0)), 0, 1),
+            charts.Axis(low, low * float(10.0 ** rng.uniform(1.1, 30.0)), 0, 1, logarithmic=True),
+        ):
+            ticks = axis.ticks()
+            assert 2 <= len(ticks) <= 12, axis
+            assert ticks == sorted(set(ticks))
+            assert all(axis.low <= tick <= axis.high for tick in ticks)
+            # At most two digits that are not 0.
+            assert all(tick == pytest.approx(float(f"{tick:.1e}"), rel=1e-12, abs=1e-12 * low) for tick in ticks), ticks
+    assert charts.loss_curve([0.5]).count("<circle") == 1
+    assert charts.loss_curve([0.5, 0.5, 0.5]).count("<circle") == 3
