@@ -41,8 +41,8 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "softgrad.nn": ({"numpy", "rich", "safetensors"}, {"softgrad._files", "softgrad.functional", "softgrad.losses"}),
     "softgrad.gradcheck": ({"numpy"}, set()),
     "softgrad.linear_model": (
-        {"numpy", "scipy", "sklearn", "onnx"},
-        {"softgrad._files", "softgrad.losses", "softgrad.functional"},
+        {"numpy", "scipy", "sklearn", "threadpoolctl", "onnx", "pyarrow", "safetensors"},
+        {"softgrad._files", "softgrad._native", "softgrad.losses", "softgrad.functional"},
     ),
     "softgrad.cli": (
         {"numpy", "typer", "click", "rich", "pyarrow", "sklearn", "safetensors", "matplotlib"},

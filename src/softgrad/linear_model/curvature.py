@@ -6,8 +6,8 @@ for p_k (1 - p_k) comes from the other classes' probabilities.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import scipy.linalg
@@ -16,11 +16,20 @@ from numpy.typing import NDArray
 from softgrad.functional import softmax
 from softgrad.linear_model.rows import Array, Rows, RowSource
 from softgrad.linear_model.standardisation import Standardisation
+from softgrad.linear_model.workers import Workers, over_blocks
 
 # Class probabilities are kept between Hessian products up to this size, and made again for each product above it.
 _KEPT_PROBABILITY_BYTES = 1 << 29
 
-Block = tuple[Rows, NDArray[Any], NDArray[Any]]
+Result = TypeVar("Result")
+
+
+class Block(NamedTuple):
+    """Rows, their probabilities (K, number of rows), and the flat position in them of each likeliest class."""
+
+    rows: Rows
+    probabilities: NDArray[Any]
+    likeliest: NDArray[np.intp]
 
 
 class Curvature:
@@ -37,6 +46,7 @@ class Curvature:
         What the penalty adds to the diagonal.
     block_length : int
         Rows taken at a time.
+    workers : Workers
     """
 
     def __init__(
@@ -46,75 +56,100 @@ class Curvature:
         theta: Array,
         ridge: Array,
         block_length: int,
+        workers: Workers,
     ) -> None:
         self._source = source
         self._standardisation = standardisation
         self._ridge = ridge
         self._block_length = block_length
+        self._workers = workers
         self._shape = theta.shape
         self._weight, self._bias = standardisation.affine(theta, source.dtype)
         self._kept: list[Block] | None = None
         if source.resident and source.n_rows * len(theta) * source.dtype.itemsize <= _KEPT_PROBABILITY_BYTES:
-            self._kept = list(self._made_blocks())
+            self._kept = list(over_blocks(workers, source, block_length, self._block))
 
-    def _made_blocks(self) -> Iterator[Block]:
-        for piece in self._source:
-            for rows in piece.blocks(self._block_length):
-                scores = np.ascontiguousarray(rows.scores(self._weight, self._bias).T)
-                likeliest = scores.argmax(axis=0) * scores.shape[1] + np.arange(scores.shape[1])
-                yield rows, softmax(scores, axis=0, out=scores), likeliest
+    def _block(self, rows: Rows) -> Block:
+        scores = np.ascontiguousarray(rows.scores(self._weight, self._bias).T)
+        likeliest = scores.argmax(axis=0) * scores.shape[1] + np.arange(scores.shape[1])
+        return Block(rows, softmax(scores, axis=0, out=scores), likeliest)
 
-    def _blocks(self) -> Iterator[Block]:
-        """Rows, their probabilities (K, number of rows), and the flat position in them of each likeliest class."""
-        return self._made_blocks() if self._kept is None else iter(self._kept)
+    def _over_blocks(self, function: Callable[[Block], Result]) -> Iterator[Result]:
+        """A function of each block, in the order of the blocks."""
+        if self._kept is not None:
+            return self._workers.map(function, self._kept)
+        return over_blocks(self._workers, self._source, self._block_length, lambda rows: function(self._block(rows)))
 
     def product(self, direction: Array) -> Array:
         """The Hessian times a direction (K, P), the same shape."""
         weight, bias = self._standardisation.affine(direction, self._source.dtype)
-        by_weight = np.zeros((self._shape[0], self._source.n_features))
-        by_bias = np.zeros(self._shape[0])
-        for rows, probabilities, likeliest in self._blocks():
+
+        def of_block(block: Block) -> tuple[NDArray[Any], Array]:
+            rows, probabilities, likeliest = block
             change = np.ascontiguousarray(rows.scores(weight, bias).T)
             change -= change.take(likeliest)
             change *= probabilities
             change -= probabilities * change.sum(axis=0)
             change *= rows.weights.astype(change.dtype)
-            by_weight += rows.gather(change.T)
-            by_bias += change.sum(axis=1, dtype=np.float64)
+            return rows.gather(change.T), change.sum(axis=1, dtype=np.float64)
+
+        by_weight = np.zeros((self._shape[0], self._source.n_features))
+        by_bias = np.zeros(self._shape[0])
+        for block_by_weight, block_by_bias in self._over_blocks(of_block):
+            by_weight += block_by_weight
+            by_bias += block_by_bias
         return centred(self._standardisation.by_theta(by_weight, by_bias)) + self._ridge * direction
 
     def class_covariance(self) -> Array:
         """The mean over the rows of diag(p) - p p^T, (K, K): the Hessian by the intercepts."""
+
+        def of_block(block: Block) -> NDArray[Any]:
+            weighted = block.probabilities * block.rows.weights.astype(block.probabilities.dtype)
+            part: NDArray[Any] = weighted @ block.probabilities.T
+            return part
+
         joint = np.zeros((self._shape[0], self._shape[0]))
-        for rows, probabilities, _ in self._blocks():
-            weighted = probabilities * rows.weights.astype(probabilities.dtype)
-            joint += weighted @ probabilities.T
+        for part in self._over_blocks(of_block):
+            joint += part
         return _laplacian(joint)
 
     def diagonal(self) -> Array:
         """The diagonal of the Hessian, (K, P)."""
+
+        def of_block(block: Block) -> Array:
+            rows, probabilities, likeliest = block
+            variance = probabilities * _complements(probabilities, likeliest)
+            variance *= rows.weights.astype(variance.dtype)
+            squares = self._standardisation.squares(rows.X, variance)
+            if not self._standardisation.fit_intercept:
+                return squares
+            return np.column_stack([squares, variance.sum(axis=1, dtype=np.float64)])
+
         total = np.zeros(self._shape)
-        for rows, probabilities, likeliest in self._blocks():
-            others = _complements(probabilities, likeliest)
-            variance = probabilities * others * rows.weights.astype(probabilities.dtype)
-            total[:, : self._source.n_features] += self._standardisation.squares(rows.X, variance)
-            if self._standardisation.fit_intercept:
-                total[:, -1] += variance.sum(axis=1, dtype=np.float64)
+        for part in self._over_blocks(of_block):
+            total += part
         return total + self._ridge
 
     def hessian(self, basis: Array) -> Array:
         """The whole Hessian for theta = basis @ omega, basis (K, m) of columns that sum to zero; (m P, m P)."""
         classes, columns = self._shape
-        joint = np.zeros((classes, classes, columns, columns))
-        for rows, probabilities, _ in self._blocks():
-            block = self._standardisation.apply(rows.X)
+
+        def of_block(block: Block) -> Array:
+            rows, probabilities, _ = block
+            X = self._standardisation.apply(rows.X)
             if self._standardisation.fit_intercept:
-                block = np.hstack([block, np.ones((len(block), 1), block.dtype)])
-            weights = rows.weights.astype(block.dtype)
+                X = np.hstack([X, np.ones((len(X), 1), X.dtype)])
+            weights = rows.weights.astype(X.dtype)
+            joint = np.zeros((classes, classes, columns, columns))
             for k in range(1, classes):
                 for other in range(k):
                     pair = probabilities[k] * probabilities[other] * weights
-                    joint[k, other] += (block * pair[:, None]).T @ block
+                    joint[k, other] = (X * pair[:, None]).T @ X
+            return joint
+
+        joint = np.zeros((classes, classes, columns, columns))
+        for part in self._over_blocks(of_block):
+            joint += part
         joint += joint.transpose(1, 0, 2, 3)
         laplacian = -joint
         for k in range(classes):

@@ -26,6 +26,7 @@ from softgrad.linear_model.row_space import RowSpace
 from softgrad.linear_model.rows import Array, ArrayRows, RowSource
 from softgrad.linear_model.solvers import IterationReport, Solution, State, minimise, starting_state
 from softgrad.linear_model.streaming import Source, StreamedRows, Survey, chunks_of
+from softgrad.linear_model.workers import Workers
 
 
 class SoftmaxRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -317,23 +318,26 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         keep: Callable[[State], object] | None = None,
     ) -> Self:
         """Fit to rows whose targets are numbers of the labels, from a state, the previous fit or the start."""
-        objective = SoftmaxObjective(source, n_classes=len(labels), C=float(self.C), fit_intercept=self.fit_intercept)
-        if state is None:
-            start = objective.start()
-            if previous is not None:
-                coef, intercept = self._checked_previous(*previous, labels)
-                start = objective.coordinates(coef if space is None else space.enter(coef), intercept)
-            state = starting_state(objective, start)
-        preconditioner = choose_preconditioner(objective)
-        solution = minimise(
-            objective,
-            preconditioner,
-            state,
-            tol=float(self.tol),
-            max_iter=int(self.max_iter),
-            report=self._report,
-            keep=keep,
-        )
+        with Workers() as workers:
+            objective = SoftmaxObjective(
+                source, n_classes=len(labels), C=float(self.C), fit_intercept=self.fit_intercept, workers=workers
+            )
+            if state is None:
+                start = objective.start()
+                if previous is not None:
+                    coef, intercept = self._checked_previous(*previous, labels)
+                    start = objective.coordinates(coef if space is None else space.enter(coef), intercept)
+                state = starting_state(objective, start)
+            preconditioner = choose_preconditioner(objective)
+            solution = minimise(
+                objective,
+                preconditioner,
+                state,
+                tol=float(self.tol),
+                max_iter=int(self.max_iter),
+                report=self._report,
+                keep=keep,
+            )
         coef, self.intercept_ = objective.coefficients(solution.theta)
         self.coef_ = coef if space is None else space.leave(coef)
         self.classes_ = labels

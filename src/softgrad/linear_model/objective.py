@@ -14,21 +14,25 @@ memory is many, read anew for every sum over the rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from softgrad.linear_model.curvature import Curvature, centred
 from softgrad.linear_model.rows import Array, ArrayRows, Rows, RowSource
-from softgrad.linear_model.standardisation import Standardisation
+from softgrad.linear_model.standardisation import Extent, Standardisation
+from softgrad.linear_model.workers import Workers, over_blocks
 from softgrad.losses import cross_entropy
 
-# Scores of a block of rows stay in the second-level cache between the two products.
-_SCORE_BLOCK_BYTES = 1 << 19
-# Standardised copies of blocks of X, for the Gram matrices.
-_FEATURE_BLOCK_BYTES = 1 << 23
+Result = TypeVar("Result")
+
+# A block of rows and its scores stay in the caches between the two products, unless that is too few rows for BLAS.
+_BLOCK_BYTES = 1 << 22
+_SCORE_BLOCK_BYTES = 1 << 21
+_LEAST_ROWS = 1024
 # With fewer entries of X than this a copy of it costs more than it saves.
 _LEAST_ENTRIES_TO_COPY = 1 << 18
 
@@ -46,6 +50,8 @@ class SoftmaxObjective:
     l1_ratio : float
     label_smoothing : float
         The share of each row's target that is spread over all classes.
+    workers : Workers, optional
+        Entered by the caller; one thread without it.
 
     Raises
     ------
@@ -62,16 +68,22 @@ class SoftmaxObjective:
         fit_intercept: bool,
         l1_ratio: float = 0.0,
         label_smoothing: float = 0.0,
+        workers: Workers | None = None,
     ) -> None:
+        self.workers = Workers(1) if workers is None else workers
         self.source = source
         self.dtype = source.dtype
         self.n_features = source.n_features
         self.n_classes = n_classes
         self.fit_intercept = fit_intercept
         self.label_smoothing = label_smoothing
+        itemsize = self.dtype.itemsize
+        self.block_length = max(
+            min(_BLOCK_BYTES // (self.n_features * itemsize), _SCORE_BLOCK_BYTES // (n_classes * itemsize)), _LEAST_ROWS
+        )
         penalty = 1.0 / (C * source.total)
         self.standardisation = Standardisation.of(
-            self._feature_blocks(), self.n_features, self.dtype, fit_intercept=fit_intercept
+            self._over_blocks(Extent.of), self.n_features, self.dtype, fit_intercept=fit_intercept
         )
         inverse_scale = self.standardisation.inverse_scale
         # A constant feature has no coefficient; its ridge only has to be positive.
@@ -85,20 +97,17 @@ class SoftmaxObjective:
         """Nothing weighs on the intercept."""
         return np.append(per_feature, 0.0) if self.fit_intercept else per_feature
 
-    def _feature_blocks(self) -> Iterator[Rows]:
-        length = _FEATURE_BLOCK_BYTES // (self.n_features * self.dtype.itemsize)
-        return (block for rows in self.source for block in rows.blocks(length))
-
-    def score_length(self) -> int:
-        """How many rows have scores that fit the cache."""
-        return _SCORE_BLOCK_BYTES // (self.n_classes * self.dtype.itemsize)
+    def _over_blocks(self, function: Callable[[Rows], Result]) -> Iterator[Result]:
+        """A function of each block of rows, in the order of the blocks."""
+        return over_blocks(self.workers, self.source, self.block_length, function)
 
     def start(self) -> Array:
         """No coefficients, and the intercepts that are optimal with none: the logarithms of the class frequencies."""
         theta = np.zeros(self.shape)
         if self.fit_intercept:
-            frequencies = sum(rows.class_weights(self.n_classes) for rows in self.source)
-            frequencies = (1.0 - self.label_smoothing) * frequencies + self.label_smoothing / self.n_classes
+            frequencies = np.full(self.n_classes, self.label_smoothing / self.n_classes)
+            for rows in self.source:
+                frequencies += (1.0 - self.label_smoothing) * rows.class_weights(self.n_classes)
             # A class whose rows all weigh nothing has its optimal intercept at -inf; this one is within rounding of it.
             logs = np.log(np.maximum(frequencies, np.finfo(np.float64).eps))
             theta[:, -1] = logs - logs.mean()
@@ -130,29 +139,31 @@ class SoftmaxObjective:
     def loss_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """The mean loss and its gradient by theta, whose columns sum to zero."""
         weight, bias = self.standardisation.affine(theta, self.dtype)
+
+        def of_block(rows: Rows) -> tuple[float, NDArray[Any], Array]:
+            logits = rows.scores(weight, bias)
+            losses, factors = cross_entropy.value_and_grad(
+                logits,
+                rows.targets,
+                reduction="none",
+                upstream=rows.weights,
+                label_smoothing=self.label_smoothing,
+                out=logits,
+            )
+            return float(rows.weights @ losses), rows.gather(factors), factors.sum(axis=0, dtype=np.float64)
+
         loss = 0.0
         by_weight, by_bias = np.zeros((self.n_classes, self.n_features)), np.zeros(self.n_classes)
-        length = self.score_length()
-        for piece in self.source:
-            for rows in piece.blocks(length):
-                logits = rows.scores(weight, bias)
-                losses, factors = cross_entropy.value_and_grad(
-                    logits,
-                    rows.targets,
-                    reduction="none",
-                    upstream=rows.weights,
-                    label_smoothing=self.label_smoothing,
-                    out=logits,
-                )
-                loss += float(rows.weights @ losses)
-                by_weight += rows.gather(factors)
-                by_bias += factors.sum(axis=0, dtype=np.float64)
+        for block_loss, block_by_weight, block_by_bias in self._over_blocks(of_block):
+            loss += block_loss
+            by_weight += block_by_weight
+            by_bias += block_by_bias
         return loss, centred(self.standardisation.by_theta(by_weight, by_bias))
 
     def curvature(self, theta: Array) -> Curvature:
         """The Hessian at theta."""
         source, standardisation = self._rows_of_products()
-        return Curvature(source, standardisation, theta, self.ridge, self.score_length())
+        return Curvature(source, standardisation, theta, self.ridge, self.block_length, self.workers)
 
     def _rows_of_products(self) -> tuple[RowSource, Standardisation]:
         """Those that Hessian products are made with: where float64 rows are in memory, a standardised float32 copy.
@@ -172,26 +183,32 @@ class SoftmaxObjective:
 
     def _single_precision(self, rows: Rows) -> ArrayRows:
         copy = np.empty(rows.X.shape, np.float32)
-        start = 0
-        for block in self._feature_blocks():
-            stop = start + len(block.X)
-            copy[start:stop] = self.standardisation.apply(block.X)
-            start = stop
+
+        def fill(start: int) -> None:
+            part = slice(start, start + self.block_length)
+            copy[part] = self.standardisation.apply(rows.X[part])
+
+        for _ in self.workers.map(fill, range(0, len(copy), self.block_length)):
+            pass
         return ArrayRows(copy, rows.targets, rows.weights)
 
     def gram(self) -> Array:
         """sum_i s_i x_i x_i^T over the standardised features, (d, d)."""
-        total = np.zeros((self.n_features, self.n_features))
-        for rows in self._feature_blocks():
+
+        def of_block(rows: Rows) -> NDArray[Any]:
             block = self.standardisation.apply(rows.X)
             block *= np.sqrt(rows.weights).astype(block.dtype)[:, None]
-            total += block.T @ block
+            part: NDArray[Any] = block.T @ block
+            return part
+
+        total = np.zeros((self.n_features, self.n_features))
+        for part in self._over_blocks(of_block):
+            total += part
         return total
 
     def gram_diagonal(self) -> Array:
         """The diagonal of `gram`, (d,)."""
-        total = np.zeros((1, self.n_features))
-        for rows in self._feature_blocks():
-            total += self.standardisation.squares(rows.X, rows.weights[None, :])
-        diagonal: Array = total[0]
-        return diagonal
+        total = np.zeros(self.n_features)
+        for part in self._over_blocks(lambda rows: self.standardisation.squares(rows.X, rows.weights[None, :])[0]):
+            total += part
+        return total

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
-import scipy.linalg
 
 from softgrad.linear_model.curvature import Curvature, zero_sum_basis
 from softgrad.linear_model.objective import SoftmaxObjective
@@ -139,10 +138,29 @@ def _cholesky_solver(matrix: Array) -> Solver:
         # Collinear features and next to no penalty; relative to the diagonal, so that no feature's unit matters.
         np.fill_diagonal(matrix, diagonal * (1.0 + lift))
         try:
-            factor = scipy.linalg.cho_factor(matrix, lower=True, check_finite=False)
+            factor: Array = np.linalg.cholesky(matrix)
         except np.linalg.LinAlgError:
             if lift > 1.0:
                 raise
             lift *= 100
         else:
-            return lambda right: scipy.linalg.cho_solve(factor, right.T, check_finite=False).T
+            inverse = _triangular_inverse(factor)
+            return lambda right: (right @ inverse.T) @ inverse
+
+
+def _triangular_inverse(lower: Array) -> Array:
+    """The inverse of a lower triangular matrix, by products.
+
+    SciPy would solve with the matrix itself, on a BLAS of its own: its threads wait for work by spinning, on the cores
+    that NumPy's need.
+    """
+    n = len(lower)
+    if n <= 64:
+        small: Array = np.linalg.inv(lower)
+        return small
+    half = n // 2
+    inverse = np.zeros_like(lower)
+    inverse[:half, :half] = _triangular_inverse(lower[:half, :half])
+    inverse[half:, half:] = _triangular_inverse(lower[half:, half:])
+    inverse[half:, :half] = -inverse[half:, half:] @ (lower[half:, :half] @ inverse[:half, :half])
+    return inverse

@@ -11,8 +11,6 @@ from scipy import sparse
 
 Array = NDArray[np.float64]
 
-_LEAST_ROWS = 256
-
 
 class Rows(NamedTuple):
     """Some rows in memory.
@@ -27,10 +25,11 @@ class Rows(NamedTuple):
     weights: Array
 
     def blocks(self, length: int) -> Iterator[Rows]:
-        """The same rows in blocks of about this length."""
+        """The same rows in blocks of this length; longer ones where they are sparse."""
         n, d = self.X.shape
         # Sums over the blocks are of shape (K, d), which sparse rows may be much smaller than.
-        length = max(length, d // 4 if sparse.issparse(self.X) else 0, _LEAST_ROWS)
+        if sparse.issparse(self.X):
+            length = max(length, d // 4)
         if n <= length:
             yield self
             return

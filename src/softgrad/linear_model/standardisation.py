@@ -6,7 +6,7 @@ theta (K x P) are the coefficients of the standardised features and, if there ar
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,22 @@ from softgrad.linear_model.rows import Array, Rows
 
 # Spreads of a feature whose square, and whose inverse square, stay representable.
 _SPREAD_RANGE = {np.dtype(np.float64): (1e-140, 1e140), np.dtype(np.float32): (1e-30, 1e30)}
+
+
+class Extent(NamedTuple):
+    """What some rows add to the weighted means of the features, and the least and the most of them."""
+
+    means: Array
+    least: Array
+    most: Array
+
+    @classmethod
+    @np.errstate(over="ignore", invalid="ignore")
+    def of(cls, rows: Rows) -> Extent:
+        X = rows.X
+        if sparse.issparse(X):
+            return cls(X.T @ rows.weights, X.min(axis=0).toarray().ravel(), X.max(axis=0).toarray().ravel())
+        return cls(rows.weights @ X, X.min(axis=0), X.max(axis=0))
 
 
 class Standardisation:
@@ -40,7 +56,7 @@ class Standardisation:
     @classmethod
     @np.errstate(over="ignore", invalid="ignore")
     def of(
-        cls, blocks: Iterable[Rows], n_features: int, dtype: np.dtype[Any], *, fit_intercept: bool
+        cls, extents: Iterable[Extent], n_features: int, dtype: np.dtype[Any], *, fit_intercept: bool
     ) -> Standardisation:
         """The weighted mean of each feature, or 0 without intercepts, and the largest distance from it.
 
@@ -53,9 +69,9 @@ class Standardisation:
         """
         means = np.zeros(n_features)
         least, most = np.full(n_features, np.inf), np.full(n_features, -np.inf)
-        for rows in blocks:
-            means += rows.X.T @ rows.weights if sparse.issparse(rows.X) else rows.weights @ rows.X
-            least, most = np.minimum(least, _along_rows(rows.X, "min")), np.maximum(most, _along_rows(rows.X, "max"))
+        for extent in extents:
+            means += extent.means
+            least, most = np.minimum(least, extent.least), np.maximum(most, extent.most)
         # The mean of a constant feature may be rounded away from it.
         centre = np.clip(means, least, most) if fit_intercept else np.zeros_like(means)
         spread = np.maximum(most - centre, centre - least)
@@ -114,9 +130,3 @@ class Standardisation:
         sums = (squared.T @ factors.T - 2.0 * self.centre[:, None] * (X.T @ factors.T)).T
         centred: Array = (sums + self.centre**2 * factors.sum(axis=1, keepdims=True)) * self.inverse_scale**2
         return np.maximum(centred, 0.0)
-
-
-def _along_rows(X: Any, name: str) -> Array:
-    extreme = getattr(X, name)(axis=0)
-    values: Array = extreme.toarray().ravel() if sparse.issparse(X) else extreme
-    return values

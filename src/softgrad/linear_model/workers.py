@@ -1,0 +1,79 @@
+"""Threads that share the blocks of rows of a sum.
+
+BLAS stays on one thread: its own threads gain little on the thin products of few classes, and lose a factor of ten
+where another process has one of the cores, for they wait by spinning.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import cache
+from itertools import chain, islice
+from typing import Self, TypeVar
+
+from threadpoolctl import ThreadpoolController
+
+from softgrad import _native
+from softgrad.linear_model.rows import Rows, RowSource
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """Finding them takes milliseconds, as long as a small fit."""
+    return ThreadpoolController()
+
+
+class Workers:
+    """A context in which `map` works on several threads, and every library on one.
+
+    Parameters
+    ----------
+    n_threads : int or None
+        None: as many as softgrad works with.
+    """
+
+    def __init__(self, n_threads: int | None = None) -> None:
+        self.n_threads = _native.get_num_threads() if n_threads is None else n_threads
+        self._pool: ThreadPoolExecutor | None = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(_libraries().limit(limits=1, user_api="blas"))
+        self._stack.enter_context(_native.num_threads(1))
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()
+        self._pool = None
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """The results in the order of the items, so that a sum of them does not depend on the threads."""
+        iterator = iter(items)
+        head = list(islice(iterator, 2))
+        if self.n_threads == 1 or len(head) < 2:
+            yield from map(function, chain(head, iterator))
+            return
+        if self._pool is None:
+            self._pool = self._stack.enter_context(ThreadPoolExecutor(self.n_threads))
+        pending: deque[Future[Result]] = deque()
+        for item in chain(head, iterator):
+            pending.append(self._pool.submit(function, item))
+            if len(pending) > 2 * self.n_threads:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def over_blocks(
+    workers: Workers, source: RowSource, length: int, function: Callable[[Rows], Result]
+) -> Iterator[Result]:
+    """A function of each block of rows, in the order of the blocks."""
+    # What is left of a piece is done before the next is asked for, which may take its place in memory.
+    for piece in source:
+        yield from workers.map(function, piece.blocks(length))
