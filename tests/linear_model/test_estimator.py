@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from scipy import sparse
 from scipy.special import log_softmax as scipy_log_softmax
 from scipy.special import softmax as scipy_softmax
 from sklearn.base import clone
@@ -328,10 +327,6 @@ def test_bad_data(wine: problems.Problem, fitted: SoftmaxRegression) -> None:
         SoftmaxRegression().fit(wine.X, wine.y + 0.5)
     with pytest.raises(ValueError, match="X has 12 features, but SoftmaxRegression is expecting 13"):
         fitted.predict(wine.X[:, :12])
-    with pytest.raises(TypeError, match="Sparse data was passed for X, but dense data is required"):
-        SoftmaxRegression().fit(sparse.csr_array(wine.X), wine.y)
-    with pytest.raises(TypeError, match="Sparse data was passed for X, but dense data is required"):
-        fitted.predict(sparse.csr_array(wine.X))
     for method in ("predict", "predict_proba", "predict_log_proba", "decision_function"):
         with pytest.raises(NotFittedError):
             getattr(SoftmaxRegression(), method)(wine.X)

@@ -109,7 +109,6 @@ class _Lanczos:
         """Its smallest eigenvalue; inf while there is nothing."""
         if not self._diagonal:
             return np.inf
-        eigenvalue = scipy.linalg.eigvalsh_tridiagonal(
-            self._diagonal, self._off_diagonal[:-1], select="i", select_range=(0, 0)
-        )[0]
-        return max(float(eigenvalue), float(np.finfo(np.float64).tiny))
+        # Not by bisection, which may find no end where the entries span the range of float64.
+        eigenvalues = scipy.linalg.eigvalsh_tridiagonal(self._diagonal, self._off_diagonal[:-1], lapack_driver="sterf")
+        return max(float(eigenvalues[0]), float(np.finfo(np.float64).tiny))

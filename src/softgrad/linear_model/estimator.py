@@ -1,42 +1,45 @@
-"""SoftmaxRegression: multinomial logistic regression with a ridge penalty, as a scikit-learn classifier."""
+"""SoftmaxRegression: multinomial logistic regression with an elastic-net penalty, as a scikit-learn classifier."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from softgrad.functional import log_softmax, softmax
+from softgrad.linear_model import elastic_net, solvers
+from softgrad.linear_model.callbacks import CallbackSupport, FitTask, with_callbacks
 from softgrad.linear_model.checkpoint import checkpoint_place, load_checkpoint, save_checkpoint
 from softgrad.linear_model.objective import SoftmaxObjective
-from softgrad.linear_model.preconditioners import LARGEST_FACTOR, choose_preconditioner
+from softgrad.linear_model.preconditioners import LARGEST_FACTOR, SOLVERS, choose_preconditioner
+from softgrad.linear_model.predictions import Predictions
 from softgrad.linear_model.row_space import RowSpace
-from softgrad.linear_model.rows import Array, ArrayRows, RowSource
-from softgrad.linear_model.solvers import IterationReport, Solution, State, minimise, starting_state
+from softgrad.linear_model.rows import Array, ArrayRows, RowSource, WidenedRows
+from softgrad.linear_model.solvers import IterationReport, Point, Solution, State, minimise, starting_state
 from softgrad.linear_model.streaming import Source, StreamedRows, Survey, chunks_of
+from softgrad.linear_model.targets import ClassWeight, Targets, checked_class_weights
 from softgrad.linear_model.workers import Workers
 
 
-class SoftmaxRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Softmax (multinomial logistic) regression with a ridge penalty, solved to a stated distance from the optimum.
+class SoftmaxRegression(Predictions, CallbackSupport, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Softmax (multinomial logistic) regression, solved to a stated distance from the optimum.
 
     It minimises, over the coefficients W (K x d) and the intercepts b,
 
-        C * sum_i s_i * loss_i + ||W||^2 / 2,   loss_i = -log softmax(W x_i + b)[y_i],
+        C * sum_i s_i * loss_i + (1 - r) / 2 * ||W||^2 + r * ||W||_1,   loss_i = -log softmax(W x_i + b)[y_i],
 
-    the objective of scikit-learn's LogisticRegression, with s_i the sample weight times the class weight.
+    the objective of scikit-learn's LogisticRegression, with s_i the sample weight times the class weight and r the
+    `l1_ratio`.
 
     Parameters
     ----------
@@ -48,19 +51,35 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         The most Newton iterations; at least 1.
     fit_intercept : bool, default True
         Whether there are intercepts; else they are 0.
+    l1_ratio : float, default 0.0
+        In [0, 1]: the share of the absolute values in the penalty. Above 0 it makes coefficients exactly 0.
     class_weight : dict, "balanced" or None, default None
-        Weight of each class; a class that the dict does not name has 1. "balanced" gives every class the same total.
+        Weight of the rows of each class; a class that the dict does not name has 1. "balanced" gives every class the
+        same total.
+    label_smoothing : float, default 0.0
+        In [0, 1): this share of a row's target is spread evenly over the classes.
+    solver : {"auto", "newton-cholesky", "newton-gram", "newton-diagonal"}, default "auto"
+        How the Newton equations are solved; see Notes. With an `l1_ratio` above 0 there is one way, and "auto" alone.
+    polish : bool, default False
+        Whether a fit to float32 X goes on in float64 when it has reached what float32 can know. The rows are widened
+        block by block, without a copy of X.
     warm_start : bool, default False
         Start from the coefficients of the previous fit.
+    random_state : int, RandomState or None, default None
+        The order in which `partial_fit` takes the rows of a call. `fit` uses no random numbers.
+    n_threads : int or None, default None
+        Threads that share the rows; None: `softgrad.get_num_threads()`. Results do not depend on it. During a fit BLAS
+        works on one thread in the whole process.
     verbose : int, default 0
         Above 0 each iteration prints a line.
     callback : callable or None, default None
         Called with an `IterationReport` after each iteration; what it returns is ignored. What it raises ends the fit.
+        scikit-learn's own callbacks, where it has them (1.9), are set with `set_callbacks`.
 
     Attributes
     ----------
     coef_ : ndarray, shape (K, d), float64
-        One row per class, also for two classes; each column sums to 0.
+        One row per class, also for two classes; each column sums to 0 unless `l1_ratio` is above 0.
     intercept_ : ndarray, shape (K,), float64
         Sums to 0.
     classes_ : ndarray, shape (K,)
@@ -76,6 +95,8 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Whether it was at most `tol`.
     solver_ : str
         How the Newton equations were solved; see Notes.
+    solver_reason_ : str
+        Why: what decided it.
     n_features_in_ : int
     feature_names_in_ : ndarray, shape (d,)
         Only where X had names that are all strings.
@@ -85,8 +106,6 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ValueError
         X has no rows, NaN or inf, or another number of rows than y; y has fewer than two classes with positive weight;
         a weight is negative; a parameter is out of its range; or `warm_start` meets other classes or features.
-    TypeError
-        X is sparse.
     FloatingPointError
         The scores at the start overflow the dtype of X.
 
@@ -97,22 +116,29 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Notes
     -----
-    The solver is a truncated Newton method on standardised features, which are never stored: neither their units nor
-    their offsets change the iterations. Each iteration solves the Newton equations by preconditioned conjugate
-    gradients. The preconditioner follows from the shape of the data:
+    The solver is a truncated Newton method on standardised features: neither their units nor their offsets change the
+    iterations. Each iteration solves the Newton equations by preconditioned conjugate gradients. The preconditioner
+    follows from the shape of the data:
 
     - "newton-cholesky", where (K - 1) * (d + 1) <= 128: the Hessian itself.
-    - "newton-cg, Gram matrix", where d <= 4096: the mean covariance of the class probabilities times the Gram matrix of
-      the features, by Cholesky factors of order d.
-    - "newton-cg, diagonal": the same with the diagonal of the Gram matrix.
-    - ", row space" follows the name where d > n and n <= 4096: the fit was made in the space that the rows span, with n
-      features. This takes about three times the memory of X as float64.
+    - "newton-gram", where d <= 4096, for sparse X d <= 1024: the mean covariance of the class probabilities times the
+      Gram matrix of the features, by Cholesky factors of order d.
+    - "newton-diagonal": the same with the diagonal of the Gram matrix.
+    - ", row space" follows the name where X is dense, d > n and n <= 4096: the fit was made in the space that the rows
+      span, with n features. This takes about three times the memory of X as float64.
+    - "elastic net", with an `l1_ratio` above 0: Newton steps on the coefficients that are not at 0, see
+      `softgrad.linear_model.elastic_net`.
+
+    The Hessian of dense float64 X of 2^18 entries or more is that of a standardised float32 copy, which takes half the
+    memory of X: a direction need not be exact. Objective and gradient are those of X.
 
     The gap is estimated by the decrease that the quadratic model promises for an exact Newton step, g^T H^-1 g / 2. It
     is divided by 1 - r, where r is the larger of the last two ratios of a promise to the one before it, at most 0.9,
     and by the length of the step where the line search made it shorter than 1. The step is taken before the fit ends,
     so that the remaining gap is smaller, as a rule by orders of magnitude. It is an estimate: where classes are nearly
     separable in several ways and C is large, the remaining gap has been seen at up to five times `tol`.
+
+    With an `l1_ratio` above 0 the gap is no estimate: it is bounded by that to a dual feasible point.
 
     With float32 X the products with X are float32; parameters, penalty and the decision to stop are float64. On iris,
     wine, digits and breast cancer, as they are and with C from 1e-6 to 1e6, this reaches a `tol` of 1e-7; a fit with
@@ -144,20 +170,24 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         "tol": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "fit_intercept": ["boolean"],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "solver": [StrOptions({"auto", *SOLVERS})],
+        "polish": ["boolean"],
         "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "n_threads": [Interval(Integral, 1, 1024, closed="both"), None],
         "verbose": ["verbose"],
         "callback": [callable, None],
     }
 
-    coef_: Array
-    intercept_: Array
-    classes_: NDArray[Any]
     n_iter_: int
     loss_curve_: list[float]
     relative_gap_: float
     converged_: bool
     solver_: str
+    solver_reason_: str
     n_features_in_: int
 
     def __init__(
@@ -167,8 +197,14 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tol: float = 1e-6,
         max_iter: int = 1000,
         fit_intercept: bool = True,
-        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        l1_ratio: float = 0.0,
+        class_weight: ClassWeight = None,
+        label_smoothing: float = 0.0,
+        solver: Literal["auto", "newton-cholesky", "newton-gram", "newton-diagonal"] = "auto",
+        polish: bool = False,
         warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        n_threads: int | None = None,
         verbose: int = 0,
         callback: Callable[[IterationReport], object] | None = None,
     ) -> None:
@@ -176,21 +212,34 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.tol = tol
         self.max_iter = max_iter
         self.fit_intercept = fit_intercept
+        self.l1_ratio = l1_ratio
         self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+        self.solver = solver
+        self.polish = polish
         self.warm_start = warm_start
+        self.random_state = random_state
+        self.n_threads = n_threads
         self.verbose = verbose
         self.callback = callback
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @with_callbacks
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit to rows and their labels.
 
         Parameters
         ----------
-        X : array_like, shape (n, d)
-            Dense. float32 is kept; everything else is taken as float64.
-        y : array_like, shape (n,)
-            Labels of at least two classes: integers, text or booleans.
+        X : array_like or sparse, shape (n, d)
+            float32 is kept; everything else is taken as float64. Sparse X is taken as CSR.
+        y : array_like, shape (n,) or (n, K)
+            Labels of at least two classes: integers, text or booleans. Or, with K at least 2, the probability of each
+            class: none negative, a row adding up to 1; the classes are then 0 to K - 1.
         sample_weight : array_like, shape (n,), optional
             Weight of each row, none negative; 1 if not given. 2 is as the row given twice, 0 as the row left out.
 
@@ -200,19 +249,24 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Itself.
         """
         previous = self._previous_fit()
-        data: NDArray[Any]
-        data, targets = validate_data(self, X, y, dtype=[np.float64, np.float32], order="C")
-        check_classification_targets(targets)
-        labels, classes = np.unique(targets, return_inverse=True)
-        weights = self._row_weights(data, labels, classes, sample_weight)
+        data, y = validate_data(
+            self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32], order="C", multi_output=True
+        )
+        targets = Targets.of(np.asarray(y))
+        weights: Array = _check_sample_weight(sample_weight, data, dtype=np.float64, ensure_non_negative=True)
+        class_weights = self._checked_class_weights(targets.labels, targets.totals(weights))
+        values, weights = targets.weighted(weights, class_weights)
         counted = weights > 0
         if not counted.all():
-            data, classes, weights = data[counted], classes[counted], weights[counted]
-
+            data, values, weights = data[counted], values[counted], weights[counted]
+        task = FitTask(self, data, y, sample_weight, int(self.max_iter))
+        if sparse.issparse(data):
+            source = ArrayRows(sparse.csr_array(data), values, weights)
+            return self._fit_rows(source, targets.labels, previous, task=task)
         rows, features = data.shape
-        space = RowSpace(data) if rows < features and rows <= LARGEST_FACTOR else None
-        source = ArrayRows(data if space is None else space.data, classes, weights)
-        return self._fit_rows(source, labels, previous, space=space)
+        space = RowSpace(data) if rows < features and rows <= LARGEST_FACTOR and not self.l1_ratio else None
+        source = ArrayRows(data if space is None else space.data, values, weights)
+        return self._fit_rows(source, targets.labels, previous, space=space, task=task)
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit_stream(
@@ -303,7 +357,7 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _description(self) -> dict[str, Any]:
         """The parameters that decide what the optimum is, as JSON can hold them."""
-        left_out = {"tol", "max_iter", "class_weight", "warm_start", "verbose", "callback"}
+        left_out = {"tol", "max_iter", "class_weight", "warm_start", "random_state", "n_threads", "verbose", "callback"}
         parameters = {name: value for name, value in self.get_params().items() if name not in left_out}
         return {name: getattr(value, "item", lambda value=value: value)() for name, value in parameters.items()}
 
@@ -316,34 +370,76 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         space: RowSpace | None = None,
         state: State | None = None,
         keep: Callable[[State], object] | None = None,
+        task: FitTask | None = None,
     ) -> Self:
         """Fit to rows whose targets are numbers of the labels, from a state, the previous fit or the start."""
-        with Workers() as workers:
-            objective = SoftmaxObjective(
-                source, n_classes=len(labels), C=float(self.C), fit_intercept=self.fit_intercept, workers=workers
-            )
+        with Workers(self.n_threads) as workers:
+            objective = self._objective(source, len(labels), workers)
             if state is None:
                 start = objective.start()
                 if previous is not None:
                     coef, intercept = self._checked_previous(*previous, labels)
                     start = objective.coordinates(coef if space is None else space.enter(coef), intercept)
-                state = starting_state(objective, start)
-            preconditioner = choose_preconditioner(objective)
-            solution = minimise(
-                objective,
-                preconditioner,
-                state,
+                state = starting_state(objective, self._evaluate(objective, start))
+
+            def attributes(theta: Array) -> dict[str, Any]:
+                coef, intercept = objective.coefficients(theta)
+                if space is not None:
+                    coef = space.leave(coef)
+                return {"coef_": coef, "intercept_": intercept, "classes_": labels}
+
+            def before_iteration(state: State) -> None:
+                if task is not None:
+                    task.begin_iteration()
+                if keep is not None:
+                    keep(state)
+
+            def report(report: IterationReport, theta: Array) -> bool:
+                self._report(report)
+                return task is not None and task.end_iteration(lambda: attributes(theta))
+
+            solve = partial(
+                self._minimise,
                 tol=float(self.tol),
                 max_iter=int(self.max_iter),
-                report=self._report,
-                keep=keep,
+                report=report,
+                keep=before_iteration,
             )
-        coef, self.intercept_ = objective.coefficients(solution.theta)
-        self.coef_ = coef if space is None else space.leave(coef)
-        self.classes_ = labels
-        self.solver_ = preconditioner.name + ("" if space is None else ", row space")
+            solution = solve(objective, state)
+            if self.polish and objective.dtype == np.float32:
+                theta = objective.coefficients(solution.theta)
+                objective = self._objective(WidenedRows(source, objective.block_length), len(labels), workers)
+                point = self._evaluate(objective, objective.coordinates(*theta))
+                solution = solve(objective, starting_state(objective, point, after=solution.objectives))
+        self.solver_ += "" if space is None else ", row space"
+        for name, value in attributes(solution.theta).items():
+            setattr(self, name, value)
         self._record(solution)
+        if task is not None:
+            task.end()
         return self
+
+    def _evaluate(self, objective: SoftmaxObjective, theta: Array) -> Point:
+        return elastic_net.evaluate(objective, theta) if self.l1_ratio else solvers.evaluate(objective, theta)
+
+    def _minimise(self, objective: SoftmaxObjective, state: State, **options: Any) -> Solution:
+        if self.l1_ratio:
+            self.solver_, self.solver_reason_ = "elastic net", f"l1_ratio is {self.l1_ratio:g}"
+            return elastic_net.minimise_elastic_net(objective, state, **options)
+        preconditioner, self.solver_reason_ = choose_preconditioner(objective, self.solver)
+        self.solver_ = preconditioner.name
+        return minimise(objective, preconditioner, state, **options)
+
+    def _objective(self, source: RowSource, n_classes: int, workers: Workers) -> SoftmaxObjective:
+        return SoftmaxObjective(
+            source,
+            n_classes=n_classes,
+            C=float(self.C),
+            fit_intercept=self.fit_intercept,
+            l1_ratio=float(self.l1_ratio),
+            label_smoothing=float(self.label_smoothing),
+            workers=workers,
+        )
 
     def _previous_fit(self) -> tuple[NDArray[Any], Array, Array] | None:
         if not (self.warm_start and hasattr(self, "coef_")):
@@ -359,37 +455,8 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"y has the classes {labels}; warm_start starts from a fit with {previous}")
         return coef, intercept
 
-    def _row_weights(
-        self, X: NDArray[Any], labels: NDArray[Any], classes: NDArray[np.intp], sample_weight: ArrayLike | None
-    ) -> Array:
-        weights: Array = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        totals: Array = np.bincount(classes, weights).astype(np.float64)
-        by_class: Array = self._checked_class_weights(labels, totals)[classes]
-        return weights * by_class
-
-    @np.errstate(over="ignore")
     def _checked_class_weights(self, labels: NDArray[Any], totals: Array) -> Array:
-        """The weight of each class, from the sum of its rows' weights; enough rows have a weight then."""
-        if len(labels) < 2:
-            raise ValueError(f"y has 1 class, {labels[0]}; a classifier needs at least 2")
-        weights = self._class_weights(labels, totals)
-        if not np.isfinite(weights @ totals):
-            raise ValueError("the row weights (sample_weight times class_weight) add up to more than float64 holds")
-        present = np.flatnonzero(weights * totals)
-        if len(present) < 2:
-            found = f"only class {labels[present[0]]} has one" if len(present) else "none has one"
-            raise ValueError(f"at least 2 classes need a row of positive weight; {found}")
-        return weights
-
-    def _class_weights(self, labels: NDArray[Any], totals: Array) -> Array:
-        if self.class_weight == "balanced":
-            balanced: Array = np.divide(totals.sum(), len(labels) * totals, out=np.zeros(len(labels)), where=totals > 0)
-            return balanced
-        weights: Array = compute_class_weight(self.class_weight, classes=labels, y=labels)
-        for label, weight in zip(labels, weights, strict=True):
-            if not (weight >= 0 and np.isfinite(weight)):
-                raise ValueError(f"class_weight of class {label} is {weight}; it must be finite and not negative")
-        return weights
+        return checked_class_weights(self.class_weight, labels, totals)
 
     def _report(self, report: IterationReport) -> None:
         if self.verbose:
@@ -411,71 +478,5 @@ class SoftmaxRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"after {solution.iterations} iterations at the objective {solution.objectives[-1]:.9g}: "
                 f"{solution.obstacle}",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
-
-    def decision_function(self, X: ArrayLike) -> NDArray[Any]:
-        """The logits; for two classes the logit of the second less that of the first.
-
-        Parameters
-        ----------
-        X : array_like, shape (n, d)
-
-        Returns
-        -------
-        ndarray, shape (n, K), or (n,) for two classes; the dtype of X if that is float32, else float64
-        """
-        logits = self._logits(X)
-        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
-
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """The likeliest class of each row.
-
-        Parameters
-        ----------
-        X : array_like, shape (n, d)
-
-        Returns
-        -------
-        ndarray, shape (n,), dtype of `classes_`
-        """
-        likeliest = self._logits(X).argmax(axis=1)
-        predicted: NDArray[Any] = self.classes_[likeliest]
-        return predicted
-
-    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
-        """The probability of each class.
-
-        Parameters
-        ----------
-        X : array_like, shape (n, d)
-
-        Returns
-        -------
-        ndarray, shape (n, K); the dtype of X if that is float32, else float64
-            `softgrad.softmax` of the logits. Columns in the order of `classes_`.
-        """
-        logits = self._logits(X)
-        return softmax(logits, out=logits)
-
-    def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
-        """The logarithm of the probability of each class.
-
-        Parameters
-        ----------
-        X : array_like, shape (n, d)
-
-        Returns
-        -------
-        ndarray, shape (n, K); the dtype of X if that is float32, else float64
-            `softgrad.log_softmax` of the logits: exact also where the probability would be rounded to 0 or 1.
-        """
-        logits = self._logits(X)
-        return log_softmax(logits, out=logits)
-
-    def _logits(self, X: ArrayLike) -> NDArray[Any]:
-        check_is_fitted(self)
-        rows = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        logits: NDArray[Any] = rows @ self.coef_.T.astype(rows.dtype)
-        logits += self.intercept_.astype(rows.dtype)
-        return logits

@@ -73,6 +73,7 @@ class SoftmaxObjective:
         self.workers = Workers(1) if workers is None else workers
         self.source = source
         self.dtype = source.dtype
+        self.is_sparse = sparse.issparse(next(iter(source)).X)
         self.n_features = source.n_features
         self.n_classes = n_classes
         self.fit_intercept = fit_intercept
@@ -105,13 +106,18 @@ class SoftmaxObjective:
         """No coefficients, and the intercepts that are optimal with none: the logarithms of the class frequencies."""
         theta = np.zeros(self.shape)
         if self.fit_intercept:
-            frequencies = np.full(self.n_classes, self.label_smoothing / self.n_classes)
-            for rows in self.source:
-                frequencies += (1.0 - self.label_smoothing) * rows.class_weights(self.n_classes)
+            frequencies = self.class_shares()
             # A class whose rows all weigh nothing has its optimal intercept at -inf; this one is within rounding of it.
             logs = np.log(np.maximum(frequencies, np.finfo(np.float64).eps))
             theta[:, -1] = logs - logs.mean()
         return theta
+
+    def class_shares(self) -> Array:
+        """The mean target of each class, (K,)."""
+        shares = np.full(self.n_classes, self.label_smoothing / self.n_classes)
+        for rows in self.source:
+            shares += (1.0 - self.label_smoothing) * rows.class_weights(self.n_classes)
+        return shares
 
     @np.errstate(over="ignore", invalid="ignore")
     def coordinates(self, coef: Array, intercept: Array) -> Array:

@@ -23,6 +23,8 @@ from softgrad.linear_model.rows import Array
 _LARGEST_HESSIAN = 128
 # A factor of this order takes 128 MiB.
 LARGEST_FACTOR = 4096
+# The products of a dense factor cost more than those with sparse rows.
+_LARGEST_SPARSE_FACTOR = 1024
 
 Solver = Callable[[Array], Array]
 
@@ -39,14 +41,19 @@ class Preconditioner(Protocol):
         """The approximate inverse times a residual (K, P)."""
 
 
-def choose_preconditioner(objective: SoftmaxObjective) -> Preconditioner:
-    """By the shape of the data alone."""
+def choose_preconditioner(objective: SoftmaxObjective, solver: str = "auto") -> tuple[Preconditioner, str]:
+    """The one asked for, or by the shape of the data alone; and why."""
+    if solver != "auto":
+        return SOLVERS[solver](objective), "it was asked for"
     classes, columns = objective.shape
-    if (classes - 1) * columns <= _LARGEST_HESSIAN:
-        return HessianPreconditioner(objective)
-    if objective.n_features <= LARGEST_FACTOR:
-        return GramPreconditioner(objective)
-    return DiagonalPreconditioner(objective)
+    unknowns, features = (classes - 1) * columns, objective.n_features
+    if unknowns <= _LARGEST_HESSIAN:
+        return HessianPreconditioner(objective), f"{unknowns} unknowns, at most {_LARGEST_HESSIAN}"
+    largest = _LARGEST_SPARSE_FACTOR if objective.is_sparse else LARGEST_FACTOR
+    many = f"{unknowns} unknowns, more than {_LARGEST_HESSIAN}; {features} features"
+    if features <= largest:
+        return GramPreconditioner(objective), f"{many}, at most {largest}"
+    return DiagonalPreconditioner(objective), f"{many}, more than {largest}"
 
 
 class HessianPreconditioner:
@@ -106,7 +113,7 @@ class _KroneckerPreconditioner(ABC):
 class GramPreconditioner(_KroneckerPreconditioner):
     """The whole Gram matrix, by Cholesky factors."""
 
-    name = "newton-cg, Gram matrix"
+    name = "newton-gram"
 
     def __init__(self, objective: SoftmaxObjective) -> None:
         super().__init__(objective)
@@ -119,7 +126,7 @@ class GramPreconditioner(_KroneckerPreconditioner):
 class DiagonalPreconditioner(_KroneckerPreconditioner):
     """The diagonal of the Gram matrix, where the whole would be too large."""
 
-    name = "newton-cg, diagonal"
+    name = "newton-diagonal"
 
     def __init__(self, objective: SoftmaxObjective) -> None:
         super().__init__(objective)
@@ -128,6 +135,9 @@ class DiagonalPreconditioner(_KroneckerPreconditioner):
     def _solver(self, eigenvalue: float) -> Solver:
         diagonal = eigenvalue * self._diagonal + self._ridge
         return lambda right: right / diagonal
+
+
+SOLVERS = {kind.name: kind for kind in (HessianPreconditioner, GramPreconditioner, DiagonalPreconditioner)}
 
 
 def _cholesky_solver(matrix: Array) -> Solver:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -92,20 +92,19 @@ class _Step(NamedTuple):
     length: float
 
 
-def starting_state(objective: SoftmaxObjective, theta: Array) -> State:
-    """The state before the first iteration.
+def starting_state(objective: SoftmaxObjective, point: Point, *, after: Sequence[float] = ()) -> State:
+    """The state before the first iteration; or, with the objectives of those before it, one that follows them.
 
     Raises
     ------
     FloatingPointError
         The objective or its gradient is not finite.
     """
-    point = _evaluate(objective, theta)
     if not point.is_finite():
         raise FloatingPointError(
             f"the objective at the starting point is {point.value}: the scores overflow {objective.dtype}"
         )
-    return State(point, [point.value], [], np.inf, np.inf, 0)
+    return State(point, [*after[:-1], point.value], [], np.inf, np.inf, 0)
 
 
 def minimise(
@@ -115,8 +114,8 @@ def minimise(
     *,
     tol: float,
     max_iter: int,
-    report: Callable[[IterationReport], object],
-    keep: Callable[[State], object] | None = None,
+    report: Callable[[IterationReport, Array], bool],
+    keep: Callable[[State], object],
 ) -> Solution:
     """The minimum of the objective.
 
@@ -124,12 +123,11 @@ def minimise(
     the decrease of the quadratic model, g^T H^-1 g / 2. The step is taken in any case, and the iteration ends when the
     estimate divided by the objective is at most `tol`.
 
-    `keep` is given the state before each iteration.
+    `keep` is given the state before each iteration; `report` the point after it, and says whether to stop there.
     """
     point, objectives, promises, gap, smallest, idle = state
     for iteration in range(len(objectives), max_iter + 1):
-        if keep is not None:
-            keep(State(point, objectives, promises, gap, smallest, idle))
+        keep(State(point, objectives, promises, gap, smallest, idle))
         curvature = objective.curvature(point.theta)
         preconditioner.update(curvature)
         newton = newton_step(
@@ -150,9 +148,11 @@ def minimise(
             point = step.point
         idle = idle + 1 if objectives[-1] - point.value <= _rounding(objective, point) else 0
         objectives = [*objectives, point.value]
-        report(IterationReport(iteration, max_iter, point.value, gap))
+        stop = report(IterationReport(iteration, max_iter, point.value, gap), point.theta)
         if close:
             return Solution(point.theta, objectives, iteration, gap, None)
+        if stop:
+            return Solution(point.theta, objectives, iteration, gap, "a callback asked for the end")
         if step is None or idle == _MOST_IDLE:
             obstacle = f"rounding in {objective.dtype} hides what is left to gain"
             return Solution(point.theta, objectives, iteration, gap, obstacle)
@@ -160,7 +160,8 @@ def minimise(
     return Solution(point.theta, objectives, len(objectives) - 1, gap, obstacle)
 
 
-def _evaluate(objective: SoftmaxObjective, theta: Array) -> Point:
+def evaluate(objective: SoftmaxObjective, theta: Array) -> Point:
+    """The objective, which has no absolute values, and its gradient."""
     return Point(theta, *objective.value_and_gradient(theta))
 
 
@@ -193,7 +194,7 @@ def _line_search(objective: SoftmaxObjective, origin: Point, direction: Array) -
     slope = float(np.vdot(origin.gradient, direction))
 
     def trial_at(length: float) -> tuple[Point, float]:
-        trial = _evaluate(objective, origin.theta + length * direction)
+        trial = evaluate(objective, origin.theta + length * direction)
         return trial, float(np.vdot(trial.gradient, direction))
 
     length = 1.0

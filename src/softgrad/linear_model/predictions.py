@@ -1,0 +1,85 @@
+"""What a fitted softmax regression says about rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from softgrad.functional import log_softmax, softmax
+from softgrad.linear_model.rows import Array, Rows
+
+
+class Predictions:
+    """The methods of an estimator that has `coef_`, `intercept_` and `classes_`."""
+
+    coef_: Array
+    intercept_: Array
+    classes_: NDArray[Any]
+
+    def decision_function(self, X: ArrayLike) -> NDArray[Any]:
+        """The logits; for two classes the logit of the second less that of the first.
+
+        Parameters
+        ----------
+        X : array_like or sparse, shape (n, d)
+
+        Returns
+        -------
+        ndarray, shape (n, K), or (n,) for two classes; the dtype of X if that is float32, else float64
+        """
+        logits = self._logits(X)
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """The likeliest class of each row.
+
+        Parameters
+        ----------
+        X : array_like or sparse, shape (n, d)
+
+        Returns
+        -------
+        ndarray, shape (n,), dtype of `classes_`
+        """
+        likeliest = self._logits(X).argmax(axis=1)
+        predicted: NDArray[Any] = self.classes_[likeliest]
+        return predicted
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """The probability of each class.
+
+        Parameters
+        ----------
+        X : array_like or sparse, shape (n, d)
+
+        Returns
+        -------
+        ndarray, shape (n, K); the dtype of X if that is float32, else float64
+            `softgrad.softmax` of the logits. Columns in the order of `classes_`.
+        """
+        logits = self._logits(X)
+        return softmax(logits, out=logits)
+
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """The logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : array_like or sparse, shape (n, d)
+
+        Returns
+        -------
+        ndarray, shape (n, K); the dtype of X if that is float32, else float64
+            `softgrad.log_softmax` of the logits: exact also where the probability would be rounded to 0 or 1.
+        """
+        logits = self._logits(X)
+        return log_softmax(logits, out=logits)
+
+    def _logits(self, X: ArrayLike) -> NDArray[Any]:
+        check_is_fitted(self)
+        data = validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False)
+        rows = Rows(data, np.empty(0), np.empty(0))
+        return rows.scores(self.coef_.astype(data.dtype), self.intercept_.astype(data.dtype))
