@@ -82,18 +82,18 @@ def option_values(rng, operands):
     }
 
 
-def assert_agrees(operands, options, wrt=("hidden", "weight", "bias")):
-    """To the rounding of the logits by BLAS, and of the sums that the gradients are."""
+def assert_agrees(operands, options, wrt=("hidden", "weight", "bias"), **how):
+    """To the rounding of the logits by BLAS, and of the sums that the gradients are; `how` changes no result."""
     hidden, weight, labels, bias = operands
     plain = {name: value for name, value in options.items() if name != "upstream"}
-    loss, gradients = sg.linear_cross_entropy.value_and_grad(hidden, weight, labels, bias, wrt=wrt, **options)
+    loss, gradients = sg.linear_cross_entropy.value_and_grad(hidden, weight, labels, bias, wrt=wrt, **options, **how)
     expected = reference.linear_cross_entropy(hidden, weight, labels, bias, **plain)
     eps = np.finfo(hidden.dtype).eps
     features = hidden.shape[1]
     # The error of a logit, which is also the relative error of a probability.
     logit_error = (features + 2) * eps * float(np.max(np.abs(hidden) @ np.abs(weight).T + np.abs(bias)))
     np.testing.assert_allclose(loss, expected, rtol=8 * eps, atol=logit_error * max(1.0, float(np.max(expected))))
-    np.testing.assert_array_equal(sg.linear_cross_entropy(hidden, weight, labels, bias, **plain), loss)
+    np.testing.assert_array_equal(sg.linear_cross_entropy(hidden, weight, labels, bias, **plain, **how), loss)
     held = reference.linear_cross_entropy_grad(hidden, weight, labels, bias, **options)
     logits = hidden.astype(np.float64) @ weight.T.astype(np.float64) + bias
     by_logits = np.abs(reference.cross_entropy_grad(logits, labels, **options))

@@ -66,6 +66,8 @@ class _RowBlock:
     rows: Any
     buffers: _Buffers
 
+    # NaN is the result of a row that holds one, and no reason to warn.
+    @np.errstate(invalid="ignore")
     def losses(self, sums: Sums | None) -> Float64:
         inside = np.stack([self._logsumexp(classes) for classes in self._classes()])
         outside = _of_the_others(inside)

@@ -38,7 +38,7 @@ class LinearCrossEntropy(Differentiable):
     reduction, normalizer
         As in `cross_entropy`, the logits being of shape (N, V). Rows that are ignored cost nothing.
     block_bytes : int, optional
-        The most that a block of logits takes, at least 4096; 128 MiB without it. More than 512 rows are taken only
+        The most that a block of logits takes, at least 4096; 128 MiB without it. More than 384 rows are taken only
         where they stay within 8 MiB. If 64 rows do not fit, the logits are made twice, some classes at a time.
     compute_dtype : {None, "bfloat16"}
         "bfloat16" rounds what is multiplied, float32 or bfloat16, to bfloat16 and adds up in float32; logits are

@@ -14,9 +14,9 @@ _BLOCK_BYTES = 128 << 20
 _LEAST_BLOCK_BYTES = 4096
 # With few classes a block stays in the outer cache while the kernel and the second product read it.
 _CACHE_BYTES = 8 << 20
-# The gradient of the weight is read and written once for each block of rows. With so many rows that takes a few
-# percent of the time of the products, and more rows save little.
-_ROWS = 512
+# BLAS takes some 384 terms of a sum at a time, and the gradient of the weight is read and written once for each block
+# of rows: fewer make the products slower, more save little.
+_ROWS = 384
 # With fewer rows it takes longer than making the logits twice, which is what blocks of classes cost.
 _LEAST_ROWS = 64
 # A product takes at most so many multiplications, a tenth of a second on a slow core: signals wait for its end.
