@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import subprocess
 import sys
 from functools import cache
@@ -24,6 +25,7 @@ import softgrad
 from softgrad.cli.html_report import charts, images, measures
 from softgrad.cli.model_file import load_model
 from softgrad.cli.preprocessing import NumberColumn, TextColumn
+from softgrad.reference import linear_cross_entropy_grad
 from tests.cli.conftest import animals, fails, run, set_cell, succeeds, with_column, write
 from tests.cli.report_page import Element, read
 from tests.oracles.inputs import fresh_rng
@@ -80,6 +82,33 @@ def test_head_line_and_data(digits: tuple[Element, Any, Path]) -> None:
     ]
 
 
+def test_means_of_the_classes_as_images(digits: tuple[Element, Any, Path]) -> None:
+    X, y, test = digits_part()
+    X, y = np.delete(X, test, axis=0), np.delete(y, test)
+    drawn = digits[0].section("data").all("img")
+    assert len(drawn) == 10
+    for k, image in enumerate(drawn):
+        np.testing.assert_allclose(pixels_of(image)[..., 3].ravel(), 255 * X[y == k].mean(axis=0) / 16, atol=0.51)
+
+
+def test_gradient_of_the_whole_objective(digits: tuple[Element, Any, Path]) -> None:
+    page, _, file = digits
+    trained = load_model(file)
+    X, y, test = digits_part()
+    mean, scale = np.array([[column.mean, column.scale] for column in trained.columns]).T
+    X, y = (np.delete(X, test, axis=0) - mean) / scale, np.delete(y, test)
+    for at_start, found in zip(
+        (True, False), re.findall(r" (\d\.\de-\d\d)\b", page.section("gradient").all("p")[-1].text), strict=True
+    ):
+        coef = np.zeros_like(trained.coef) if at_start else trained.coef
+        intercept = np.log(np.bincount(y)) if at_start else trained.intercept
+        powers = np.exp(X @ coef.T + intercept)
+        surplus = powers / powers.sum(axis=1, keepdims=True) - np.eye(10)[y]
+        gradient = surplus.T @ X / len(y) + coef / len(y)
+        assert float(found) == pytest.approx(np.abs(gradient).max(), rel=0.051)
+    assert float(found) < 1e-6
+
+
 def test_gradient_check_is_that_of_the_trained_model(digits: tuple[Element, Any, Path]) -> None:
     page, _, file = digits
     head, verdict, *numbers = page.section("gradient").table("The worst component")
@@ -92,10 +121,10 @@ def test_gradient_check_is_that_of_the_trained_model(digits: tuple[Element, Any,
     train = np.delete(np.arange(len(y)), test)
     chosen = train[np.random.default_rng(0).choice(len(train), size=32, replace=False)]
     arrays = ((X[chosen] - mean) / scale, trained.coef, y[chosen], trained.intercept)
-    for (error, analytic, numeric, estimate), wrt in zip(found, (1, 3), strict=True):
-        report = softgrad.check_gradient(softgrad.linear_cross_entropy, *arrays, wrt=wrt)
-        assert analytic == pytest.approx(report.analytic, rel=1e-6)
-        assert numeric == pytest.approx(report.numeric, rel=1e-6)
+    gradients = linear_cross_entropy_grad(*arrays)
+    for (error, analytic, numeric, estimate), gradient in zip(found, (gradients.weight, gradients.bias), strict=True):
+        assert np.abs(gradient - analytic).min() < 1e-8 * np.abs(analytic)
+        assert numeric == pytest.approx(analytic, rel=1e-6)
         assert 0.0 < error < 1e-7
         assert 0.0 < estimate < 1e-7 * np.abs(analytic)
 
@@ -193,8 +222,9 @@ def test_most_confident_mistakes(digits: tuple[Element, Any, Path]) -> None:
     assert [row[:3] for row in rows] == [
         [str(test[i] + 1), str(y[test[i]]), str(probabilities[i].argmax())] for i in wrong[:12]
     ]
-    assert float(rows[0][3]) == pytest.approx(probabilities[wrong[0]].max(), abs=5.1e-5)
-    assert float(rows[0][4]) == pytest.approx(probabilities[wrong[0], y[test[wrong[0]]]], abs=5.1e-4)
+    for row, i in zip(rows, wrong, strict=False):
+        assert float(row[3]) == pytest.approx(probabilities[i].max(), abs=5.1e-5)
+        assert float(row[4]) == pytest.approx(probabilities[i, y[test[i]]], rel=0.051)
     for image, i in zip(section.all("img"), wrong, strict=False):
         np.testing.assert_array_equal(pixels_of(image)[..., 3].ravel(), np.rint(255 * X[test[i]] / 16).astype(int))
 
@@ -280,26 +310,29 @@ def test_what_spoke_for_a_mistake(in_folder: Path) -> None:
 
 def test_many_classes(in_folder: Path) -> None:
     rng = np.random.default_rng(5)
-    y = np.repeat(np.arange(25), 12)
-    X = rng.standard_normal((25, 3))[y] + 0.6 * rng.standard_normal((len(y), 3))
-    y[-2:] = 25
-    write(pa.table({"a": X[:, 0], "b": X[:, 1], "c": X[:, 2], "y": y}), in_folder / "d.csv")
-    succeeds("train", "d.csv", "--target", "y", "--report", "r.html", "--test-fraction", 0, "--model", "m")
+    y = np.repeat(np.arange(20), 12)
+    X = rng.standard_normal((20, 64))[y] + 4.0 * rng.standard_normal((len(y), 64))
+    y[-2:] = 20
+    write(pa.table({**{str(i): X[:, i] for i in range(64)}, "y": y}), in_folder / "d.csv")
+    weak = ("-C", 1e-3)
+    succeeds("train", "d.csv", "--target", "y", "--report", "r.html", "--test-fraction", 0, "--model", "m", *weak)
     page = read(in_folder / "r.html")
     image = page.section("confusion").one("img")
     succeeds("predict", "m", "d.csv", "-o", "p.csv")
     predicted = pyarrow.csv.read_csv("p.csv").column("prediction").to_numpy()
-    confusion = np.zeros((26, 26), int)
+    confusion = np.zeros((21, 21), int)
     np.add.at(confusion, (y, predicted), 1)
     shade = np.sqrt(confusion / confusion.sum(axis=1, keepdims=True))
     np.testing.assert_allclose(pixels_of(image)[..., 3], 255 * shade, atol=0.51)
     rows = page.section("confusion").table("Most frequent confusions")[1:]
+    assert len(rows) == 20
     counts = [int(row[2]) for row in rows]
-    assert counts == sorted(confusion[~np.eye(26, dtype=bool)].tolist(), reverse=True)[: len(rows)]
+    assert counts == sorted(confusion[~np.eye(21, dtype=bool)].tolist(), reverse=True)[: len(rows)]
     assert all(confusion[int(row[0]), int(row[1])] == int(row[2]) for row in rows)
-    assert "the 20 classes with the most training rows, of 26" in page.section("weights").text
-    assert len(page.section("weights").all("table")) == 20
-    assert len(page.section("classes").table("Precision")) == 1 + 26 + 1
+    for section in (page.section("data"), page.section("weights")):
+        assert "Shown are the 20 classes with the most training rows, of 21." in section.text
+        assert [figure.one("figcaption").text for figure in section.all("figure")] == [str(k) for k in range(20)]
+    assert len(page.section("classes").table("Precision")) == 1 + 21 + 1
 
 
 def test_no_test_part_no_mistakes_and_classes_without_rows(in_folder: Path) -> None:
@@ -372,10 +405,24 @@ def test_errors(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [(path.name, path.read_text()) for path in in_folder.iterdir()] == [("r.html", "before")]
 
 
-def test_a_training_without_a_report_does_not_load_it() -> None:
-    program = "import sys; from softgrad.cli import train; print({'softgrad.cli.html_report', 'onnx'} & {*sys.modules})"
+def test_neither_report_nor_onnx_is_loaded_before_it_is_asked_for() -> None:
+    program = (
+        "import sys; from softgrad.cli import train; from softgrad.linear_model import to_onnx;"
+        "print({'softgrad.cli.html_report', 'onnx'} & {*sys.modules})"
+    )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout == "set()\n"
+
+
+def test_a_bin_ends_with_its_highest_confidence() -> None:
+    first = np.array([0.5, 0.500001, 0.7, 1.0])
+    bins = measures.reliability(np.column_stack([first, 1.0 - first]), np.array([0, 0, 1, 0]))
+    assert [(entry.low, entry.high, entry.rows, entry.right) for entry in bins] == [
+        (0.4, 0.5, 1, 1),
+        (0.5, 0.6, 1, 1),
+        (0.6, 0.7, 1, 0),
+        (0.9, 1.0, 1, 1),
+    ]
 
 
 def test_intervals_are_wilsons() -> None:
