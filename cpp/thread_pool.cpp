@@ -1,6 +1,7 @@
 #include "thread_pool.hpp"
 
 #include <pthread.h>
+#include <signal.h>
 #if defined(__linux__)
 #include <sched.h>
 #endif
@@ -9,8 +10,9 @@
 #include <atomic>
 #include <cmath>
 #include <condition_variable>
-#include <cstdlib>
+#include <exception>
 #include <fstream>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -18,6 +20,30 @@
 
 namespace softgrad {
 namespace {
+
+// The CPUs that a thread may run on: those of the thread that calls are also those of the workers that help it, whoever started them.
+class Affinity {
+  public:
+#if defined(__linux__)
+    Affinity() : known_(sched_getaffinity(0, sizeof set_, &set_) == 0) {}
+    int count() const { return known_ ? CPU_COUNT(&set_) : hardware_threads(); }
+    void move_here(Affinity& current) const {
+        if (!known_ || CPU_EQUAL(&set_, &current.set_)) return;
+        sched_setaffinity(0, sizeof set_, &set_);
+        current = *this;
+    }
+
+  private:
+    cpu_set_t set_;
+    bool known_;
+#else
+    int count() const { return hardware_threads(); }
+    void move_here(Affinity&) const {}
+
+  private:
+#endif
+    static int hardware_threads() { return static_cast<int>(std::max(1u, std::thread::hardware_concurrency())); }
+};
 
 // Neighbouring pieces, handed out in their order; on a cache line of its own.
 struct alignas(64) Share {
@@ -28,14 +54,15 @@ struct alignas(64) Share {
 struct Job {
     const std::function<void(int64_t)>& piece;
     const int64_t pieces;
+    const Affinity affinity;
     std::vector<Share> shares;
     std::atomic<size_t> joined{0};
     std::atomic<int64_t> done{0};
     std::mutex mutex;
     std::condition_variable finished;
 
-    Job(const std::function<void(int64_t)>& each, int64_t count, int64_t workers)
-        : piece(each), pieces(count), shares(static_cast<size_t>(workers)) {
+    Job(const std::function<void(int64_t)>& each, int64_t count, const Affinity& cpus, int64_t workers)
+        : piece(each), pieces(count), affinity(cpus), shares(static_cast<size_t>(workers)) {
         for (int64_t w = 0; w < workers; ++w) {
             shares[static_cast<size_t>(w)].next = pieces * w / workers;
             shares[static_cast<size_t>(w)].end = pieces * (w + 1) / workers;
@@ -65,18 +92,18 @@ struct Job {
 
 class Pool {
   public:
-    void run(int64_t pieces, const std::function<void(int64_t)>& piece, int threads) {
-        std::unique_lock one_job(job_mutex_, std::try_to_lock);
+    void run(int64_t pieces, const std::function<void(int64_t)>& piece, int threads, const Affinity& affinity) {
+        std::unique_lock one_job(job_mutex_, std::defer_lock);
         const int helpers = static_cast<int>(std::min<int64_t>(threads, pieces)) - 1;
-        if (!one_job.owns_lock() || helpers <= 0) {
+        if (helpers <= 0 || !one_job.try_lock()) {
             for (int64_t i = 0; i < pieces; ++i) piece(i);
             return;
         }
         // A worker may look at the job after the caller has left: it owns a share of it, and finds no piece to take.
-        auto job = std::make_shared<Job>(piece, pieces, helpers + 1);
+        auto job = std::make_shared<Job>(piece, pieces, affinity, helpers + 1);
         {
             std::lock_guard lock(mutex_);
-            for (; workers_ < helpers; ++workers_) std::thread([this] { serve(); }).detach();
+            start_workers(helpers);
             job_ = job;
             wanted_ = helpers;
         }
@@ -92,7 +119,22 @@ class Pool {
     }
 
   private:
+    // As many as there can be: where the system allows no more threads, the others take the pieces. A worker is given no signal: a
+    // handler, or a thread that waits for one, belongs to the program.
+    void start_workers(int wanted) {
+        if (workers_ >= wanted) return;
+        sigset_t all, before;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        try {
+            for (; workers_ < wanted; ++workers_) std::thread([this] { serve(); }).detach();
+        } catch (const std::exception&) {
+        }
+        pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    }
+
     void serve() {
+        Affinity here;
         for (;;) {
             std::shared_ptr<Job> job;
             {
@@ -101,6 +143,7 @@ class Pool {
                 --wanted_;
                 job = job_;
             }
+            job->affinity.move_here(here);
             job->work();
         }
     }
@@ -112,62 +155,71 @@ class Pool {
     int wanted_ = 0, workers_ = 0;
 };
 
-#if defined(__linux__)
-int quota_of(double quota, double period) { return quota > 0.0 && period > 0.0 ? static_cast<int>(std::ceil(quota / period)) : 0; }
+constexpr double unlimited = std::numeric_limits<double>::infinity();
 
-// How many CPUs' worth of time the container may use, rounded up; 0: no limit. In cgroups v2 a file "QUOTA PERIOD" or "max PERIOD",
-// in v1 two files, the quota -1 without a limit.
-int cpu_quota() {
+// CPUs' worth of time that one control group may use. In version 2 a file "QUOTA PERIOD" or "max PERIOD", in version 1 two files, the
+// quota -1 without a limit.
+double quota_of(const std::string& group) {
     double quota = 0.0, period = 0.0;
-    if (std::ifstream both("/sys/fs/cgroup/cpu.max"); both >> quota >> period) return quota_of(quota, period);
-    std::ifstream first("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), second("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
-    if (first >> quota && second >> period) return quota_of(quota, period);
-    return 0;
-}
-#endif
-
-int default_thread_count() {
-    int count = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-#if defined(__linux__)
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0) count = std::max(1, CPU_COUNT(&set));
-    const int quota = cpu_quota();
-    if (quota > 0) count = std::min(count, quota);
-#endif
-    return count;
+    std::ifstream both(group + "/cpu.max"), first(group + "/cpu.cfs_quota_us"), second(group + "/cpu.cfs_period_us");
+    const bool known = (both >> quota >> period) || (first >> quota && second >> period);
+    return known && quota > 0.0 && period > 0.0 ? quota / period : unlimited;
 }
 
+// What the program asked for; 0: as many as it may use.
 std::atomic<int> threads{0};
 
-// Never freed: workers may outlive the end of main, and a forked child must leave its parent's behind.
-std::atomic<Pool*> pool{nullptr};
+const int container_quota = cpu_quota("");
 
-Pool& the_pool() {
-    static const bool watching_fork = [] {
-        pool = new Pool;
-        pthread_atfork(nullptr, nullptr, [] { pool = new Pool; });
-        return true;
-    }();
-    static_cast<void>(watching_fork);
-    return *pool.load();
+int allowed_threads(const Affinity& affinity) {
+    const int asked = threads.load();
+    if (asked > 0) return asked;
+    return container_quota > 0 ? std::min(affinity.count(), container_quota) : affinity.count();
 }
+
+// Never freed: workers may outlive the end of main, and a forked child must leave its parent's behind. Made when the library is loaded:
+// a child forked while another thread makes a function's static would wait for that thread, which it does not have.
+std::atomic<Pool*> pool{new Pool};
+const int watching_fork = pthread_atfork(nullptr, nullptr, [] { pool = new Pool; });
 
 }  // namespace
 
-int thread_count() {
-    int count = threads.load();
-    if (count == 0) threads = count = default_thread_count();
-    return count;
+int cpu_quota(const std::string& root) {
+    double least = unlimited;
+    std::ifstream groups(root + "/proc/self/cgroup");
+    for (std::string line; std::getline(groups, line);) {
+        // ID:CONTROLLERS:PATH; version 2 names no controllers.
+        const size_t first = line.find(':'), second = line.find(':', first + 1);
+        if (second == std::string::npos) continue;
+        const std::string controllers = line.substr(first, second - first) + ',';
+        const bool unified = controllers == ":,";
+        if (!unified && controllers.find(":cpu,") != 0 && controllers.find(",cpu,") == std::string::npos) continue;
+        // A limit of any group above holds too. In a container the path may be that of the host, and the group stands at the top.
+        std::string group = root + "/sys/fs/cgroup" + (unified ? "" : "/cpu");
+        const size_t top = group.size();
+        group += line.substr(second + 1);
+        for (;; group.resize(std::max(top, group.rfind('/')))) {
+            least = std::min(least, quota_of(group));
+            if (group.size() <= top) break;
+        }
+    }
+    return least < 1e6 ? static_cast<int>(std::ceil(least)) : 0;
 }
+
+int thread_count() { return allowed_threads(Affinity()); }
 
 void set_thread_count(int count) { threads = count; }
 
 void parallel_for(int64_t pieces, const std::function<void(int64_t)>& piece) {
-    const int count = thread_count();
-    if (pieces == 1 || count == 1)
-        for (int64_t i = 0; i < pieces; ++i) piece(i);
-    else
-        the_pool().run(pieces, piece, count);
+    if (pieces > 1 && threads.load() != 1) {
+        const Affinity affinity;
+        return pool.load()->run(pieces, piece, allowed_threads(affinity), affinity);
+    }
+    for (int64_t i = 0; i < pieces; ++i) piece(i);
 }
 
 }  // namespace softgrad
+
+// For threadpoolctl, which finds a library by its symbols.
+extern "C" __attribute__((visibility("default"))) int softgrad_get_num_threads() { return softgrad::thread_count(); }
+extern "C" __attribute__((visibility("default"))) void softgrad_set_num_threads(int count) { softgrad::set_thread_count(count); }

@@ -6,11 +6,17 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 
 namespace softgrad {
 
+// What was set; without that, the CPUs that the calling thread may use, and no more than the container's quota of them.
 int thread_count();
+// 0: as if nothing had been set.
 void set_thread_count(int count);
+
+// How many CPUs' worth of time the control groups of the process allow, rounded up; 0: no limit. `root` is where /proc and /sys are.
+int cpu_quota(const std::string& root);
 
 // Calls piece(i) once for each i in [0, pieces); piece must not throw.
 void parallel_for(int64_t pieces, const std::function<void(int64_t)>& piece);

@@ -48,6 +48,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         {"numpy", "typer", "click", "rich", "pyarrow", "sklearn", "safetensors", "matplotlib"},
         PUBLIC_API | {"softgrad._files", "softgrad.examples"},
     ),
+    "softgrad.threadpoolctl": ({"threadpoolctl"}, set()),
     "softgrad.examples": ({"numpy", "matplotlib", "mpmath", "rich", "sklearn"}, PUBLIC_API | {"softgrad.nn"}),
 }
 

@@ -63,6 +63,12 @@ __all__ = [
 ]
 
 
+MOST_THREADS = 1024
+
+# What set_num_threads was given last; 0: nothing, the core counts the CPUs.
+_chosen = 0
+
+
 def buffer(array: NDArray[Any]) -> NDArray[Any]:
     """The array as the core reads it: bfloat16, which the buffer protocol does not know, as its bits."""
     return array.view(np.uint16) if array.dtype.kind == "V" else array
@@ -71,8 +77,9 @@ def buffer(array: NDArray[Any]) -> NDArray[Any]:
 def set_num_threads(count: int) -> None:
     """Set how many threads the native core works with.
 
-    Results do not depend on it. The default is the number of CPUs this process may run on, or the environment
-    variable ``SOFTGRAD_NUM_THREADS``.
+    Results do not depend on it. The default is the environment variable ``SOFTGRAD_NUM_THREADS`` or, without it, the
+    number of CPUs on which the calling thread may run at the time of the call, and no more than the CPU quota of the
+    container, rounded up. Arrays of less than a few tens of thousands of elements stay on one thread.
 
     Parameters
     ----------
@@ -95,11 +102,13 @@ def set_num_threads(count: int) -> None:
     1
     >>> sg.set_num_threads(before)
     """
-    if not isinstance(count, int) or isinstance(count, bool):
+    global _chosen
+    if not isinstance(count, (int, np.integer)) or isinstance(count, bool):
         raise TypeError(f"count must be an integer, got {type(count).__name__}")
-    if not 1 <= count <= 1024:
-        raise ValueError(f"count is {count}; it must be between 1 and 1024")
-    _core.set_num_threads(count)
+    if not 1 <= count <= MOST_THREADS:
+        raise ValueError(f"count is {count}; it must be between 1 and {MOST_THREADS}")
+    _chosen = int(count)
+    _core.set_num_threads(_chosen)
 
 
 @contextmanager
@@ -125,12 +134,14 @@ def num_threads(count: int) -> Iterator[None]:
     ...     sg.get_num_threads()
     1
     """
-    before = get_num_threads()
+    global _chosen
+    before = _chosen
     set_num_threads(count)
     try:
         yield
     finally:
-        set_num_threads(before)
+        _chosen = before
+        _core.set_num_threads(before)
 
 
 def _threads_from_environment() -> None:
@@ -140,7 +151,9 @@ def _threads_from_environment() -> None:
     try:
         set_num_threads(int(wanted))
     except ValueError:
-        raise ValueError(f"SOFTGRAD_NUM_THREADS is {wanted!r}; it must be an integer between 1 and 1024") from None
+        raise ValueError(
+            f"SOFTGRAD_NUM_THREADS is {wanted!r}; it must be an integer between 1 and {MOST_THREADS}"
+        ) from None
 
 
 _threads_from_environment()
