@@ -168,7 +168,8 @@ def test_loss_curve(digits: tuple[Element, Any, Path]) -> None:
     np.testing.assert_allclose((down - down[0]) / (down[-1] - down[0]), fall / fall[-1], atol=1e-3)
     facts = section.facts()
     assert (facts["iterations"], facts["solver"]) == (str(result["iterations"]), result["solver"])
-    assert facts["converged"] == "yes"
+    assert (facts["C"], facts["converged"]) == ("1", "yes")
+    assert re.search(r"Why this solver: \w.*\.$", section.text)
     assert not section.all("p", "warning")
 
 

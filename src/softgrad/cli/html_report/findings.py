@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -42,10 +42,9 @@ class Findings:
     features: Float64Array
     parts: Split
     model: Model
+    estimator: softgrad.SoftmaxRegression
     checks: Mapping[str, softgrad.GradientReport]
     rows_checked: int
-    loss_curve: Sequence[float]
-    relative_gap: float
     seconds: float
     warning: str | None
     part: str

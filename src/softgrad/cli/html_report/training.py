@@ -48,26 +48,27 @@ def _steepest(findings: Findings, at_start: bool) -> float:
         findings.features[train], coef, codes, intercept, wrt=("weight",)
     )
     assert gradients.weight is not None
-    return float(np.abs(gradients.weight + coef / (model.training["C"] * len(codes))).max())
+    return float(np.abs(gradients.weight + coef / (findings.estimator.C * len(codes))).max())
 
 
 def training_section(findings: Findings) -> list[Html]:
-    record, losses = findings.model.training, findings.loss_curve
+    estimator, losses = findings.estimator, findings.estimator.loss_curve_
     content = [
         facts(
             [
-                ("solver", str(record["solver"])),
-                ("C", f"{record['C']:g}"),
-                ("iterations", str(record["iterations"])),
+                ("solver", estimator.solver_),
+                ("C", f"{estimator.C:g}"),
+                ("iterations", str(estimator.n_iter_)),
                 ("seconds", f"{findings.seconds:.2f}"),
-                ("relative gap to the optimum, estimated", f"{findings.relative_gap:.1e}"),
-                ("converged", "yes" if record["converged"] else "no"),
+                ("relative gap to the optimum, estimated", f"{estimator.relative_gap_:.1e}"),
+                ("converged", "yes" if estimator.converged_ else "no"),
             ]
         ),
         figure(
             loss_curve(losses),
             f"The objective, mean loss and penalty: {losses[0]:.4g} at the start, {losses[-1]:.6g} at the end.",
         ),
+        note(f"Why this solver: {estimator.solver_reason_}."),
     ]
     if findings.warning is not None:
         content.insert(1, element("p", f"Not converged: {findings.warning}", class_="warning"))
