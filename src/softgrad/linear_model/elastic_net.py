@@ -11,16 +11,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from softgrad.linear_model.curvature import Curvature
 from softgrad.linear_model.objective import SoftmaxObjective
 from softgrad.linear_model.rows import Array
-from softgrad.linear_model.solvers import IterationReport, Point, Solution, State
+from softgrad.linear_model.solvers import IterationReport, Point, Solution, State, Step
 
 _MOST_PRODUCTS = 500
 _MOST_TRIALS = 40
 _MOST_IDLE = 10
 _SUFFICIENT_DECREASE = 1e-4
+# Parts of the Hessian's diagonal at the start that are added to it while steps are too long.
+_FIRST_DAMPING, _LEAST_DAMPING = 1e-3, 1e-9
 
 
 def minimise_elastic_net(
@@ -38,12 +41,16 @@ def minimise_elastic_net(
     not an estimate. `keep` and `report` are as in `softgrad.linear_model.solvers.minimise`.
     """
     dual = _Dual(objective)
-    point, objectives, promises, gap, smallest, idle = state
+    at_start = objective.curvature(objective.start()).diagonal()
+    # In place of the smallest eigenvalue, which nothing asks for here, the state has the damping.
+    point, objectives, promises, gap, damping, idle = state
+    damping = min(damping, _FIRST_DAMPING)
     for iteration in range(len(objectives), max_iter + 1):
-        keep(State(point, objectives, promises, gap, smallest, idle))
-        step = _newton_step(objective, point, forcing=float(np.clip(np.sqrt(gap), 1e-3, 0.1)))
+        keep(State(point, objectives, promises, gap, damping, idle))
+        step = _newton_step(objective, point, damping * at_start, forcing=float(np.clip(np.sqrt(gap), 1e-3, 0.1)))
         if step is not None:
-            point = step
+            point = step.point
+            damping = float(np.clip(damping * (0.1 if step.length == 1.0 else 4.0), _LEAST_DAMPING, 1.0))
         # The gap is that of the point reached: nothing is estimated ahead.
         gap = dual.relative_gap(point)
         rounding = 8 * float(np.finfo(objective.dtype).eps) * point.value
@@ -89,7 +96,7 @@ def _best_shift(theta: Array, ridge: Array, absolute: Array) -> Array:
     return np.where(absolute > 0, best, total / classes)
 
 
-def _newton_step(objective: SoftmaxObjective, origin: Point, *, forcing: float) -> Point | None:
+def _newton_step(objective: SoftmaxObjective, origin: Point, damping: Array, *, forcing: float) -> Step | None:
     """A lower point along the Newton direction of the free coefficients, cut at 0; None if there is none."""
     theta, absolute = origin.theta, objective.absolute
     steepest = np.where(
@@ -97,8 +104,8 @@ def _newton_step(objective: SoftmaxObjective, origin: Point, *, forcing: float) 
         origin.gradient + absolute * np.sign(theta),
         np.sign(origin.gradient) * np.maximum(np.abs(origin.gradient) - absolute, 0.0),
     )
-    free = (theta != 0.0) | (steepest != 0.0)
-    direction = _solve(objective.curvature(theta), steepest, free, forcing)
+    free = _free(theta, steepest, objective.ridge)
+    direction = _solve(objective.curvature(theta), damping, steepest, free, forcing)
     signs = np.where(theta != 0.0, np.sign(theta), -np.sign(steepest))
     bounded = absolute > 0
     rounding = 8 * float(np.finfo(objective.dtype).eps) * origin.value
@@ -109,23 +116,36 @@ def _newton_step(objective: SoftmaxObjective, origin: Point, *, forcing: float) 
         trial = evaluate(objective, moved)
         promised = float(np.vdot(steepest, moved - theta))
         if trial.is_finite() and trial.value <= origin.value + _SUFFICIENT_DECREASE * promised:
-            return trial
+            return Step(trial, length)
         if promised > -rounding and trial.is_finite() and trial.value <= origin.value + rounding:
-            return trial
+            return Step(trial, length)
         length /= 2
     return None
 
 
-def _solve(curvature: Curvature, steepest: Array, free: Array, forcing: float) -> Array:
-    """H x = -steepest on the free coefficients, by conjugate gradients with the diagonal of H."""
-    inverse = np.where(free, 1.0 / np.maximum(curvature.diagonal(), 1e-300), 0.0)
+def _free(theta: Array, steepest: Array, ridge: Array) -> NDArray[np.bool_]:
+    """Which coefficients may move: those that are not 0, and those that the objective falls with.
+
+    Where there is no ridge a shift of a whole column costs nothing in the quadratic model, which has no minimum then.
+    One of the coefficients at 0, of which the best shift leaves at least one, stays there.
+    """
+    free = (theta != 0.0) | (steepest != 0.0)
+    columns = np.flatnonzero((ridge == 0.0) & free.all(axis=0) & (theta == 0.0).any(axis=0))
+    candidates = np.where(theta[:, columns] == 0.0, np.abs(steepest[:, columns]), np.inf)
+    free[candidates.argmin(axis=0), columns] = False
+    return free
+
+
+def _solve(curvature: Curvature, damping: Array, steepest: Array, free: NDArray[np.bool_], forcing: float) -> Array:
+    """H x = -steepest on the free coefficients, with H damped, by conjugate gradients with its diagonal."""
+    inverse = np.where(free, 1.0 / np.maximum(curvature.diagonal() + damping, 1e-300), 0.0)
     solution = np.zeros_like(steepest)
     residual = -steepest * free
     preconditioned = inverse * residual
     search = preconditioned
     product = first = float(np.vdot(residual, preconditioned))
     for _ in range(_MOST_PRODUCTS):
-        curved = curvature.product(search) * free
+        curved = (curvature.product(search) + damping * search) * free
         bend = float(np.vdot(search, curved))
         if not (product > 0 and bend > 0):
             break

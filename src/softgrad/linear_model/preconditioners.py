@@ -142,19 +142,21 @@ SOLVERS = {kind.name: kind for kind in (HessianPreconditioner, GramPreconditione
 
 def _cholesky_solver(matrix: Array) -> Solver:
     """Solves with a matrix that is positive definite but for rounding, for right-hand sides in rows."""
-    diagonal = np.diag(matrix).copy()
+    # So that no feature's unit matters.
+    units = 1.0 / np.sqrt(np.diag(matrix))
+    matrix = matrix * units * units[:, None]
     lift = 1e-14
     while True:
-        # Collinear features and next to no penalty; relative to the diagonal, so that no feature's unit matters.
-        np.fill_diagonal(matrix, diagonal * (1.0 + lift))
+        # Collinear features and next to no penalty.
+        np.fill_diagonal(matrix, 1.0 + lift)
         try:
-            factor: Array = np.linalg.cholesky(matrix)
+            inverse = _triangular_inverse(np.linalg.cholesky(matrix))
         except np.linalg.LinAlgError:
             if lift > 1.0:
                 raise
             lift *= 100
         else:
-            inverse = _triangular_inverse(factor)
+            inverse *= units
             return lambda right: (right @ inverse.T) @ inverse
 
 
@@ -166,8 +168,7 @@ def _triangular_inverse(lower: Array) -> Array:
     """
     n = len(lower)
     if n <= 64:
-        small: Array = np.linalg.inv(lower)
-        return small
+        return np.asarray(np.linalg.inv(lower))
     half = n // 2
     inverse = np.zeros_like(lower)
     inverse[:half, :half] = _triangular_inverse(lower[:half, :half])

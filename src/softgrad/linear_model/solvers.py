@@ -87,7 +87,9 @@ class State(NamedTuple):
     idle: int
 
 
-class _Step(NamedTuple):
+class Step(NamedTuple):
+    """Where a line search ended, in units of the direction's length."""
+
     point: Point
     length: float
 
@@ -170,7 +172,7 @@ def _rounding(objective: SoftmaxObjective, point: Point) -> float:
     return 8 * float(np.finfo(objective.dtype).eps) * point.value
 
 
-def _relative_gap(promises: list[float], step: _Step | None, value: float) -> float:
+def _relative_gap(promises: list[float], step: Step | None, value: float) -> float:
     """How far above the optimum, from what the model promised for a full step, now and at the two iterations before.
 
     A model that holds only nearby promises too little. It shows in promises that fall slowly, where what is to come is
@@ -189,7 +191,7 @@ def _forcing(gap: float) -> float:
     return float(np.clip(0.5 * np.sqrt(gap), 0.01, 0.1))
 
 
-def _line_search(objective: SoftmaxObjective, origin: Point, direction: Array) -> _Step | None:
+def _line_search(objective: SoftmaxObjective, origin: Point, direction: Array) -> Step | None:
     """A point along the direction that is lower; None if there is none, to within rounding."""
     slope = float(np.vdot(origin.gradient, direction))
 
@@ -215,4 +217,4 @@ def _line_search(objective: SoftmaxObjective, origin: Point, direction: Array) -
         if not (further.is_finite() and further.value < trial.value):
             break
         trial, length = further, longer
-    return _Step(trial, length)
+    return Step(trial, length)
