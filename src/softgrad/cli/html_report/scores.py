@@ -127,7 +127,7 @@ def classes_section(findings: Findings) -> list[Html]:
         (
             name,
             [
-                *(number_cell(_share(float(each[k]))) for each in (scores.precision, scores.recall, scores.f1)),
+                *(number_cell(_score(float(each[k]))) for each in (scores.precision, scores.recall, scores.f1)),
                 number_cell(str(scores.rows[k])),
                 number_cell(str(scores.predicted[k])),
             ],
@@ -135,7 +135,7 @@ def classes_section(findings: Findings) -> list[Html]:
         for k, name in enumerate(findings.names)
     ]
     total = number_cell(str(findings.scores.rows))
-    rows.append(("mean", [*(number_cell(_share(each)) for each in scores.macro), total, total]))
+    rows.append(("mean, total", [*(number_cell(_score(each)) for each in scores.macro), total, total]))
     columns = [numbers(name) for name in ("precision", "recall", "F1", "rows", "predicted")]
     content = [table(f"Precision, recall and F1, {findings.shown_rows}", ["class", *columns], rows)]
     if np.isnan([scores.precision, scores.recall, scores.f1]).any():
@@ -143,7 +143,7 @@ def classes_section(findings: Findings) -> list[Html]:
     return content
 
 
-def _share(value: float) -> str:
+def _score(value: float) -> str:
     return "none" if math.isnan(value) else f"{value:.3f}"
 
 
@@ -160,8 +160,8 @@ def mistakes_section(findings: Findings) -> list[Html]:
             [
                 cell(findings.names[codes[i]]),
                 cell(findings.names[predicted[i]]),
-                number_cell(probability(float(probabilities[i, predicted[i]]))),
-                number_cell(probability(float(probabilities[i, codes[i]]))),
+                number_cell(_probability(float(probabilities[i, predicted[i]]))),
+                number_cell(_probability(float(probabilities[i, codes[i]]))),
                 _evidence(findings, int(findings.shown[i]), int(predicted[i]), int(codes[i])),
             ],
         )
@@ -175,7 +175,7 @@ def mistakes_section(findings: Findings) -> list[Html]:
     return content
 
 
-def probability(value: float) -> str:
+def _probability(value: float) -> str:
     """Four digits, and what is missing to 1 where they would show 1."""
     if 0.99995 <= value < 1.0:
         return f"1 - {1.0 - value:.0e}"
