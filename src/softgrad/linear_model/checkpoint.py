@@ -77,8 +77,11 @@ def save_checkpoint(path: Path, problem: Mapping[str, Any], state: State) -> Non
     description: dict[str, Any] = {"format": _FORMAT, "problem": dict(problem)}
     description["sha256"] = _checksum(tensors, description)
     content = save(tensors, {"softgrad-checkpoint": json.dumps(description)})
-    with replacing(path) as file:
-        file.write(content)
+    try:
+        with replacing(path) as file:
+            file.write(content)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot write the checkpoint: {error.strerror}", str(path)) from None
 
 
 def load_checkpoint(path: Path, problem: Mapping[str, Any]) -> State:
@@ -91,7 +94,7 @@ def load_checkpoint(path: Path, problem: Mapping[str, Any]) -> State:
     """
     description, tensors = _content(path)
     found = description["problem"]
-    for name in sorted({*problem, *found}):
+    for name in dict.fromkeys([*problem, *found]):
         if found.get(name) != problem.get(name):
             raise ValueError(
                 f"the checkpoint {path} belongs to another problem: {name} is {reprlib.repr(found.get(name))} there, "
@@ -120,7 +123,7 @@ def _content(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         description = json.loads(text)
         stated = description.pop("sha256", None)
         matches = stated == _checksum(tensors, description)
-    except (ValueError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{refused}: its description cannot be read: {error}") from None
     if not matches:
         raise ValueError(f"{refused}: the checksum does not match, it was changed")

@@ -11,14 +11,14 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
 from softgrad.linear_model.rows import Array, Rows
-from softgrad.linear_model.streaming_chunks import ArrowChunks, Chunk, Chunks, TupleChunks, chunk_rows
+from softgrad.linear_model.streaming_chunks import ArrowChunks, Chunks, TupleChunks, chunk_rows
 from softgrad.linear_model.streaming_files import SVMLIGHT_FORMATS, FileBatches, SvmlightFile, file_format
 
 Source = str | os.PathLike[str] | Iterable[Any]
@@ -174,7 +174,7 @@ class StreamedRows:
                 yield Rows(piece.X[counted], piece.codes[counted], weights[counted])
 
 
-def _pieces(chunks: Iterable[Chunk], place_of: Callable[[Any], int]) -> Iterator[Piece]:
+def _pieces(chunks: Chunks, place_of: Callable[[Any], int]) -> Iterator[Piece]:
     """Dense rows in pieces of equal length whatever the chunks are; sparse ones as they come."""
     waiting: list[Piece] = []
     held = 0
@@ -187,17 +187,22 @@ def _pieces(chunks: Iterable[Chunk], place_of: Callable[[Any], int]) -> Iterator
         length = chunk_rows(chunk.X.shape[1], chunk.X.dtype)
         while held + len(piece.codes) >= length:
             missing = length - held
-            yield _joined([*waiting, piece.part(slice(missing))])
+            yield _joined([*waiting, piece.part(slice(missing))], chunks.order)
             waiting, held, piece = [], 0, piece.part(slice(missing, None))
         if len(piece.codes):
             waiting.append(piece)
             held += len(piece.codes)
     if waiting:
-        yield _joined(waiting)
+        yield _joined(waiting, chunks.order)
 
 
-def _joined(pieces: list[Piece]) -> Piece:
-    return pieces[0] if len(pieces) == 1 else Piece(*(np.concatenate(parts) for parts in zip(*pieces, strict=True)))
+def _joined(pieces: list[Piece], order: Literal["C", "F"]) -> Piece:
+    """One piece; products with its features have the same bits whatever it was made of."""
+    X, codes, weights = zip(*pieces, strict=True)
+    if len(pieces) == 1:
+        return Piece(np.asarray(X[0], order=order), codes[0], weights[0])
+    joined = np.empty((sum(map(len, codes)), X[0].shape[1]), X[0].dtype, order)
+    return Piece(np.concatenate(X, out=joined), np.concatenate(codes), np.concatenate(weights))
 
 
 def _sorted_labels(found: list[Any], untyped: bool) -> tuple[NDArray[Any], NDArray[np.intp]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import scipy.sparse
@@ -12,8 +12,8 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from softgrad.linear_model.rows import Array
 
-# Of dense features, at a time.
-_CHUNK_BYTES = 1 << 22
+# Of dense features, at a time: enough blocks of rows for several threads.
+_CHUNK_BYTES = 1 << 24
 
 
 class Chunk(NamedTuple):
@@ -29,7 +29,7 @@ class Chunks(Protocol):
     """All rows, anew and the same at each iteration.
 
     `names` are those of the features, known once the first chunk is; None where they have none. `untyped` says that
-    labels are strings, whatever they stand for.
+    labels are strings, whatever they stand for. `order` is the memory order of dense features.
     """
 
     @property
@@ -37,6 +37,9 @@ class Chunks(Protocol):
 
     @property
     def untyped(self) -> bool: ...
+
+    @property
+    def order(self) -> Literal["C", "F"]: ...
 
     def __iter__(self) -> Iterator[Chunk]: ...
 
@@ -51,6 +54,7 @@ class TupleChunks:
 
     names = None
     untyped = False
+    order: Literal["C", "F"] = "C"
 
     def __init__(self, tuples: Iterable[Any]) -> None:
         self._tuples = tuples
@@ -83,7 +87,7 @@ class TupleChunks:
 
 
 def _checked(X: Any, y: NDArray[Any], weights: NDArray[Any], first_row: int) -> Chunk:
-    check_classification_targets(y)
+    _check_labels(y)
     labels, codes = np.unique(y, return_inverse=True)
     weights = weights.astype(np.float64)
     _check_weights(weights, "sample_weight", first_row)
@@ -132,6 +136,9 @@ class ArrowChunks:
     untyped : bool
         Whether all cells are strings, whatever they stand for.
     """
+
+    # Products are as fast where columns lie together; to bring the rows together takes as long as to read them.
+    order: Literal["C", "F"] = "F"
 
     def __init__(self, batches: Iterable[Any], target: str, sample_weight: str | None, *, untyped: bool) -> None:
         self._batches = batches
@@ -183,15 +190,15 @@ class ArrowChunks:
         for start in range(0, batch.num_rows, length):
             part = batch.slice(start, length)
             row = first_row + start
-            X = np.empty((part.num_rows, len(fields)), dtype)
-            for place, number in enumerate(fields):
-                X[:, place] = self._numbers(batch.schema.names[number], part.column(number), row)
+            columns = np.empty((len(fields), part.num_rows), dtype)
+            for column, number in zip(columns, fields, strict=True):
+                column[...] = self._numbers(batch.schema.names[number], part.column(number), row)
             labels, codes = self._labels(part.column(self._target), row)
             weights = np.ones(len(codes))
             if self._sample_weight is not None:
                 weights = self._numbers(self._sample_weight, part.column(self._sample_weight), row).astype(np.float64)
                 _check_weights(weights, f"column {self._sample_weight!r}", row)
-            yield Chunk(X, labels, codes, weights)
+            yield Chunk(columns.T, labels, codes, weights)
 
     def _numbers(self, name: str, column: Any, first_row: int) -> NDArray[Any]:
         import pyarrow as pa
@@ -223,8 +230,14 @@ class ArrowChunks:
         _check_complete(self._target, column, first_row)
         encoded = column.dictionary_encode()
         labels = encoded.dictionary.to_pylist()
-        check_classification_targets(np.asarray(labels))
+        _check_labels(np.asarray(labels))
         return labels, encoded.indices.to_numpy().astype(np.intp)
+
+
+def _check_labels(labels: NDArray[Any]) -> None:
+    # For the others there is nothing to find, and it takes its time.
+    if labels.dtype.kind not in "iubUO":
+        check_classification_targets(labels)
 
 
 def _same_columns(schema: Any, first: Any, number: int) -> None:

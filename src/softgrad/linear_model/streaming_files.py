@@ -22,8 +22,8 @@ GZIPPED = (".csv", ".tsv", *SVMLIGHT_FORMATS)
 
 # Of a text file, at a time.
 _TEXT_BLOCK_BYTES = 1 << 22
-# Decoded values of a Parquet file, at a time; and what is read of a column that is larger.
-_BATCH_BYTES = 1 << 22
+# Decoded values of a Parquet file, at a time; and encoded ones of each of its columns.
+_BATCH_BYTES = 1 << 24
 _PARQUET_BUFFER_BYTES = 1 << 20
 
 
@@ -121,7 +121,9 @@ class FileBatches:
 
             # Without buffering the whole of a row group's columns would be read at once.
             with pyarrow.parquet.ParquetFile(self.path, buffer_size=_PARQUET_BUFFER_BYTES, pre_buffer=False) as file:
-                yield from file.iter_batches(batch_size=max(_BATCH_BYTES // (8 * len(self.names)), 256))
+                # All columns but the target are features, as a rule.
+                length = _BATCH_BYTES // (8 * max(len(self.names) - 1, 1))
+                yield from file.iter_batches(batch_size=max(length, 256))
         else:
             with self._ipc() as reader:
                 # The file format is read by number, the stream format from front to back.

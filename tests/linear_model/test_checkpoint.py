@@ -1,0 +1,283 @@
+"""A fit that was interrupted goes on from its checkpoint, with the same bits; no other checkpoint is taken for it."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import save
+
+from softgrad.linear_model import SoftmaxRegression, streaming_chunks
+from softgrad.linear_model.checkpoint import load_checkpoint, save_checkpoint
+from softgrad.linear_model.solvers import Point, State
+from tests.linear_model import problems
+from tests.oracles.inputs import fresh_rng
+
+PROBLEM = {"C": 0.1, "classes": ["a", "b"], "names of the features": None}
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupt_after(iterations: int) -> Any:
+    def callback(report: Any) -> None:
+        if report.iteration == iterations:
+            raise Interrupted
+
+    return callback
+
+
+def some_state() -> State:
+    rng = fresh_rng()
+    point = Point(rng.standard_normal((3, 4)), 0.5 + rng.random(), rng.standard_normal((3, 4)))
+    return State(point, [1.0, point.value], [0.1 + rng.random()], np.inf, 1e-310, 3)
+
+
+def assert_same(found: State, expected: State) -> None:
+    assert found._replace(point=None) == expected._replace(point=None)
+    assert found.point.value == expected.point.value
+    np.testing.assert_array_equal(found.point.theta, expected.point.theta)
+    np.testing.assert_array_equal(found.point.gradient, expected.point.gradient)
+
+
+def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
+    state = some_state()
+    save_checkpoint(tmp_path / "fit", PROBLEM, state)
+    assert_same(load_checkpoint(tmp_path / "fit", PROBLEM), state)
+
+
+@pytest.mark.parametrize(("name", "value", "message"), [
+    ("C", 0.2, "C is 0.1 there, 0.2 here"),
+    ("classes", ["a", "c"], r"classes is \['a', 'b'\] there, \['a', 'c'\] here"),
+    ("more", True, "more is None there, True here"),
+])  # fmt: skip
+def test_another_problem_is_named(name: str, value: Any, message: str, tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "fit", PROBLEM, some_state())
+    with pytest.raises(ValueError, match=f"belongs to another problem: {message}"):
+        load_checkpoint(tmp_path / "fit", PROBLEM | {name: value})
+
+
+def test_a_changed_byte_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "fit"
+    state = some_state()
+    save_checkpoint(path, PROBLEM, state)
+    whole = path.read_bytes()
+    for position in fresh_rng().choice(len(whole), size=300, replace=False).tolist():
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
+        try:
+            found = load_checkpoint(path, PROBLEM)
+        except ValueError:
+            continue
+        # Spaces of the header may change.
+        assert_same(found, state)
+
+
+@pytest.mark.parametrize("length", [0, 7, 200, -1])
+def test_half_a_file_is_refused(length: int, tmp_path: Path) -> None:
+    path = tmp_path / "fit"
+    save_checkpoint(path, PROBLEM, some_state())
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(ValueError, match="is not a usable checkpoint of softgrad"):
+        load_checkpoint(path, PROBLEM)
+
+
+@pytest.mark.parametrize(("metadata", "message"), [
+    (None, "no entry softgrad-checkpoint"),
+    ({"softgrad-checkpoint": "{"}, "its description cannot be read"),
+    ({"softgrad-checkpoint": "[]"}, "its description cannot be read"),
+    ({"softgrad-checkpoint": "{}"}, "the checksum does not match"),
+])  # fmt: skip
+def test_other_safetensors_are_refused(metadata: dict[str, str] | None, message: str, tmp_path: Path) -> None:
+    names = ["gradient", "numbers", "objectives", "promises", "theta"]
+    (tmp_path / "fit").write_bytes(save({name: np.ones(4) for name in names}, metadata))
+    with pytest.raises(ValueError, match=message):
+        load_checkpoint(tmp_path / "fit", PROBLEM)
+    (tmp_path / "fit").write_bytes(save({"coef": np.ones(4)}, {"softgrad-checkpoint": "{}"}))
+    with pytest.raises(ValueError, match=r"holds the tensors \['coef'\]"):
+        load_checkpoint(tmp_path / "fit", PROBLEM)
+
+
+def test_a_newer_format_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from softgrad.linear_model import checkpoint
+
+    monkeypatch.setattr(checkpoint, "_FORMAT", 2)
+    save_checkpoint(tmp_path / "fit", PROBLEM, some_state())
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="it has format 2, this softgrad reads 1"):
+        load_checkpoint(tmp_path / "fit", PROBLEM)
+
+
+@pytest.fixture
+def source(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Batches of 100 rows, worked on in pieces of 256; too many unknowns for the whole Hessian."""
+    monkeypatch.setattr(streaming_chunks, "_CHUNK_BYTES", 1)
+    X, y = problems.random(fresh_rng(), rows=700, features=20, classes=10, strength=3.0)
+    return [(X[start : start + 100], y[start : start + 100]) for start in range(0, len(y), 100)]
+
+
+def assert_same_bits(model: SoftmaxRegression, expected: SoftmaxRegression) -> None:
+    for name in ("coef_", "intercept_"):
+        found, whole = getattr(model, name), getattr(expected, name)
+        assert found.tobytes() == whole.tobytes()
+    assert model.loss_curve_ == expected.loss_curve_
+    assert (model.n_iter_, model.relative_gap_) == (expected.n_iter_, expected.relative_gap_)
+
+
+@pytest.mark.parametrize("iterations", [1, 4])
+def test_a_resumed_fit_has_the_bits_of_a_whole_one(source: list[Any], iterations: int, tmp_path: Path) -> None:
+    whole = SoftmaxRegression(C=10.0).fit_stream(source)
+    assert whole.n_iter_ > iterations + 1
+    checkpoint = tmp_path / "fit"
+    with pytest.raises(Interrupted):
+        SoftmaxRegression(C=10.0, callback=interrupt_after(iterations)).fit_stream(source, checkpoint=checkpoint)
+    seen: list[int] = []
+    resumed = SoftmaxRegression(C=10.0, callback=lambda report: seen.append(report.iteration))
+    resumed.fit_stream(source, checkpoint=checkpoint, resume=True)
+    assert_same_bits(resumed, whole)
+    # The iteration in which it was interrupted is made again, and none before it.
+    assert seen == list(range(iterations, whole.n_iter_ + 1))
+    # The end is not kept; the last iteration is made again.
+    again = SoftmaxRegression(C=10.0).fit_stream(source, checkpoint=checkpoint, resume=True)
+    assert_same_bits(again, whole)
+
+
+@pytest.mark.parametrize("parameters", [
+    {"class_weight": "balanced", "fit_intercept": False},
+    {"l1_ratio": 0.5, "C": 0.1},
+    {"label_smoothing": 0.1},
+])  # fmt: skip
+def test_whatever_the_parameters(source: list[Any], parameters: dict[str, Any], tmp_path: Path) -> None:
+    whole = SoftmaxRegression(tol=1e-3, **parameters).fit_stream(source)
+    model = SoftmaxRegression(tol=1e-3, callback=interrupt_after(2), **parameters)
+    with pytest.raises(Interrupted):
+        model.fit_stream(source, checkpoint=tmp_path / "fit")
+    resumed = SoftmaxRegression(tol=1e-3, **parameters)
+    assert_same_bits(resumed.fit_stream(source, checkpoint=tmp_path / "fit", resume=True), whole)
+
+
+def test_more_iterations_from_where_they_ended(source: list[Any], tmp_path: Path) -> None:
+    whole = SoftmaxRegression().fit_stream(source)
+    checkpoint = tmp_path / "fit"
+    with pytest.warns(match="max_iter=3 iterations were not enough"):
+        SoftmaxRegression(max_iter=3).fit_stream(source, checkpoint=checkpoint)
+    assert_same_bits(SoftmaxRegression().fit_stream(source, checkpoint=checkpoint, resume=True), whole)
+
+
+def test_a_checkpoint_of_another_fit(source: list[Any], tmp_path: Path) -> None:
+    path = tmp_path / "fit"
+    with pytest.raises(Interrupted):
+        SoftmaxRegression(callback=interrupt_after(2)).fit_stream(source, checkpoint=path)
+    before = path.read_bytes()
+    X, y = source[3]
+    touched = X.copy()
+    touched[17, 5] = np.nextafter(touched[17, 5], np.inf)
+    changed_value, changed_label = list(source), list(source)
+    changed_value[3] = (touched, y)
+    changed_label[3] = (X, np.where(np.arange(len(y)) == 17, (y + 1) % 10, y))
+    for parameters, rows, what in [
+        ({"C": 2.0}, source, "C is 1.0 there, 2.0 here"),
+        ({"fit_intercept": False}, source, "fit_intercept is True there, False here"),
+        ({"class_weight": {3: 2.0}}, source, "class weights is "),
+        ({}, source[:-1], "number of rows is 700 there, 600 here"),
+        ({}, changed_value, "digest of the data is "),
+        ({}, changed_label, "digest of the data is "),
+        ({}, source[::-1], "digest of the data is "),
+    ]:
+        with pytest.raises(ValueError, match=f"belongs to another problem: {what}"):
+            SoftmaxRegression(**parameters).fit_stream(rows, checkpoint=path, resume=True)
+    assert path.read_bytes() == before
+
+
+def test_where_a_checkpoint_can_be(source: list[Any], tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"there is no checkpoint .*none to resume from"):
+        SoftmaxRegression().fit_stream(source, checkpoint=tmp_path / "none", resume=True)
+    with pytest.raises(FileNotFoundError, match="there is no such folder"):
+        SoftmaxRegression().fit_stream(source, checkpoint=tmp_path / "no" / "fit")
+    (tmp_path / "there").write_text("a file that nobody wants to lose")
+    with pytest.raises(FileExistsError, match="is there already: resume from it, or remove it"):
+        SoftmaxRegression().fit_stream(source, checkpoint=tmp_path / "there")
+    assert (tmp_path / "there").read_text() == "a file that nobody wants to lose"
+
+
+@contextmanager
+def no_file_longer_than(length: int) -> Iterator[None]:
+    """As on a full disk, a write fails when some of the file has been written."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (length, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_the_old_checkpoint_survives_a_full_disk(source: list[Any], tmp_path: Path) -> None:
+    path = tmp_path / "fit"
+    with pytest.raises(Interrupted):
+        SoftmaxRegression(callback=interrupt_after(3)).fit_stream(source, checkpoint=path)
+    before = path.read_bytes()
+    with no_file_longer_than(4096), pytest.raises(OSError, match=r"cannot write the checkpoint: .*'.*fit'"):
+        SoftmaxRegression().fit_stream(source, checkpoint=path, resume=True)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["fit"]
+    resumed = SoftmaxRegression().fit_stream(source, checkpoint=path, resume=True)
+    assert_same_bits(resumed, SoftmaxRegression().fit_stream(source))
+
+
+PROGRAM = """
+import sys
+import numpy as np
+from softgrad.linear_model import SoftmaxRegression, streaming_chunks
+streaming_chunks._CHUNK_BYTES = 1
+data, checkpoint, result = sys.argv[1:]
+report = lambda report: print(report.iteration, flush=True)
+model = SoftmaxRegression(C=10.0, callback=report)
+kept = {} if checkpoint == "none" else {"checkpoint": checkpoint, "resume": "resumed" in result}
+model.fit_stream(data, "y", **kept)
+np.savez(result, coef=model.coef_, intercept=model.intercept_, curve=model.loss_curve_)
+"""
+
+
+def test_killed_in_the_middle_and_resumed(tmp_path: Path) -> None:
+    """SIGKILL at a moment nobody chose, in processes of their own."""
+    X, y = problems.random(fresh_rng(), rows=1500, features=25, classes=6, strength=3.0)
+    data, checkpoint = tmp_path / "data.parquet", tmp_path / "fit"
+    columns = {f"x{i}": column for i, column in enumerate(X.T)}
+    pyarrow.parquet.write_table(pa.table({**columns, "y": y}), data, row_group_size=700)
+
+    def start(kept: object, result: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", PROGRAM, str(data), str(kept), str(tmp_path / result)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    process = start(checkpoint, "interrupted")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if int(line) == 3:
+            time.sleep(float(fresh_rng().uniform(0.0, 0.05)))
+            process.send_signal(signal.SIGKILL)
+            break
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    with safe_open(checkpoint, framework="np") as file:
+        assert json.loads(file.metadata()["softgrad-checkpoint"])["problem"]["C"] == 10.0
+        assert len(file.get_tensor("objectives")) >= 3
+
+    resumed = list(map(int, start(checkpoint, "resumed").communicate(timeout=60)[0].split()))
+    whole = list(map(int, start("none", "whole").communicate(timeout=60)[0].split()))
+    assert 3 <= resumed[0] < resumed[-1] == whole[-1]
+    found, expected = (np.load(tmp_path / f"{name}.npz") for name in ("resumed", "whole"))
+    for name in ("coef", "intercept", "curve"):
+        assert found[name].tobytes() == expected[name].tobytes(), name
