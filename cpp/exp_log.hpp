@@ -1,7 +1,8 @@
 // exp and log1p over packs. The coefficients are printed by polynomials.py.
 //
 // exp:   x = n ln2 + t, |t| <= ln2 / 2, exp(x) = 2^n (1 + (t + t^2 q(t))). ln2 is in two parts, the first short enough
-//        that n times it is exact; what is rounded away in t is added back. Maximum error below 0.9 ulp.
+//        that n times it is exact; t^2 q(t) and what the second part gives are added before they meet the first, so that the
+//        rounding of t is not in the result. Maximum error below 0.9 ulp.
 // log1p: 1 + r = 2^k (1 + f), s = f / (2 + f), log(1 + f) = f - (f^2/2 - s (f^2/2 + s^2 r(s^2))); what the addition
 //        1 + r loses is added back. For r >= 0; in two parts, so that what it is added to is rounded once.
 #pragma once
@@ -19,8 +20,9 @@ struct ExpConstants<float> {
     static constexpr float integer_maker = 0x1.8p23f;  // adding it rounds to an integer, left in the low bits
     static constexpr int mantissa_bits = 23, exponent_bias = 127;
     // Exponentials are held 2^spare too large, so that none is subnormal before the last rounding.
-    static constexpr int spare = 96;
-    static constexpr float unspare = 0x1p-96f;
+    static constexpr int spare = 64;
+    static constexpr float unspare = 0x1p-64f;
+    static constexpr double parts_are_normal = 0x1p-100;  // from here on, of a number and of the rounding it lacks
     static constexpr float vanishes = 150.0f;      // 2^20 times exp(-150) is far below what a float can hold
     static constexpr float direct_limit = 208.0f;  // twice the distance at which an exponential is subnormal
     static constexpr float tail[] = {0x1.fffffcp-2f, 0x1.555492p-3f, 0x1.5558f2p-5f, 0x1.123a2p-7f, 0x1.6a23ccp-10f};
@@ -33,6 +35,7 @@ struct ExpConstants<double> {
     static constexpr int mantissa_bits = 52, exponent_bias = 1023;
     static constexpr int spare = 256;
     static constexpr double unspare = 0x1p-256;
+    static constexpr double parts_are_normal = 0x1p-967;
     static constexpr double vanishes = 800.0;
     static constexpr double direct_limit = 1500.0;
     static constexpr double tail[] = {0x1.0000000000009p-1,  0x1.5555555555558p-3,  0x1.55555555503ap-5,
@@ -49,8 +52,15 @@ struct ExpConstants<double> {
 template <class T>
 struct Origin {
     T subtract, lowest;
+    T integer_maker;  // leaves the integer plus all that the bits of its power of two need added
     typename Simd<T>::Integer exponent;
 };
+
+template <class T>
+constexpr Origin<T> origin_from(T subtract, T lowest, typename Simd<T>::Integer exponent) {
+    using C = ExpConstants<T>;
+    return {subtract, lowest, C::integer_maker + T(C::spare + C::exponent_bias - exponent), exponent};
+}
 
 template <class T>
 inline Origin<T> origin_at(T maximum) {
@@ -59,15 +69,35 @@ inline Origin<T> origin_at(T maximum) {
     constexpr T zero_exponent = T(C::spare + C::exponent_bias), ln2 = C::ln2_high + C::ln2_low;
     if (maximum > -C::direct_limit && maximum < C::direct_limit) {
         const T n = (maximum * C::log2e + C::integer_maker) - C::integer_maker;
-        return {T(0), (n - zero_exponent) * ln2, static_cast<typename Simd<T>::Integer>(n)};
+        return origin_from(T(0), (n - zero_exponent) * ln2, static_cast<typename Simd<T>::Integer>(n));
     }
-    return {maximum, -zero_exponent * ln2, 0};
+    return origin_from(maximum, -zero_exponent * ln2, 0);
 }
 
+// The integer stands in the low bits; the shift drops what is above it.
+SOFTGRAD_INLINE Float power_of_two(Float shifted) { return (Float)((Int32)shifted << ExpConstants<float>::mantissa_bits); }
+SOFTGRAD_INLINE Double power_of_two(Double shifted) { return (Double)((Int64)shifted << ExpConstants<double>::mantissa_bits); }
+
+// The power of two that the exponential of x is held with, or a neighbour of it.
+template <class T>
+inline T power_of_two_at(Origin<T> origin, T x) {
+    const T y = x - origin.subtract > origin.lowest ? x - origin.subtract : origin.lowest;
+    return power_of_two(broadcast(y * ExpConstants<T>::log2e + origin.integer_maker))[0];
+}
+
+// (1 + u) scale, where the rounding of u took u_error away.
 template <class T>
 struct Exponential {
-    Vec<T> value;           // times 2^spare
-    Vec<T> residue, scale;  // residue * scale is what the rounding of value took away
+    Vec<T> value;  // times 2^spare
+    Vec<T> u, u_error, scale;
+
+    // Times scale, what the rounding of value took away. The error of u is far below the bound for float; for double the logsumexp of
+    // two classes near 0 would miss it.
+    SOFTGRAD_INLINE Vec<T> residue() const {
+        const Vec<T> of_value = u - ((T(1) + u) - T(1));
+        if constexpr (sizeof(T) == sizeof(double)) return of_value + u_error;
+        return of_value;
+    }
 };
 
 // With `two_parts` of x + x_low, x_low no more than a rounding of x.
@@ -76,29 +106,16 @@ SOFTGRAD_INLINE Exponential<T> exp_from(Origin<T> origin, Vec<T> x, [[maybe_unus
     using C = ExpConstants<T>;
     constexpr int degree = sizeof C::tail / sizeof(T) - 1;
     const Vec<T> y = maximum(broadcast(origin.lowest), x - origin.subtract);  // a NaN stays
-    const Vec<T> shifted = fma(y, broadcast(C::log2e), broadcast(C::integer_maker));
-    const Vec<T> n = shifted - C::integer_maker;
+    const Vec<T> shifted = fma(y, broadcast(C::log2e), broadcast(origin.integer_maker)), n = shifted - origin.integer_maker;
     const Vec<T> reduced = fma(n, broadcast(-C::ln2_high), y);  // exact
-    Vec<T> t = fma(n, broadcast(-C::ln2_low), reduced);
-    Vec<T> t_error = fma(n, broadcast(-C::ln2_low), reduced - t);
-    if constexpr (two_parts) {
-        // Far below, even the second part may be large. Where t is the smaller of the two, what its rounding leaves is itself
-        // rounded, which is nothing here.
-        const Vec<T> low = y > origin.lowest ? x_low : Vec<T>{}, sum = t + low;
-        t_error += low - (sum - t);
-        t = sum;
-    }
+    Vec<T> low = n * -C::ln2_low;
+    // Far below, even the second part may be large.
+    if constexpr (two_parts) low += y > origin.lowest ? x_low : Vec<T>{};
+    const Vec<T> t = reduced + low;
     Vec<T> q = broadcast(C::tail[degree]);
     for (int i = degree - 1; i >= 0; --i) q = fma(q, t, broadcast(C::tail[i]));
-    const Vec<T> curve = fma(t * t, q, t_error), u = t + curve, p = T(1) + u;
-    Vec<T> residue = u - (p - T(1));
-    // For float it is far below the bound; for double the logsumexp of two classes near 0 would miss it.
-    if constexpr (sizeof(T) == sizeof(double)) residue += curve - (u - t);
-    // The integer stands in the low bits of `shifted`; the shift drops what is above it.
-    using Integer = typename Simd<T>::Integer;
-    const Mask<T> bits = ((Mask<T>)shifted + (Integer(C::spare + C::exponent_bias) - origin.exponent)) << C::mantissa_bits;
-    const Vec<T> scale = (Vec<T>)bits;
-    return {p * scale, residue, scale};
+    const Vec<T> curve = fma(t * t, q, low), u = reduced + curve, scale = power_of_two(shifted);
+    return {(T(1) + u) * scale, u, curve - (u - reduced), scale};
 }
 
 // exp(maximum - subtract) 2^-exponent for one number, to a few hundredths of an ulp.

@@ -23,15 +23,6 @@ SOFTGRAD_INLINE TwoParts<Double> product_in_parts(Double a, Double b) {
 #endif
 }
 
-// The halves of a pack in double: two for float, one for double.
-template <class T>
-constexpr int halves = sizeof(double) / sizeof(T);
-
-SOFTGRAD_INLINE Double half_of(Float v, int half) { return half ? widen_high(v) : widen_low(v); }
-SOFTGRAD_INLINE Double half_of(Double v, int) { return v; }
-SOFTGRAD_INLINE Float joined(const Double* parts, Float) { return narrow(parts[0], parts[1]); }
-SOFTGRAD_INLINE Double joined(const Double* parts, Double) { return parts[0]; }
-
 // What the rows of one pack are made of.
 template <class T>
 struct Pack {
@@ -54,7 +45,19 @@ SOFTGRAD_INLINE TwoParts<Vec<T>> below_maximum(Vec<T> x, Vec<T> maximum) {
     return two_sum(x, -maximum);
 }
 
-// Stores the exponentials, 2^spare too large, where `exponentials` is given.
+// Terms of float need no second part of a sum in double.
+template <class T>
+SOFTGRAD_INLINE void add_term(TwoParts<Double>& sum, Double term) {
+    if constexpr (sizeof(T) == sizeof(float)) {
+        sum.high += term;
+    } else {
+        const TwoParts<Double> next = two_sum(sum.high, term);
+        sum = {next.high, sum.low + next.low};
+    }
+}
+
+// Stores the exponentials, 2^spare too large, where `exponentials` is given; those of the maxima, and no others that matter, are
+// exactly that power of two.
 template <class T>
 SOFTGRAD_INLINE Pack<T> normalize_pack(const T* x, int64_t n, T* exponentials) {
     using C = ExpConstants<T>;
@@ -77,15 +80,8 @@ SOFTGRAD_INLINE Pack<T> normalize_pack(const T* x, int64_t n, T* exponentials) {
         const Exponential<T> e = exp_from<T, true>(at_maximum, below.high, below.low);
         maxima = equal ? maxima + T(1) : maxima;
         const Vec<T> term = equal ? Vec<T>{} : e.value;
-        residues = fma(equal ? Vec<T>{} : e.residue, e.scale, residues);
-        for (int h = 0; h < halves<T>; ++h) {
-            if constexpr (halves<T> == 2) {
-                others[h].high += half_of(term, h);
-            } else {
-                const TwoParts<Double> sum = two_sum(others[h].high, half_of(term, h));
-                others[h] = {sum.high, others[h].low + sum.low};
-            }
-        }
+        residues = fma(equal ? Vec<T>{} : e.residue(), e.scale, residues);
+        for (int h = 0; h < halves<T>; ++h) add_term<T>(others[h], half_of(term, h));
         if (exponentials) store(exponentials + j * few_tile_rows, equal ? one : e.value);
     }
     const Mask<T> finite = pack.maximum - pack.maximum == Vec<T>{};
@@ -232,6 +228,87 @@ void few_cross_entropy(T* tile, int64_t n, int64_t rows, const int64_t* targets,
         scale_pack(tile + i, n, PackProbabilities<T>(pack, factor));
         store(slopes, joined(parts, Vec<T>{}));
         for (int lane = 0; lane < width; ++lane) *at_target[lane] = slopes[lane];
+    }
+}
+
+// The products of row_products.hpp times scale[i], in the place of the tile, with the rows of v; the mean goes to means[i] instead.
+template <class T>
+void few_product(Product product, T* tile, const T* v, int64_t n, int64_t rows, const double* scale, double* means) {
+    constexpr int half_width = Simd<double>::width;
+    constexpr double unspare = ExpConstants<T>::unspare, at_maximum = 1.0 / unspare;
+    for (int64_t i = 0; i < rows; i += Simd<T>::width) {
+        T* const e = tile + i;
+        const Pack<T> pack = normalize_pack(e, n, e);
+        // Calls use(h, exponentials, entries of v) for the halves of every entry.
+        auto each = [&](const T* second, auto use) __attribute__((always_inline)) {
+            for (int64_t j = 0; j < n; ++j) {
+                const Vec<T> exponentials = load(e + j * few_tile_rows), entries = load(second + j * few_tile_rows);
+                for (int h = 0; h < halves<T>; ++h) use(j, h, half_of(exponentials, h), half_of(entries, h));
+            }
+        };
+        // The entries of the tile become value(h, exponential, entry of v).
+        auto map = [&](const T* second, auto value) __attribute__((always_inline)) {
+            Double parts[halves<T>];
+            each(second, [&](int64_t j, int h, Double exponential, Double entry) __attribute__((always_inline)) {
+                parts[h] = value(h, exponential, entry);
+                if (h == halves<T> - 1) store(e + j * few_tile_rows, joined(parts, Vec<T>{}));
+            });
+        };
+        Double factor[halves<T>], inverse[halves<T>], not_largest[halves<T>];
+        Int64 certain[halves<T>];
+        for (int h = 0; h < halves<T>; ++h) {
+            factor[h] = scale ? load(scale + i + h * half_width) : Double{};
+            inverse[h] = pack.inverse[h] * unspare;
+            not_largest[h] = pack.rest[h].high * pack.inverse[h];
+            certain[h] = pack.rest[h].high < 0.5;
+        }
+        if (product == Product::probabilities) {
+            scale_pack(e, n, PackProbabilities<T>(pack, factor));
+            continue;
+        }
+        if (product == Product::variances) {
+            map(e, [&](int h, Double exponential, Double) __attribute__((always_inline)) {
+                const Double p = exponential * inverse[h];
+                return p * ((exponential == at_maximum) & certain[h] ? not_largest[h] : 1.0 - p) * factor[h];
+            });
+            continue;
+        }
+        TwoParts<Double> sum[halves<T>] = {};
+        if (product == Product::log_softmax_cotangent) {
+            TwoParts<Double> of_maxima[halves<T>] = {};
+            each(v + i, [&](int64_t, int h, Double exponential, Double entry) __attribute__((always_inline)) {
+                add_term<T>(sum[h], exponential == at_maximum ? Double{} : entry);
+                add_term<T>(of_maxima[h], exponential == at_maximum ? entry : Double{});
+            });
+            Double others[halves<T>], total[halves<T>];
+            for (int h = 0; h < halves<T>; ++h) {
+                others[h] = sum[h].high + sum[h].low;
+                total[h] = others[h] + (of_maxima[h].high + of_maxima[h].low);
+            }
+            map(v + i, [&](int h, Double exponential, Double entry) __attribute__((always_inline)) {
+                const Double p = exponential * inverse[h];
+                const Double at_largest = entry * not_largest[h] - p * others[h];
+                return ((exponential == at_maximum) & certain[h] ? at_largest : entry - p * total[h]) * factor[h];
+            });
+            continue;
+        }
+        Double centre[halves<T>] = {}, apart[halves<T>];
+        each(v + i, [&](int64_t, int h, Double exponential, Double entry) __attribute__((always_inline)) {
+            centre[h] = exponential == at_maximum ? entry : centre[h];
+        });
+        each(v + i, [&](int64_t, int h, Double exponential, Double entry) __attribute__((always_inline)) {
+            add_term<T>(sum[h], exponential * (entry - centre[h]));
+        });
+        for (int h = 0; h < halves<T>; ++h) apart[h] = (sum[h].high + sum[h].low) * inverse[h];
+        if (product == Product::mean) {
+            for (int h = 0; h < halves<T>; ++h) store(means + i + h * half_width, centre[h] + apart[h]);
+            continue;
+        }
+        const bool weighted = product == Product::softmax;
+        map(v + i, [&](int h, Double exponential, Double entry) __attribute__((always_inline)) {
+            const Double deviation = (entry - centre[h]) - apart[h];
+            return (weighted ? exponential * inverse[h] * deviation : deviation) * factor[h];
+        });
     }
 }
 

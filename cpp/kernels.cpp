@@ -25,7 +25,7 @@ constexpr DenseKernels<T> dense = {
 template <class T>
 constexpr RowKernels<T> rows = {
     dense<T, false>, logsumexp_row<T>, cross_entropy_row<T>, token_logprobs_row<T>, map<T, Sigmoid>, map<T, LogSigmoid>,
-    {few_softmax<T>, few_log_softmax<T>, few_logsumexp<T>, few_cross_entropy<T>},
+    {few_softmax<T>, few_log_softmax<T>, few_logsumexp<T>, few_cross_entropy<T>, few_product<T>},
 };
 
 template <class Format>

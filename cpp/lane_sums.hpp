@@ -1,7 +1,8 @@
 // Sums over a row, spread over the logical lanes in an order that the vector width does not change, kept in two doubles.
 //
 // The (up to four) elements that a lane has in a group are added pairwise in float64, which for float loses nothing that
-// could be seen and for double rounds twice at most; from there on double sums are kept in two parts.
+// could be seen and for double rounds twice at most; from there on double sums are kept in two parts. Where a bound of the terms is
+// known, BoundedSums does without float64.
 #pragma once
 
 #include "pack.hpp"
@@ -15,7 +16,10 @@ template <>
 struct FourTerms<double> {
     Double pairs[2] = {};
     SOFTGRAD_INLINE void add(int depth, Double term) { pairs[depth / 2] = depth % 2 ? pairs[depth / 2] + term : term; }
-    SOFTGRAD_INLINE void add_product(int depth, Double a, Double b) { add(depth, a * b); }
+    template <class Term>
+    SOFTGRAD_INLINE void add(int depth, Term term, Double a, Double b) {
+        add(depth, term(a, b));
+    }
     SOFTGRAD_INLINE Double take() {
         const Double sum = pairs[0] + pairs[1];
         pairs[0] = pairs[1] = Double{};
@@ -30,10 +34,11 @@ struct FourTerms<float> {
         low.add(depth, widen_low(term));
         high.add(depth, widen_high(term));
     }
-    // Exact.
-    SOFTGRAD_INLINE void add_product(int depth, Float a, Float b) {
-        low.add(depth, widen_low(a) * widen_low(b));
-        high.add(depth, widen_high(a) * widen_high(b));
+    // term(a, b) in double.
+    template <class Term>
+    SOFTGRAD_INLINE void add(int depth, Term term, Float a, Float b) {
+        low.add(depth, term(widen_low(a), widen_low(b)));
+        high.add(depth, term(widen_high(a), widen_high(b)));
     }
 };
 
@@ -75,6 +80,11 @@ class LaneSums<float> {
     SOFTGRAD_INLINE void add(int vector, FourTerms<float>& terms) {
         sums[2 * vector] += terms.low.take();
         sums[2 * vector + 1] += terms.high.take();
+    }
+    // A sum with what it lacks.
+    SOFTGRAD_INLINE void add(int vector, Float sum, Float error) {
+        sums[2 * vector] += widen_low(sum) + widen_low(error);
+        sums[2 * vector + 1] += widen_high(sum) + widen_high(error);
     }
     inline TwoParts<double> total() const {
         Double folded[count];
@@ -118,6 +128,44 @@ class LaneSums<double> {
         const TwoParts<double> sum = two_sum(high_lanes[0], low_lanes[0]);
         // An infinite sum has a NaN for its error.
         return sum.low == sum.low ? sum : TwoParts<double>{high_lanes[0], 0.0};
+    }
+};
+
+// Sums of exponentials none of which is above `bound`, in float: a sum that begins at the bound is never below what is added, so
+// that what the addition rounds away is had from two subtractions (Dekker), and what the exponential's own rounding took away in the
+// same step. The bound must be of the size of the largest term, or terms would be lost in it: they add up in `errors` alone.
+class BoundedSums {
+    static constexpr int width = Simd<float>::width, count = Simd<float>::lanes / width;
+    Float sums[count], errors[count] = {}, sum, error;
+    Float bound;
+
+  public:
+    static constexpr int64_t most_terms = 2048;
+
+    inline explicit BoundedSums(float bound) : bound(broadcast(bound)) {
+        for (Float& each : sums) each = this->bound;
+    }
+    // As in LaneResidues.
+    SOFTGRAD_INLINE void add(int vector, int depth, Float value, Float u, Float scale) {
+        if (depth == 0) {
+            sum = sums[vector];
+            error = errors[vector];
+        }
+        const Float next = sum + value;
+        error += fma(u, scale, scale - (next - sum));
+        sum = next;
+    }
+    SOFTGRAD_INLINE void flush(int vector) {
+        sums[vector] = sum;
+        errors[vector] = error;
+    }
+    // To be called before a lane has taken most_terms, for the errors to have no rounding to speak of.
+    inline void move_to(LaneSums<float>& exact) {
+        for (int i = 0; i < count; ++i) {
+            exact.add(i, sums[i] - bound, errors[i]);
+            sums[i] = bound;
+            errors[i] = Float{};
+        }
     }
 };
 

@@ -110,6 +110,9 @@ SOFTGRAD_INLINE Double widen_high(Float v) { return _mm512_cvtps_pd(_mm512_extra
 #elif defined(__AVX2__)
 SOFTGRAD_INLINE Double widen_low(Float v) { return _mm256_cvtps_pd(_mm256_castps256_ps128(v)); }
 SOFTGRAD_INLINE Double widen_high(Float v) { return _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1)); }
+#elif defined(__x86_64__)
+SOFTGRAD_INLINE Double widen_low(Float v) { return _mm_cvtps_pd(v); }
+SOFTGRAD_INLINE Double widen_high(Float v) { return _mm_cvtps_pd(_mm_movehl_ps(v, v)); }
 #else
 SOFTGRAD_INLINE Double widen_low(Float v) {
     HalfFloat half;
@@ -122,12 +125,41 @@ SOFTGRAD_INLINE Double widen_high(Float v) {
     return __builtin_convertvector(half, Double);
 }
 #endif
+
+// The two halves narrowed and joined in registers: through memory the load would wait for two narrower stores.
+#if defined(__AVX512F__)
+SOFTGRAD_INLINE Float narrow(Double low, Double high) {
+    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(low)), _mm512_cvtpd_ps(high), 1);
+}
+#elif defined(__AVX2__)
+SOFTGRAD_INLINE Float narrow(Double low, Double high) { return _mm256_set_m128(_mm256_cvtpd_ps(high), _mm256_cvtpd_ps(low)); }
+#elif defined(__x86_64__)
+SOFTGRAD_INLINE Float narrow(Double low, Double high) { return _mm_movelh_ps(_mm_cvtpd_ps(low), _mm_cvtpd_ps(high)); }
+#else
 SOFTGRAD_INLINE Float narrow(Double low, Double high) {
     const HalfFloat a = __builtin_convertvector(low, HalfFloat), b = __builtin_convertvector(high, HalfFloat);
     Float v;
     __builtin_memcpy(&v, &a, sizeof a);
     __builtin_memcpy(reinterpret_cast<char*>(&v) + sizeof a, &b, sizeof b);
     return v;
+}
+#endif
+
+// The halves of a pack in double: two for float, one for double.
+template <class T>
+constexpr int halves = sizeof(double) / sizeof(T);
+
+SOFTGRAD_INLINE Double half_of(Float v, int half) { return half ? widen_high(v) : widen_low(v); }
+SOFTGRAD_INLINE Double half_of(Double v, int) { return v; }
+SOFTGRAD_INLINE Float joined(const Double* parts, Float) { return narrow(parts[0], parts[1]); }
+SOFTGRAD_INLINE Double joined(const Double* parts, Double) { return parts[0]; }
+
+// use(half of each pack) in double, rounded once.
+template <class V, class Use, class... Packs>
+SOFTGRAD_INLINE V in_double(Use use, V first, Packs... others) {
+    Double parts[sizeof(double) / sizeof first[0]];
+    for (int h = 0; h < static_cast<int>(sizeof(double) / sizeof first[0]); ++h) parts[h] = use(half_of(first, h), half_of(others, h)...);
+    return joined(parts, first);
 }
 
 // A number in two parts, high + low, low no more than a rounding of high.

@@ -1,7 +1,7 @@
 // Cross-entropy at one class t: loss (m - x_t) + log1p(R), gradient p - onehot(t), times `scale`.
 #pragma once
 
-#include "row_normalizer.hpp"
+#include "row_stores.hpp"
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
 
@@ -17,14 +17,14 @@ inline double gradient_at_target(const Normalizer<T>& row, bool is_maximum, T ex
 template <class T>
 double cross_entropy_row(const T* x, int64_t n, int64_t target, double scale, T* gradient) {
     const T logit = x[target];
-    const Normalizer<T> row = normalize(x, n, gradient);
+    const Normalizer<T> row = normalize(x, n, gradient, gradient);
     if (!row.regular) {
         if (gradient) fill_row(gradient, n, T(not_a_number));
         return not_a_number;
     }
     if (gradient) {
         const double at_target = gradient_at_target(row, logit == row.maximum, gradient[target]);
-        scale_row(gradient, n, row, scale);
+        scale_row(row, scale, gradient, n);
         gradient[target] = static_cast<T>(at_target * scale);
     }
     return plus(static_cast<double>(row.maximum) - static_cast<double>(logit), row.log_rest);

@@ -71,6 +71,7 @@ struct Maximum {
     T value;
     int64_t block;   // elements of a block, a multiple of a group
     uint64_t holds;  // bit b: block b
+    T elsewhere;     // the maximum of the other blocks
 
     template <class Visit>
     SOFTGRAD_INLINE void each_block(int64_t n, Visit visit) const {
@@ -78,6 +79,15 @@ struct Maximum {
         for (int64_t begin = 0; begin < n; begin += block, bits >>= 1) visit(begin, begin + block < n ? begin + block : n, bits & 1);
     }
 };
+
+template <class T>
+SOFTGRAD_INLINE T largest_lane(Vec<T> v) {
+    constexpr int width = Simd<T>::width;
+    T lanes[width], largest = T(-infinity);
+    store(lanes, v);
+    for (int lane = 0; lane < width; ++lane) largest = lanes[lane] > largest ? lanes[lane] : largest;
+    return largest;
+}
 
 template <class T>
 inline Maximum<T> row_maximum(const T* x, int64_t n) {
@@ -98,12 +108,14 @@ inline Maximum<T> row_maximum(const T* x, int64_t n) {
         of_block[blocks++] = kept[0];
         of_row = maximum(kept[0], of_row);
     });
-    T lanes[width];
-    store(lanes, of_row);
-    result.value = T(-infinity);
-    for (int lane = 0; lane < width; ++lane) result.value = lanes[lane] > result.value ? lanes[lane] : result.value;
+    result.value = largest_lane<T>(of_row);
+    Vec<T> elsewhere = broadcast(T(-infinity));
     for (int b = 0; b < blocks; ++b)
-        if (any(of_block[b] == result.value)) result.holds |= uint64_t(1) << b;
+        if (any(of_block[b] == result.value))
+            result.holds |= uint64_t(1) << b;
+        else
+            elsewhere = maximum(of_block[b], elsewhere);
+    result.elsewhere = largest_lane<T>(elsewhere);
     return result;
 }
 
@@ -143,10 +155,10 @@ struct Normalizer {
     bool regular;              // false: the maximum is not finite, nothing else here is set, no exponential was stored
 };
 
-// Also stores the exponentials, 2^spare too large, where `exponentials` is given; it may be x itself.
-// With `two_parts` the row is x + x_low; its maximum must have no second part.
+// Also stores the exponentials, 2^spare too large, where `exponentials` is given; it may be x itself. `results` is where the results of
+// the row will be written, or null. With `two_parts` the row is x + x_low; its maximum must have no second part.
 template <class T, bool two_parts = false>
-inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials, [[maybe_unused]] const T* x_low = nullptr) {
+inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials, const T* results, [[maybe_unused]] const T* x_low = nullptr) {
     Normalizer<T> result;
     result.blocks = row_maximum(x, n);
     result.maximum = result.blocks.value;
@@ -162,39 +174,75 @@ inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials, [[maybe_u
     FourTerms<T> terms;
     Mask<T> equal_count{};
     LaneResidues<T> residues;
-    auto flush = [&](int vector) __attribute__((always_inline)) {
-        sums.add(vector, terms);
-        residues.flush(vector);
-    };
-    auto visit = [&]<bool holds_maximum>(int64_t offset, int count, int depth) __attribute__((always_inline)) {
-        // While this row is worked on the next one comes from memory.
-        __builtin_prefetch(x + n + offset);
-        const Vec<T> v = load_or_pad(x + offset, count, T(-infinity));
-        Vec<T> v_low{};
-        if constexpr (two_parts) v_low = load_or_pad(x_low + offset, count, T(0));
-        Exponential<T> e = exp_from<T, two_parts>(origin, v, v_low);
-        Vec<T> stored = e.value;
-        if constexpr (holds_maximum) {
-            const Mask<T> equal = v == maximum;
-            equal_count = equal ? equal_count + 1 : equal_count;
-            stored = equal ? at_maximum : e.value;
-            e.value = equal ? Vec<T>{} : e.value;
-            e.residue = equal ? Vec<T>{} : e.residue;
+    // While this row is worked on the next one comes from memory, and the lines to be written: a group's with its first stripe. (Shorter
+    // rows follow each other closely enough for the machine to see.)
+    const bool is_long = n > group<T>, writes_elsewhere = results && results != x;
+    auto prefetch_next = [&](int64_t offset, int vector, int depth) __attribute__((always_inline)) {
+        constexpr int line = 64 / sizeof(T), lines = 4 * Simd<T>::width / line;
+        if (depth != 0 || !is_long) return;
+        for (int64_t i = 0, at = n + offset + vector * (lines * line - Simd<T>::width); i < lines; ++i, at += line) {
+            __builtin_prefetch(x + at);
+            if (writes_elsewhere) __builtin_prefetch(results + at, 1);
         }
-        terms.add(depth, e.value);
-        residues.add(e.residue, e.scale);
-        if (exponentials) store_first(exponentials + offset, stored, count);
     };
-    result.blocks.each_block(n, [&](int64_t begin, int64_t end, bool holds_maximum) __attribute__((always_inline)) {
-        if (holds_maximum)
-            for_groups<T>(begin, end, [&](int64_t offset, int count, int, int depth) __attribute__((always_inline)) {
-                visit.template operator()<true>(offset, count, depth);
-            }, flush);
-        else
-            for_groups<T>(begin, end, [&](int64_t offset, int count, int, int depth) __attribute__((always_inline)) {
-                visit.template operator()<false>(offset, count, depth);
-            }, flush);
-    });
+    auto exponential = [&](int64_t offset, int count, int vector, int depth) __attribute__((always_inline)) {
+        prefetch_next(offset, vector, depth);
+        const Vec<T> v = load_or_pad(x + offset, count, T(-infinity));
+        if constexpr (two_parts) return exp_from<T, true>(origin, v, load_or_pad(x_low + offset, count, T(0)));
+        return exp_from<T>(origin, v);
+    };
+    auto store_exponential = [&](int64_t offset, Vec<T> value, int count) __attribute__((always_inline)) {
+        if (exponentials) store_first(exponentials + offset, value, count);
+    };
+    auto add_exactly = [&](int64_t begin, int64_t end, bool holds_maximum) __attribute__((always_inline)) {
+        auto visit = [&](int64_t offset, int count, int vector, int depth) __attribute__((always_inline)) {
+            Exponential<T> e = exponential(offset, count, vector, depth);
+            Vec<T> stored = e.value;
+            if (holds_maximum) {
+                const Mask<T> equal = load_or_pad(x + offset, count, T(-infinity)) == maximum;
+                equal_count = equal ? equal_count + 1 : equal_count;
+                stored = equal ? at_maximum : e.value;
+                e.value = equal ? Vec<T>{} : e.value;
+                e.scale = equal ? Vec<T>{} : e.scale;
+            }
+            terms.add(depth, e.value);
+            residues.add(e.residue(), e.scale);
+            store_exponential(offset, stored, count);
+        };
+        for_groups<T>(begin, end, visit, [&](int vector) __attribute__((always_inline)) {
+            sums.add(vector, terms);
+            residues.flush(vector);
+        });
+    };
+    auto add_blocks = [&](auto add_without_maximum) __attribute__((always_inline)) {
+        result.blocks.each_block(n, [&](int64_t begin, int64_t end, bool holds_maximum) __attribute__((always_inline)) {
+            if (holds_maximum)
+                add_exactly(begin, end, true);
+            else
+                add_without_maximum(begin, end);
+        });
+    };
+    if (sizeof(T) == sizeof(double)) {
+        add_blocks([&](int64_t begin, int64_t end) __attribute__((always_inline)) { add_exactly(begin, end, false); });
+    } else if (n <= result.blocks.block) {
+        add_exactly(0, n, true);
+    } else if constexpr (sizeof(T) == sizeof(float)) {
+        BoundedSums bounded(2 * power_of_two_at(origin, result.blocks.elsewhere));
+        constexpr int64_t most = BoundedSums::most_terms * Simd<T>::lanes;
+        auto visit = [&](int64_t offset, int count, int vector, int depth) __attribute__((always_inline)) {
+            const Exponential<T> e = exponential(offset, count, vector, depth);
+            bounded.add(vector, depth, e.value, e.u, e.scale);
+            store_exponential(offset, e.value, count);
+        };
+        auto flush = [&](int vector) __attribute__((always_inline)) { bounded.flush(vector); };
+        add_blocks([&](int64_t begin, int64_t end) __attribute__((always_inline)) {
+            for (; begin < end; begin += most) {
+                for_groups<T>(begin, end - begin < most ? end : begin + most, visit, flush);
+                if (n > most) bounded.move_to(sums);
+            }
+        });
+        bounded.move_to(sums);
+    }
 
     result.maxima = 0;
     for (int lane = 0; lane < Simd<T>::width; ++lane) result.maxima += equal_count[lane];
@@ -230,22 +278,32 @@ inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials, [[maybe_u
 template <class T>
 class Probabilities {
     Vec<T> high_, low_, unspare_, at_maximum_, largest_;
+    bool in_one_product_;
 
   public:
     Probabilities(const Normalizer<T>& row, double factor) {
+        using C = ExpConstants<T>;
+        constexpr double unspare = C::unspare;
         const TwoParts<double> inverse = scaled(row.inverse, factor), largest = scaled(row.largest, factor);
-        // 2^-spare is taken out first where the product could overflow, last where it could be subnormal.
-        const bool first = inverse.high > 1.0 || inverse.high < -1.0;
-        const double before = first ? ExpConstants<T>::unspare : 1.0;
+        // 2^-spare goes with the factor, unless a part of that would be subnormal: then it is taken out last.
+        const double size = inverse.high < 0.0 ? -inverse.high : inverse.high;
+        in_one_product_ = size * unspare >= C::parts_are_normal;
+        const double before = in_one_product_ ? unspare : 1.0;
         const T high = static_cast<T>(inverse.high * before);
         high_ = broadcast(high);
         low_ = broadcast(static_cast<T>((inverse.high * before - static_cast<double>(high)) + inverse.low * before));
-        unspare_ = broadcast(first ? T(1) : ExpConstants<T>::unspare);
+        unspare_ = broadcast(in_one_product_ ? T(1) : C::unspare);
         at_maximum_ = broadcast(row.at_maximum);
         largest_ = broadcast(static_cast<T>(largest.high + largest.low));
     }
-    SOFTGRAD_INLINE Vec<T> below_maximum(Vec<T> e) const { return fma(e, high_, e * low_) * unspare_; }
-    SOFTGRAD_INLINE Vec<T> operator()(Vec<T> e) const { return e == at_maximum_ ? largest_ : below_maximum(e); }
+    bool in_one_product() const { return in_one_product_; }
+    template <bool in_one_product>
+    SOFTGRAD_INLINE Vec<T> below_maximum(Vec<T> e) const {
+        const Vec<T> product = fma(e, high_, e * low_);
+        if constexpr (in_one_product) return product;
+        return product * unspare_;
+    }
+    SOFTGRAD_INLINE Vec<T> operator()(Vec<T> e) const { return e == at_maximum_ ? largest_ : below_maximum<false>(e); }
 };
 
 #if !defined(SOFTGRAD_FUSED)
@@ -260,29 +318,13 @@ class Probabilities<float> {
         : inverse_(broadcast(row.inverse.high * factor * ExpConstants<float>::unspare)),
           at_maximum_(broadcast(row.at_maximum)),
           largest_(broadcast(static_cast<float>(row.largest.high * factor))) {}
-    SOFTGRAD_INLINE Float below_maximum(Float e) const { return narrow(widen_low(e) * inverse_, widen_high(e) * inverse_); }
-    SOFTGRAD_INLINE Float operator()(Float e) const { return e == at_maximum_ ? largest_ : below_maximum(e); }
+    bool in_one_product() const { return true; }
+    template <bool>
+    SOFTGRAD_INLINE Float below_maximum(Float e) const {
+        return narrow(widen_low(e) * inverse_, widen_high(e) * inverse_);
+    }
+    SOFTGRAD_INLINE Float operator()(Float e) const { return e == at_maximum_ ? largest_ : below_maximum<true>(e); }
 };
 #endif
-
-// Stored exponentials become probabilities times a factor.
-template <class T>
-inline void scale_row(T* row, int64_t n, const Normalizer<T>& normalizer, double factor) {
-    const Probabilities<T> probabilities(normalizer, factor);
-    constexpr int width = Simd<T>::width;
-    normalizer.blocks.each_block(n, [&](int64_t j, int64_t end, bool holds_maximum) __attribute__((always_inline)) {
-        if (!holds_maximum)
-            for (; j + width <= end; j += width) store(row + j, probabilities.below_maximum(load(row + j)));
-        for (; j < end; j += width) {
-            const int count = static_cast<int>(end - j < width ? end - j : width);
-            store_first(row + j, probabilities(load_or_pad(row + j, count, T(0))), count);
-        }
-    });
-}
-
-template <class T>
-inline void fill_row(T* row, int64_t n, T value) {
-    for (int64_t j = 0; j < n; ++j) row[j] = value;
-}
 
 }  // namespace softgrad::SOFTGRAD_ISA_NAME

@@ -2,7 +2,7 @@
 // with a z-loss of weight z on the normalizer l = logsumexp: z l^2 more, and 2 z l p.
 #pragma once
 
-#include "row_normalizer.hpp"
+#include "row_stores.hpp"
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
 
@@ -37,31 +37,37 @@ inline TargetSums target_sums(const T* x, [[maybe_unused]] const T* x_low, const
     return {t.high + t.low, b.high + b.low, d.high + d.low};
 }
 
-// row[j], a stored exponential, becomes p_scale * p_j - q_j * scale. The two may cancel: for float the difference is taken
-// in double, for double with the factor of the exponential in two parts.
-inline void subtract_targets(float* row, const double* q, int64_t n, const Normalizer<float>& normalizer, TwoParts<double> p_scale, double scale) {
-    const double inverse = normalizer.inverse.high * p_scale.high * ExpConstants<float>::unspare;
-    const double largest = normalizer.largest.high * p_scale.high;
-    for (int64_t j = 0; j < n; ++j) {
-        const double p = row[j] == normalizer.at_maximum ? largest : static_cast<double>(row[j]) * inverse;
-        row[j] = static_cast<float>(p - q[j] * scale);
-    }
+// e[j], a stored exponential, becomes p_scale * p_j - q_j * scale. The two may cancel: for float the difference is taken in double, for
+// double with the factor of the exponential in two parts.
+inline void subtract_targets(const Normalizer<float>& row, float* e, const double* q, int64_t n, TwoParts<double> p_scale, double scale) {
+    constexpr int half_width = Simd<double>::width;
+    const Double inverse = broadcast(row.inverse.high * p_scale.high * ExpConstants<float>::unspare);
+    const Double largest = broadcast(row.largest.high * p_scale.high), at_maximum = broadcast(static_cast<double>(row.at_maximum));
+    map_exponentials(row, e, n, [&]<bool may_be_maximum>(Float each, int64_t j, int count) __attribute__((always_inline)) {
+        Double parts[2];
+        for (int h = 0; h < 2; ++h) {
+            const int here = count - h * half_width < half_width ? count - h * half_width : half_width;
+            const Double exponential = half_of(each, h), target = load_or_pad(q + j + h * half_width, here, 0.0);
+            Double p = exponential * inverse;
+            if constexpr (may_be_maximum) p = exponential == at_maximum ? largest : p;
+            parts[h] = p - target * scale;
+        }
+        return joined(parts, each);
+    });
 }
 
-inline void subtract_targets(double* row, const double* q, int64_t n, const Normalizer<double>& normalizer, TwoParts<double> p_scale, double scale) {
-    const TwoParts<double> inverse = scaled(normalizer.inverse, p_scale), largest = scaled(normalizer.largest, p_scale);
-    const Double high = broadcast(inverse.high), low = broadcast(inverse.low), at_maximum = broadcast(normalizer.at_maximum);
+inline void subtract_targets(const Normalizer<double>& row, double* e, const double* q, int64_t n, TwoParts<double> p_scale, double scale) {
+    const TwoParts<double> inverse = scaled(row.inverse, p_scale), largest = scaled(row.largest, p_scale);
+    const Double high = broadcast(inverse.high), low = broadcast(inverse.low), at_maximum = broadcast(row.at_maximum);
     constexpr double spare = 1.0 / ExpConstants<double>::unspare;
     const Double largest_high = broadcast(largest.high), largest_low = broadcast(largest.low);
-    constexpr int width = Simd<double>::width;
-    for (int64_t j = 0; j < n; j += width) {
-        const int count = static_cast<int>(n - j < width ? n - j : width);
-        const Double e = load_or_pad(row + j, count, 0.0), target = load_or_pad(q + j, count, 0.0) * scale;
+    map_exponentials(row, e, n, [&]<bool may_be_maximum>(Double each, int64_t j, int count) __attribute__((always_inline)) {
+        const Double target = load_or_pad(q + j, count, 0.0) * scale;
         // Subtracted 2^spare too large as well, where nothing is subnormal.
-        const Double at_others = fma(e, high, fma(e, low, target * -spare)) * ExpConstants<double>::unspare;
-        const Double at_largest = (largest_high - target) + largest_low;
-        store_first(row + j, e == at_maximum ? at_largest : at_others, count);
-    }
+        const Double at_others = fma(each, high, fma(each, low, target * -spare)) * ExpConstants<double>::unspare;
+        if constexpr (may_be_maximum) return each == at_maximum ? (largest_high - target) + largest_low : at_others;
+        return at_others;
+    });
 }
 
 // Returns the loss, unscaled. gradient may be null, or x itself. With `two_parts` the row is x + x_low. `origin`, in two parts, is
@@ -76,7 +82,7 @@ double soft_cross_entropy_row(const T* x, const T* x_low, int64_t n, const doubl
         sums = target_sums<T, two_parts>(x, x_low, q, n, static_cast<double>(maximum));
         while (x[where_maximum] != maximum) ++where_maximum;
     }
-    const Normalizer<T> row = normalize<T, two_parts>(x, n, gradient, x_low);
+    const Normalizer<T> row = normalize<T, two_parts>(x, n, gradient, gradient, x_low);
     if (!row.regular) {
         if (gradient) fill_row(gradient, n, T(not_a_number));
         return not_a_number;
@@ -84,7 +90,7 @@ double soft_cross_entropy_row(const T* x, const T* x_low, int64_t n, const doubl
     const TwoParts<double> lse = sum_of(two_sum(origin, static_cast<double>(row.maximum)), {row.log_rest.high, row.log_rest.low + origin_low});
     const TwoParts<double> z_slope = z_loss == 0.0 ? TwoParts<double>{0.0, 0.0} : scaled(lse, 2.0 * z_loss);
     if (gradient) {
-        subtract_targets(gradient, q, n, row, scaled(sum_of({sums.total, 0.0}, z_slope), scale), scale);
+        subtract_targets(row, gradient, q, n, scaled(sum_of({sums.total, 0.0}, z_slope), scale), scale);
         // Where p > 1/2, Q p - q = (Q - q) - Q R / (1 + R), with Q - q summed without it, does not lose what p - 1 would.
         if (row.maxima == 1 && row.rest < 1.0)
             gradient[where_maximum] = static_cast<T>((sums.below_maximum - sums.total * (row.rest / (1.0 + row.rest)) +

@@ -10,7 +10,7 @@ namespace softgrad::SOFTGRAD_ISA_NAME {
 template <class T>
 TokenRow token_logprobs_row(const T* x, int64_t n, int64_t target) {
     const T logit = x[target];
-    const Normalizer<T> row = normalize<T>(x, n, nullptr);
+    const Normalizer<T> row = normalize<T>(x, n, nullptr, nullptr);
     if (!row.regular || row.rest != row.rest) return {not_a_number, not_a_number, 0};
 
     const Origin<T> origin = origin_at(row.maximum);
@@ -24,6 +24,7 @@ TokenRow token_logprobs_row(const T* x, int64_t n, int64_t target) {
         distances.add(vector, terms);
         residues.flush(vector);
     };
+    auto product = [](Double a, Double b) __attribute__((always_inline)) { return a * b; };
     auto visit = [&](int64_t offset, int count, int, int depth) __attribute__((always_inline)) {
         const Vec<T> v = load_or_pad(x + offset, count, T(-infinity));
         const Mask<T> larger = v > chosen;
@@ -31,8 +32,8 @@ TokenRow token_logprobs_row(const T* x, int64_t n, int64_t target) {
         const Exponential<T> e = exp_from(origin, v);
         // What has vanished contributes 0, also at -inf.
         const Vec<T> below = v > vanished ? maximum - v : Vec<T>{};
-        terms.add_product(depth, e.value, below);
-        residues.add(e.residue * below, e.scale);
+        terms.add(depth, product, e.value, below);
+        residues.add(e.residue() * below, e.scale);
     };
     for_groups<T>(0, n, visit, flush);
     int64_t rank = 1;

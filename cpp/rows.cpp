@@ -179,22 +179,42 @@ void for_few(const RowView& view, int64_t first, int64_t count, Tile* tile, cons
     }
 }
 
-// Calls kernel(first, count, rows, tile) over tiles of rows of few classes; what is missing to a multiple of few_rows is filled with
-// zeros. out is a RowView, to which the tile goes, or nullptr.
-template <class S, class Out, class Kernel>
-void each_tile_of_few(const RowView& x, const Out& out, int64_t begin, int64_t end, const Kernel& kernel) {
+// Fills a tile with `count` rows from `first` on, and with zeros what is missing to a multiple of few_rows.
+template <class S>
+void fill_tile(const RowView& view, int64_t first, int64_t count, Compute<S>* tile) {
     using T = Compute<S>;
+    const int64_t rows = (count + few_rows - 1) / few_rows * few_rows;
+    for (int64_t j = 0; j < view.entries.size(); ++j) std::fill(tile + j * few_tile_rows + count, tile + j * few_tile_rows + rows, T(0));
+    for_few<S>(view, first, count, tile, [](T& staged, const S& element) { staged = widen(element); });
+}
+
+// Calls kernel(first, count, rows, tile of x, tile of v) over tiles of rows of few classes. v and out, to which the first tile goes,
+// are RowViews or nullptr.
+template <class S, class Second, class Out, class Kernel>
+void each_tile_of_two(const RowView& x, const Second& v, const Out& out, int64_t begin, int64_t end, const Kernel& kernel) {
+    using T = Compute<S>;
+    constexpr bool two = !std::is_null_pointer_v<Second>;
     const int64_t n = x.entries.size();
     Scratch<T, Use::tile> scratch(n * few_tile_rows);
-    T* tile = scratch.data();
+    Scratch<T, Use::second_tile> second_scratch(two ? n * few_tile_rows : 0);
+    T *tile = scratch.data(), *second = two ? second_scratch.data() : nullptr;
     for (int64_t first = begin; first < end; first += few_tile_rows) {
-        const int64_t count = std::min(few_tile_rows, end - first), rows = (count + few_rows - 1) / few_rows * few_rows;
-        for (int64_t j = 0; j < n; ++j) std::fill(tile + j * few_tile_rows + count, tile + j * few_tile_rows + rows, T(0));
-        for_few<S>(x, first, count, tile, [](T& staged, const S& element) { staged = widen(element); });
-        kernel(first, count, rows, tile);
+        const int64_t count = std::min(few_tile_rows, end - first);
+        fill_tile<S>(x, first, count, tile);
+        if constexpr (two) fill_tile<S>(v, first, count, second);
+        kernel(first, count, (count + few_rows - 1) / few_rows * few_rows, tile, second);
         if constexpr (!std::is_null_pointer_v<Out>)
             for_few<S>(out, first, count, tile, [](const T& staged, S& element) { element = narrow_to<S>(staged); });
     }
+}
+
+// As each_tile_of_two, without a second input.
+template <class S, class Out, class Kernel>
+void each_tile_of_few(const RowView& x, const Out& out, int64_t begin, int64_t end, const Kernel& kernel) {
+    using T = Compute<S>;
+    each_tile_of_two<S>(x, nullptr, out, begin, end, [&](int64_t first, int64_t count, int64_t rows, T* tile, const T*) {
+        kernel(first, count, rows, tile);
+    });
 }
 
 // Calls kernel(row, x, v, out) with contiguous rows of the dtype that is worked in. v is a RowView or nullptr, and then the kernel's is
@@ -409,12 +429,39 @@ void logsumexp(const RowView& x, const Transform& transform, S* out) {
     });
 }
 
+// A row of weight 0 has a result of 0 whatever it holds, which may be NaN.
+template <class T>
+void clear_ignored(T* tile, int64_t n, int64_t count, const double* weight) {
+    for (int64_t i = 0; i < count; ++i)
+        if (weight[i] == 0.0)
+            for (int64_t j = 0; j < n; ++j) tile[j * few_tile_rows + i] = T(0);
+}
+
+template <class S>
+void few_products(Product product, const RowView& x, const RowView* v, const double* factor, double scale, const RowView& out) {
+    using T = Compute<S>;
+    const int64_t n = x.entries.size();
+    const auto work = [&](int64_t first, int64_t count, int64_t rows, T* tile, const T* second) {
+        double factors[few_tile_rows] = {};
+        for (int64_t i = 0; i < count; ++i) factors[i] = (factor ? factor[first + i] : 1.0) * scale;
+        kernels<T>().few.product(product, tile, second, n, rows, factors, nullptr);
+        if (factor) clear_ignored(tile, n, count, factor + first);
+    };
+    for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
+        if (v)
+            each_tile_of_two<S>(x, *v, out, begin, end, work);
+        else
+            each_tile_of_two<S>(x, nullptr, out, begin, end, work);
+    });
+}
+
 template <class S>
 void map_products(Product product, const RowView& x, const RowView* v, const Transform& transform, const double* factor, double scale,
                   const RowView& out) {
     using T = Compute<S>;
     const int64_t n = x.entries.size();
     const bool plain = transform.is_identity();
+    if (plain && is_few(n)) return few_products<S>(product, x, v, factor, scale, out);
     for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
         Scratch<double, Use::staging> scratch(plain ? 0 : staging_size(n));
         Scratch<double, Use::vector> staged_vector(plain || !v ? 0 : n);
@@ -440,6 +487,16 @@ void softmax_means(const RowView& x, const RowView& v, const Transform& transfor
     using T = Compute<S>;
     const int64_t n = x.entries.size();
     const bool plain = transform.is_identity();
+    if (plain && is_few(n)) {
+        for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
+            each_tile_of_two<S>(x, v, nullptr, begin, end, [&](int64_t first, int64_t count, int64_t rows, T* tile, const T* second) {
+                double of_tile[few_tile_rows];
+                kernels<T>().few.product(Product::mean, tile, second, n, rows, nullptr, of_tile);
+                std::copy(of_tile, of_tile + count, means + first);
+            });
+        });
+        return;
+    }
     for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
         Scratch<double, Use::staging> scratch(plain ? 0 : staging_size(n));
         Scratch<double, Use::vector> staged_vector(plain ? 0 : n);
@@ -474,10 +531,8 @@ void few_cross_entropy(const CrossEntropyCall& call, const int64_t* labels) {
         for (int64_t i = 0; i < count; ++i) {
             const double weight = call.weight ? call.weight[first + i] : 1.0;
             call.losses[first + i] = weight == 0.0 ? 0.0 : weight * losses[i];
-            // What a row of weight 0 holds may be NaN.
-            if (weight == 0.0)
-                for (int64_t j = 0; j < n; ++j) tile[j * few_tile_rows + i] = T(0);
         }
+        if (call.weight) clear_ignored(tile, n, count, call.weight + first);
     };
     for_row_ranges<S>(call.logits, [&](int64_t begin, int64_t end) {
         if (call.gradient)
