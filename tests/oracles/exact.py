@@ -8,6 +8,7 @@ finite: the other rows are a matter of named cases, not of accuracy.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -41,7 +42,14 @@ def _difference(a: LongArray, b: LongArray) -> tuple[LongArray, LongArray]:
 
 
 def _statistics(x: ArrayLike) -> Row:
-    rows = _long(x)
+    """Of the values of the call before, what that call found: a check asks for several results of the same rows."""
+    array = np.asarray(x)
+    return _statistics_of(array.tobytes(), array.dtype, array.shape)
+
+
+@lru_cache(maxsize=1)
+def _statistics_of(values: bytes, dtype: np.dtype, shape: tuple[int, ...]) -> Row:
+    rows = _long(np.frombuffer(values, dtype).reshape(shape))
     first_maximum = np.argmax(rows, axis=-1)[..., None]
     maximum = np.take_along_axis(rows, first_maximum, axis=-1)
     if not np.all(np.isfinite(maximum)):
@@ -53,7 +61,10 @@ def _statistics(x: ArrayLike) -> Row:
     without_maximum = exponentials.copy()
     np.put_along_axis(without_maximum, first_maximum, np.longdouble(0.0), axis=-1)
     rest = np.sum(without_maximum, axis=-1, keepdims=True)
-    return Row(first_maximum, shifted, correction, exponentials, rest)
+    row = Row(first_maximum, shifted, correction, exponentials, rest)
+    for array in row:
+        array.flags.writeable = False
+    return row
 
 
 def softmax(x: ArrayLike) -> LongArray:

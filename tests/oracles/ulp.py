@@ -12,7 +12,8 @@ def unit(value: ArrayLike, dtype: np.dtype) -> LongArray:
     """The spacing of `dtype` at |value|: that of its binade, and the smallest subnormal for all below."""
     info = np.finfo(dtype)
     magnitude = np.abs(np.asarray(value, dtype=np.longdouble))
-    _, exponent = np.frexp(np.clip(magnitude, np.longdouble(info.smallest_normal), np.longdouble(info.max)))
+    within = np.minimum(np.maximum(magnitude, np.longdouble(info.smallest_normal)), np.longdouble(info.max))
+    _, exponent = np.frexp(within)
     return np.ldexp(np.longdouble(1.0), exponent - 1 - info.nmant)
 
 
@@ -34,16 +35,19 @@ def ulp_error(actual: ArrayLike, exact: ArrayLike, *, scale: ArrayLike | None = 
         raise ValueError(f"actual has shape {actual.shape}, exact {exact.shape}")
     with np.errstate(over="ignore", under="ignore"):
         rounded = exact.astype(actual.dtype)
-    special = ~np.isfinite(rounded) | ~np.isfinite(actual)
+    finite = np.isfinite(rounded) & np.isfinite(actual)
+    at = exact if scale is None else np.broadcast_to(np.asarray(scale, dtype=np.longdouble), exact.shape)
+    if np.all(finite):
+        return _finite_error(actual, exact, at, exact_zeros=scale is None)
     agrees = (np.isnan(actual) & np.isnan(rounded)) | (actual == rounded)
-    finite_exact = np.where(special, 0.0, exact)
-    finite_actual = np.where(special, 0.0, actual).astype(np.longdouble)
-    at = finite_exact if scale is None else np.asarray(scale, dtype=np.longdouble)
-    # A scale that is not finite belongs to a special value, where it is not used.
-    error = np.abs(finite_actual - finite_exact) / unit(np.where(np.isfinite(at), at, 0.0), actual.dtype)
-    if scale is None:
-        error = np.where((exact == 0.0) & (actual != 0.0), np.inf, error)
-    return np.where(special, np.where(agrees, 0.0, np.inf), error)
+    error = np.where(agrees, np.longdouble(0.0), np.longdouble(np.inf))
+    error[finite] = _finite_error(actual[finite], exact[finite], at[finite], exact_zeros=scale is None)
+    return error
+
+
+def _finite_error(actual: NDArray, exact: LongArray, at: LongArray, *, exact_zeros: bool) -> LongArray:
+    error = np.abs(actual.astype(np.longdouble) - exact) / unit(at, actual.dtype)
+    return np.where((exact == 0.0) & (actual != 0.0), np.inf, error) if exact_zeros else error
 
 
 def assert_within(
