@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softgrad import _native
-from softgrad._contracts import Float64, Floating, round_to, shape_without
+from softgrad._contracts import Float64, Floating, output_for, round_to, shape_without
 
 # With p the softmax of a row and v its vector: p (v - <p, v>), v - <p, v>, v - p sum(v), p, p (1 - p).
 Product = Literal["softmax", "log_softmax_tangent", "log_softmax_cotangent", "probabilities", "variances"]
@@ -24,20 +24,23 @@ def row_products(
     temperature: float = 1.0,
     factor: Float64 | None = None,
     scale: float = 1.0,
+    out: Floating | None = None,
 ) -> Floating:
     """The product of each row, times `scale` and the row's `factor` (flat), in the shape and dtype of `x`.
 
-    Rows of factor 0 and classes that the mask leaves out give 0, whatever they hold.
+    Rows of factor 0 and classes that the mask leaves out give 0, whatever they hold. `out` may be `x`, and nothing else
+    that is read.
     """
-    dtype = x.dtype
+    result = output_for(x, out)
+    read = None
     if vector is not None:
         x, vector = in_one_dtype(x, vector)
-    result = np.empty(x.shape, x.dtype)
-    read = None if vector is None else _native.buffer(vector)
-    _native.row_products(
-        product, _native.buffer(x), read, axes, mask, temperature, factor, scale, _native.buffer(result)
-    )
-    return round_to(result, dtype)
+        read = _native.buffer(vector)
+    work = result if result.dtype == x.dtype else np.empty(x.shape, x.dtype)
+    _native.row_products(product, _native.buffer(x), read, axes, mask, temperature, factor, scale, _native.buffer(work))
+    if work is not result:
+        result[...] = round_to(work, result.dtype)
+    return result
 
 
 def softmax_means(

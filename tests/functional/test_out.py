@@ -139,3 +139,61 @@ def test_interleaved_without_overlap(name, dtype):
     function(x, out=out)
     np.testing.assert_array_equal(x, kept)
     np.testing.assert_array_equal(out, function(kept))
+
+
+# Products with vectors: the arguments after x, by name.
+PRODUCTS = {
+    ("softmax", "jvp"): ("tangent",),
+    ("softmax", "vjp"): ("cotangent",),
+    ("softmax", "hvp"): ("cotangent", "vector"),
+    ("log_softmax", "jvp"): ("tangent",),
+    ("log_softmax", "vjp"): ("cotangent",),
+    ("log_softmax", "hvp"): ("cotangent", "vector"),
+    ("logsumexp", "hvp"): ("row", "vector"),
+    ("cross_entropy", "hvp"): ("labels", "vector"),
+}
+products = pytest.mark.parametrize(("name", "verb"), PRODUCTS, ids="-".join)
+
+
+def product_arguments(name, verb, shape, dtype):
+    others = {"row": lambda: draw(shape[:1], dtype), "labels": lambda: fresh_rng().integers(shape[1], size=shape[0])}
+    return [others.get(argument, lambda: draw(shape, dtype))() for argument in PRODUCTS[name, verb]]
+
+
+@dtypes
+@products
+@pytest.mark.parametrize("shape", [(150, 10), (3, BLOCK + 7)], ids=str)
+def test_products_into_out(shape, name, verb, dtype):
+    product = getattr(getattr(sg, name), verb)
+    x, arguments = draw(shape, dtype), product_arguments(name, verb, shape, dtype)
+    expected = product(x, *arguments)
+    assert np.any(expected != 0.0)
+    for out in (np.full(shape, np.nan, dtype), np.full(shape, np.nan, dtype, order="F"), x.copy()):
+        logits = x if np.isnan(out).any() else out
+        assert product(logits, *arguments, out=out) is out
+        np.testing.assert_array_equal(out, expected)
+    narrow, wide = x.astype(np.float32), [a.astype(np.float64) if a.dtype.kind == "f" else a for a in arguments]
+    out = np.full(shape, np.nan, np.float32)
+    np.testing.assert_array_equal(product(narrow, *wide, out=out), product(narrow, *wide))
+
+
+@products
+def test_products_do_not_write_over_their_vectors(name, verb):
+    product = getattr(getattr(sg, name), verb)
+    x, arguments = draw((5, 70), np.float64), product_arguments(name, verb, (5, 70), np.float64)
+    for argument, value in zip(PRODUCTS[name, verb], arguments, strict=True):
+        if value.shape != x.shape:
+            continue
+        before = value.copy()
+        with pytest.raises(ValueError, match=f"out overlaps {argument}"):
+            product(x, *arguments, out=value)
+        np.testing.assert_array_equal(value, before)
+    with pytest.raises(TypeError, match="out has dtype float32"):
+        product(x, *arguments, out=np.empty(x.shape, np.float32))
+
+
+def test_the_gradient_of_logsumexp_into_out():
+    x = draw((5, 70), np.float64)
+    out = x.copy()
+    assert sg.logsumexp.vjp(out, np.arange(5.0), out=out) is out
+    np.testing.assert_array_equal(out, sg.logsumexp.vjp(x, np.arange(5.0)))

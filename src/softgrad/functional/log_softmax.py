@@ -120,6 +120,7 @@ class LogSoftmax(Differentiable):
         axis: Axis = -1,
         where: ArrayLike | None = None,
         temperature: float = 1.0,
+        out: Floating | None = None,
     ) -> Floating:
         """The derivative in the direction `tangent`: (v - <p, v>) / temperature.
 
@@ -128,6 +129,8 @@ class LogSoftmax(Differentiable):
         x, axis, where, temperature
             As in the call.
         tangent : array_like, shape of `x`
+        out : ndarray, shape and dtype of `x`, optional
+            Where the result is written; it may be `x` itself.
 
         Returns
         -------
@@ -144,7 +147,10 @@ class LogSoftmax(Differentiable):
         mask = class_mask(where, logits.shape)
         divisor = temperature_value(temperature)
         v = same_shape(tangent, "tangent", logits, "x")
-        return row_products("log_softmax_tangent", logits, v, axes, mask, temperature=divisor, scale=1.0 / divisor)
+        separate(out, tangent=v, where=mask)
+        return row_products(
+            "log_softmax_tangent", logits, v, axes, mask, temperature=divisor, scale=1.0 / divisor, out=out
+        )
 
     def vjp(
         self,
@@ -155,6 +161,7 @@ class LogSoftmax(Differentiable):
         axis: Axis = -1,
         where: ArrayLike | None = None,
         temperature: float = 1.0,
+        out: Floating | None = None,
     ) -> Floating:
         """The gradient of a loss whose gradient by log_softmax(x) is `cotangent`: (g - p * sum(g)) / temperature.
 
@@ -163,6 +170,8 @@ class LogSoftmax(Differentiable):
         x, axis, where, temperature
             As in the call.
         cotangent : array_like, shape of `x`
+        out : ndarray, shape and dtype of `x`, optional
+            Where the result is written; it may be `x` itself.
 
         Returns
         -------
@@ -179,7 +188,10 @@ class LogSoftmax(Differentiable):
         mask = class_mask(where, logits.shape)
         divisor = temperature_value(temperature)
         g = same_shape(cotangent, "cotangent", logits, "x")
-        return row_products("log_softmax_cotangent", logits, g, axes, mask, temperature=divisor, scale=1.0 / divisor)
+        separate(out, cotangent=g, where=mask)
+        return row_products(
+            "log_softmax_cotangent", logits, g, axes, mask, temperature=divisor, scale=1.0 / divisor, out=out
+        )
 
     def hvp(
         self,
@@ -191,6 +203,7 @@ class LogSoftmax(Differentiable):
         axis: Axis = -1,
         where: ArrayLike | None = None,
         temperature: float = 1.0,
+        out: Floating | None = None,
     ) -> Floating:
         """The Hessian of <cotangent, log_softmax(x)> times `vector`: the backward of the backward.
 
@@ -204,6 +217,8 @@ class LogSoftmax(Differentiable):
             As in the call.
         cotangent : array_like, shape of `x`
         vector : array_like, shape of `x`
+        out : ndarray, shape and dtype of `x`, optional
+            Where the result is written; it may be `x` itself.
 
         Returns
         -------
@@ -221,6 +236,7 @@ class LogSoftmax(Differentiable):
         divisor = temperature_value(temperature)
         g = same_shape(cotangent, "cotangent", logits, "x")
         v = same_shape(vector, "vector", logits, "x")
+        separate(out, cotangent=g, vector=v, where=mask)
         total = g.sum(axis=axes, dtype=np.float64, where=True if mask is None else mask)
         return row_products(
             "softmax",
@@ -230,7 +246,8 @@ class LogSoftmax(Differentiable):
             mask,
             temperature=divisor,
             factor=np.asarray(total).reshape(-1),
-            scale=-(divisor**-2),
+            scale=-1.0 / divisor / divisor,
+            out=out,
         )
 
     def jacobian(

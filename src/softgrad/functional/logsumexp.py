@@ -17,6 +17,7 @@ from softgrad._contracts import (
     floating_array,
     round_to,
     same_shape,
+    separate,
     shape_without,
 )
 from softgrad._differentiable import Differentiable
@@ -132,6 +133,7 @@ class LogSumExp(Differentiable):
         axis: Axis = -1,
         where: ArrayLike | None = None,
         keepdims: bool = False,
+        out: Floating | None = None,
     ) -> Floating:
         """The gradient of a loss whose gradient by logsumexp(x) is `cotangent`: g p.
 
@@ -140,6 +142,8 @@ class LogSumExp(Differentiable):
         x, axis, where, keepdims
             As in the call.
         cotangent : array_like, shape of the result of the call
+        out : ndarray, shape and dtype of `x`, optional
+            Where the result is written; it may be `x` itself.
 
         Returns
         -------
@@ -155,7 +159,8 @@ class LogSumExp(Differentiable):
         axes = axes_tuple(axis, logits.ndim)
         mask = class_mask(where, logits.shape)
         factor = _row_factor(cotangent, logits, axes, keepdims)
-        return row_products("probabilities", logits, None, axes, mask, factor=factor)
+        separate(out, cotangent=cotangent, where=mask)
+        return row_products("probabilities", logits, None, axes, mask, factor=factor, out=out)
 
     def hvp(
         self,
@@ -167,6 +172,7 @@ class LogSumExp(Differentiable):
         axis: Axis = -1,
         where: ArrayLike | None = None,
         keepdims: bool = False,
+        out: Floating | None = None,
     ) -> Floating:
         """The Hessian of <cotangent, logsumexp(x)> times `vector`: g p * (v - <p, v>).
 
@@ -178,6 +184,8 @@ class LogSumExp(Differentiable):
             As in the call.
         cotangent : array_like, shape of the result of the call
         vector : array_like, shape of `x`
+        out : ndarray, shape and dtype of `x`, optional
+            Where the result is written; it may be `x` itself.
 
         Returns
         -------
@@ -194,7 +202,8 @@ class LogSumExp(Differentiable):
         mask = class_mask(where, logits.shape)
         factor = _row_factor(cotangent, logits, axes, keepdims)
         v = same_shape(vector, "vector", logits, "x")
-        return row_products("softmax", logits, v, axes, mask, factor=factor)
+        separate(out, cotangent=cotangent, vector=v, where=mask)
+        return row_products("softmax", logits, v, axes, mask, factor=factor, out=out)
 
     def jacobian(self, x: ArrayLike, /, *, axis: Axis = -1, where: ArrayLike | None = None) -> Floating:
         """The gradient p of each row.

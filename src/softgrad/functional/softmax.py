@@ -127,6 +127,7 @@ class Softmax(Differentiable):
         axis: Axis = -1,
         where: ArrayLike | None = None,
         temperature: float = 1.0,
+        out: Floating | None = None,
     ) -> Floating:
         """The derivative in the direction `tangent`: p * (v - <p, v>) / temperature.
 
@@ -135,6 +136,8 @@ class Softmax(Differentiable):
         x, axis, where, temperature
             As in the call.
         tangent : array_like, shape of `x`
+        out : ndarray, shape and dtype of `x`, optional
+            Where the result is written; it may be `x` itself.
 
         Returns
         -------
@@ -151,7 +154,8 @@ class Softmax(Differentiable):
         mask = class_mask(where, logits.shape)
         divisor = temperature_value(temperature)
         v = same_shape(tangent, "tangent", logits, "x")
-        return row_products("softmax", logits, v, axes, mask, temperature=divisor, scale=1.0 / divisor)
+        separate(out, tangent=v, where=mask)
+        return row_products("softmax", logits, v, axes, mask, temperature=divisor, scale=1.0 / divisor, out=out)
 
     def vjp(
         self,
@@ -162,6 +166,7 @@ class Softmax(Differentiable):
         axis: Axis = -1,
         where: ArrayLike | None = None,
         temperature: float = 1.0,
+        out: Floating | None = None,
     ) -> Floating:
         """The gradient of a loss whose gradient by softmax(x) is `cotangent`: p * (g - <p, g>) / temperature.
 
@@ -172,6 +177,8 @@ class Softmax(Differentiable):
         x, axis, where, temperature
             As in the call.
         cotangent : array_like, shape of `x`
+        out : ndarray, shape and dtype of `x`, optional
+            Where the result is written; it may be `x` itself.
 
         Returns
         -------
@@ -185,7 +192,8 @@ class Softmax(Differentiable):
         """
         logits = floating_array(x, "x")
         g = same_shape(cotangent, "cotangent", logits, "x")
-        return self.jvp(logits, g, axis=axis, where=where, temperature=temperature)
+        separate(out, cotangent=g)
+        return self.jvp(logits, g, axis=axis, where=where, temperature=temperature, out=out)
 
     def hvp(
         self,
@@ -197,6 +205,7 @@ class Softmax(Differentiable):
         axis: Axis = -1,
         where: ArrayLike | None = None,
         temperature: float = 1.0,
+        out: Floating | None = None,
     ) -> Floating:
         """The Hessian of <cotangent, softmax(x)> times `vector`: the backward of the backward.
 
@@ -210,6 +219,8 @@ class Softmax(Differentiable):
             As in the call.
         cotangent : array_like, shape of `x`
         vector : array_like, shape of `x`
+        out : ndarray, shape and dtype of `x`, optional
+            Where the result is written; it may be `x` itself.
 
         Returns
         -------
@@ -229,13 +240,15 @@ class Softmax(Differentiable):
         v = same_shape(vector, "vector", logits, "x")
         # The product of two deviations would overflow a two-byte dtype.
         work = np.result_type(logits, g, v, np.float32)
-        result = np.empty(logits.shape, logits.dtype)
+        separate(out, cotangent=g, vector=v, where=mask)
+        result = output_for(logits, out)
         for block in blocks(logits.shape, axes):
             z, *pair = (block.rows(each, work, copy=False) for each in (logits, g, v))
             last = (z.ndim - 1,)
             allowed = None if mask is None else block.rows(mask, np.bool_, copy=False)
             h, u = (row_products("log_softmax_tangent", z, each, last, allowed, temperature=divisor) for each in pair)
-            product = row_products("softmax", z, h * u, last, allowed, temperature=divisor, scale=divisor**-2)
+            scale = 1.0 / divisor / divisor
+            product = row_products("softmax", z, h * u, last, allowed, temperature=divisor, scale=scale)
             block.write(product, result)
         return result
 

@@ -20,6 +20,7 @@ from softgrad._contracts import (
     Reduction,
     class_mask,
     number_within,
+    output_for,
     row_size,
     shape_without,
     temperature_value,
@@ -122,7 +123,7 @@ class Problem:
         factors = [self.targets.row_weights(class_weights_inside=True), self.targets.totals(self.axes, self.mask)]
         return self.plan.row_factor(factors)
 
-    def _product(self, product: Product, x: Floating, vector: Floating | None) -> Floating:
+    def _product(self, product: Product, x: Floating, vector: Floating | None, out: Floating | None = None) -> Floating:
         """A product that the Hessian is made of where it depends on the probabilities alone."""
         return row_products(
             product,
@@ -133,13 +134,14 @@ class Problem:
             temperature=self.temperature,
             factor=self.second_order_factor(),
             scale=self.plan.scale / self.temperature**2,
+            out=out,
         )
 
-    def hvp(self, x: Floating, vector: Floating) -> Floating:
+    def hvp(self, x: Floating, vector: Floating, out: Floating | None = None) -> Floating:
         """The Hessian of the reduced loss times a vector."""
         if self._probabilities_alone:
-            return self._product("softmax", x, vector)
-        result = np.empty(x.shape, x.dtype)
+            return self._product("softmax", x, vector, out)
+        result = output_for(x, out)
         for block, part in self._parts(x):
             v = block.rows(vector)
             # A row, or a class, that does not count may hold NaN.

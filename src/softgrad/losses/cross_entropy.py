@@ -187,14 +187,7 @@ class CrossEntropy(Differentiable):
         x = floating_array(logits, "logits")
         axes = axes_tuple(axis, x.ndim)
         problem = cross_entropy_problem(x.shape, axes, labels, upstream, **options)
-        separate(
-            out,
-            labels=labels,
-            class_weight=options.get("class_weight"),
-            sample_weight=options.get("sample_weight"),
-            where=options.get("where"),
-            upstream=upstream,
-        )
+        _separate(out, labels, upstream, options)
         gradient = output_for(x, out)
         return problem.loss(x, gradient, loss_dtype(x)), gradient
 
@@ -261,6 +254,7 @@ class CrossEntropy(Differentiable):
         *,
         upstream: ArrayLike | None = None,
         axis: Axis = -1,
+        out: Floating | None = None,
         **options: Unpack[CrossEntropyOptions],
     ) -> Floating:
         """The Hessian by the logits times `vector`: Q p * (v - <p, v>) of each row.
@@ -272,6 +266,8 @@ class CrossEntropy(Differentiable):
         vector : array_like, shape of `logits`
         upstream : array_like, shape of the loss, optional
             As in `value_and_grad`.
+        out : ndarray, shape and dtype of `logits`, optional
+            Where the result is written; it may be the logits themselves.
 
         Returns
         -------
@@ -292,7 +288,8 @@ class CrossEntropy(Differentiable):
         x = floating_array(logits, "logits")
         v = same_shape(vector, "vector", x, "logits")
         problem = cross_entropy_problem(x.shape, axes_tuple(axis, x.ndim), labels, upstream, **options)
-        return problem.hvp(x, v)
+        _separate(out, labels, upstream, options, vector=v)
+        return problem.hvp(x, v, out)
 
     def hessian(
         self,
@@ -369,6 +366,18 @@ class CrossEntropy(Differentiable):
         logits = rng.normal(scale=3.0, size=(6, 5)).astype(dtype)
         labels = rng.integers(0, 5, size=6)
         return (logits, labels), {"label_smoothing": 0.1, "class_weight": rng.uniform(0.5, 2.0, size=5)}
+
+
+def _separate(
+    out: Floating | None,
+    labels: ArrayLike,
+    upstream: ArrayLike | None,
+    options: CrossEntropyOptions,
+    **others: ArrayLike | None,
+) -> None:
+    """Refuses an `out` that shares memory with anything that is read but the logits."""
+    arrays = {name: options.get(name) for name in ("class_weight", "sample_weight", "where")}
+    separate(out, labels=labels, upstream=upstream, **arrays, **others)
 
 
 cross_entropy = CrossEntropy()
