@@ -164,6 +164,15 @@ def _jax() -> Peer:
     def softmax_vjp(x: jax.Array, cotangent: jax.Array, *, axis: int) -> jax.Array:
         return jax.vjp(lambda x: jax.nn.softmax(x, axis=axis), x)[1](cotangent)[0]
 
+    def linear(hidden: jax.Array, weight: jax.Array, labels: jax.Array) -> jax.Array:
+        return cross_entropy(hidden @ weight.T, labels, axis=-1)
+
+    linear_gradients = jax.jit(jax.value_and_grad(linear, (0, 1)))
+
+    def linear_value_and_grad(*arrays: jax.Array) -> tuple[jax.Array, ...]:
+        loss, gradients = jax.block_until_ready(linear_gradients(*arrays))
+        return loss, *gradients
+
     def hvp(logits: jax.Array, labels: jax.Array, vector: jax.Array, *, axis: int) -> jax.Array:
         return jax.jvp(lambda x: jax.grad(cross_entropy)(x, labels, axis=axis), (logits,), (vector,))[1]
 
@@ -176,6 +185,7 @@ def _jax() -> Peer:
             "cross_entropy": compiled(cross_entropy),
             "cross_entropy.value_and_grad": compiled(jax.value_and_grad(cross_entropy)),
             "cross_entropy.hvp": compiled(hvp),
+            "linear_cross_entropy.value_and_grad": linear_value_and_grad,
         },
         jax.numpy.asarray,
         np.asarray,

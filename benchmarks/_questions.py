@@ -17,14 +17,16 @@ QUESTIONS = (
     "class_axis",
     "contention",
     "linear_head",
+    "linear_head_growth",
     "derivative_products",
     "loss_only",
     "dtypes",
     "probability_labels",
     "memory",
+    "regression",
 )
 # Not of --quick: their peers alone take seconds, at any size.
-NOT_QUICK = ("linear_head", "memory")
+NOT_QUICK = ("linear_head", "linear_head_growth", "memory", "regression")
 
 
 def module(question: str) -> ModuleType:

@@ -28,7 +28,8 @@ def _extra_bytes(library: str, work: str, rows: int, classes: int) -> Spread:
     return Spread.of([float(finished.stdout)])
 
 
-def _row(bench: Bench, work: str, rows: int, classes: int) -> Row:
+def memory_row(bench: Bench, work: str, rows: int, classes: int) -> Row:
+    """What a call of that size takes, and what its peers do."""
     linear = work.startswith("linear")
     # JAX compiles for each shape, in memory that would be counted.
     peers = {
@@ -51,4 +52,4 @@ def _row(bench: Bench, work: str, rows: int, classes: int) -> Row:
 
 def rows(bench: Bench) -> Iterator[Row]:
     shape = (64, 1000) if bench.quick else (2048, 32000)
-    return (_row(bench, work, *shape) for work in SOFTGRAD)
+    return (memory_row(bench, work, *shape) for work in SOFTGRAD)

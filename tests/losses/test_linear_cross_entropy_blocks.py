@@ -230,6 +230,7 @@ import softgrad as sg
 rows, features, classes, block_bytes = (int(each) for each in sys.argv[1:])
 rng = np.random.default_rng(0)
 hidden, weight = (rng.random(shape, np.float32) - 0.5 for shape in ((rows, features), (classes, features)))
+weight /= np.float32(features)
 labels, bias = rng.integers(classes, size=rows), np.zeros(classes, np.float32)
 # Resident before: zeros that nobody has touched are no memory yet.
 out = tuple(np.ones_like(each) for each in (hidden, weight, bias))
