@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from softgrad.linear_model.rows import Array
 
 # Of dense features, at a time: enough blocks of rows for several threads.
-_CHUNK_BYTES = 1 << 24
+_CHUNK_BYTES = 1 << 23
 
 
 class Chunk(NamedTuple):
