@@ -7,6 +7,7 @@ definitions with every option, and against multiprecision where the definitions 
 from __future__ import annotations
 
 import itertools
+from functools import cache
 
 import numpy as np
 import pytest
@@ -81,6 +82,11 @@ def numerical_hessian(function, x):
     return generate.from_decimal([[upper[min(i, j), max(i, j)] for j in size] for i in size])
 
 
+@cache
+def loss_hessian(row, label):
+    return numerical_hessian(lambda x: mp.loss(x, label), row)
+
+
 def assert_relative(actual, exact, tolerance):
     """Component by component, to its own size; what is subnormal in the dtype, to its grid."""
     actual = np.asarray(actual)
@@ -110,9 +116,7 @@ def test_focal_in_multiprecision(gamma, label, row):
     exact = numerical_hessian(lambda x: focal_value(x, label, mp.ctx.mpf(gamma)), row)
     # (1 - p)^gamma has gamma times the relative error of 1 - p. Of the two terms of a component one may be negative.
     tolerance = (32 + 8 * gamma) * EPS64
-    scale = np.maximum(
-        np.abs(exact), np.abs(numerical_hessian(lambda x: mp.loss(x, label), row)) * _modulation(row, label, gamma)
-    )
+    scale = np.maximum(np.abs(exact), np.abs(loss_hessian(tuple(row), label)) * _modulation(row, label, gamma))
     for actual in (
         reference.focal_hessian(row, label, gamma=gamma),
         sg.focal.hessian(row, label, gamma=gamma),
