@@ -5,6 +5,7 @@ Checks come before the first write: after an error, nothing that the caller gave
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from math import inf
 from typing import Any, Literal, SupportsFloat
@@ -32,9 +33,23 @@ _BUILT_IN = {np.dtype(name): np.dtype(loss) for name, loss in LOSS_DTYPES.items(
 _INT64 = np.dtype(np.int64)
 
 
+def as_array(value: ArrayLike, name: str) -> NDArray[Any]:
+    """`value` as an array; a mask of its own would be lost."""
+    if type(value) is np.ndarray:
+        return value
+    # Where the module was never imported, there is no such array.
+    masked = sys.modules.get("numpy.ma")
+    if masked is not None and isinstance(value, masked.MaskedArray):
+        raise TypeError(f"{name} is a masked array, whose mask would not be looked at; give its data")
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} is no array: {error}") from None
+
+
 def floating_array(value: ArrayLike, name: str) -> Floating:
     """`value` as an array of a dtype the core has: floating dtypes as they are, integers as float64."""
-    array = np.asarray(value)
+    array = as_array(value, name)
     dtype = array.dtype
     if dtype in _BUILT_IN and array.flags.aligned:
         return array
@@ -129,7 +144,8 @@ def same_shape(value: ArrayLike, name: str, x: Floating, x_name: str) -> Floatin
     array = floating_array(value, name)
     if array.shape != x.shape:
         raise ValueError(f"{name} has shape {array.shape}; {x_name} has shape {x.shape}")
-    return array
+    # float16 and bfloat16 have no dtype in common that NumPy would find.
+    return array.astype(np.float32) if array.itemsize == 2 and array.dtype != x.dtype else array
 
 
 def separate(out: Floating | None, **inputs: ArrayLike | None) -> None:
@@ -180,7 +196,7 @@ def nonnegative_weights(value: ArrayLike, name: str, shape: tuple[int, ...]) -> 
 
 def nonnegative_numbers(value: ArrayLike, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
     """The same as they are given."""
-    array = np.asarray(value)
+    array = as_array(value, name)
     if array.dtype.kind not in "iubf":
         raise TypeError(f"{name} has dtype {array.dtype}; it must be real")
     if array.shape != shape:
@@ -191,7 +207,8 @@ def nonnegative_numbers(value: ArrayLike, name: str, shape: tuple[int, ...]) -> 
 
 def broadcast_numbers(value: ArrayLike, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
     """As `nonnegative_numbers`, of a shape that broadcasts to the given one."""
-    numbers = nonnegative_numbers(value, name, np.shape(value))
+    array = as_array(value, name)
+    numbers = nonnegative_numbers(array, name, array.shape)
     try:
         return np.broadcast_to(numbers, shape)
     except ValueError:
@@ -200,7 +217,7 @@ def broadcast_numbers(value: ArrayLike, name: str, shape: tuple[int, ...]) -> ND
 
 def probabilities_within(value: ArrayLike, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
     """Numbers from 0 to 1, or truth values, of the given shape, as they are given."""
-    array = np.asarray(value)
+    array = as_array(value, name)
     if array.dtype.kind not in "iub" and not is_floating(array):
         raise TypeError(f"{name} has dtype {array.dtype}; it must be real or boolean")
     if array.shape != shape:
@@ -240,7 +257,7 @@ def class_mask(where: ArrayLike | None, shape: tuple[int, ...]) -> NDArray[np.bo
     """`where` of the shape of the logits, without a copy."""
     if where is None:
         return None
-    mask = np.asarray(where)
+    mask = as_array(where, "where")
     if mask.dtype != np.bool_:
         raise TypeError(f"where has dtype {mask.dtype}; it must be bool")
     try:
@@ -275,7 +292,7 @@ def upstream_for(value: ArrayLike | None, reduction: str, shape: tuple[int, ...]
     """The gradient that arrives from above: a number for one loss, an array of the shape of the losses for "none"."""
     if value is None:
         return 1.0, None
-    array = np.asarray(value)
+    array = as_array(value, "upstream")
     if array.dtype.kind not in "iubf":
         raise TypeError(f"upstream has dtype {array.dtype}; it must be real")
     if reduction == "none":

@@ -14,6 +14,7 @@ from softgrad._contracts import (
     Float64,
     Floating,
     Int64,
+    as_array,
     class_labels,
     floating_array,
     ignored_label,
@@ -55,7 +56,7 @@ class Targets:
         classes = row_size(logits_shape, axes)
         if classes == 0:
             raise ValueError(f"logits has shape {logits_shape}: a row of no classes has no loss")
-        given = np.asarray(labels)
+        given = as_array(labels, "labels")
         amount = smoothing(label_smoothing)
         ignore = ignored_label(ignore_index)
         w, s = None, None

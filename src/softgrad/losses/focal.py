@@ -16,6 +16,7 @@ from softgrad._contracts import (
     Floating,
     Normalizer,
     Reduction,
+    as_array,
     axes_tuple,
     floating_array,
     loss_dtype,
@@ -376,7 +377,7 @@ def _checked(
     """The logits, their cross-entropy, and gamma."""
     x = floating_array(logits, "logits")
     power = number_within(gamma, "gamma", lambda g: 0.0 <= g < np.inf, "finite and not negative")
-    dtype = np.asarray(labels).dtype
+    dtype = as_array(labels, "labels").dtype
     if dtype.kind not in "iu":
         raise TypeError(f"labels has dtype {dtype}; focal takes class indices")
     problem = cross_entropy_problem(

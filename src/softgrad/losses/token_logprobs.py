@@ -14,6 +14,7 @@ from softgrad._contracts import (
     Float64,
     Floating,
     Int64,
+    as_array,
     axes_tuple,
     class_labels,
     floating_array,
@@ -204,7 +205,7 @@ def _checked(logits: ArrayLike, labels: ArrayLike, axis: Axis) -> tuple[Floating
     """The logits, their class axes, and the labels."""
     x = floating_array(logits, "logits")
     axes = axes_tuple(axis, x.ndim)
-    given = np.asarray(labels)
+    given = as_array(labels, "labels")
     if given.dtype.kind not in "iu":
         raise TypeError(f"labels has dtype {given.dtype}; token_logprobs takes class indices")
     classes = row_size(x.shape, axes)
