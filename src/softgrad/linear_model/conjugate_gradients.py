@@ -19,12 +19,13 @@ class NewtonStep(NamedTuple):
     """An approximate solution of H x = -g.
 
     `decrease` estimates what the quadratic model promises for the exact solution, g^T H^-1 g / 2. `smallest` estimates
-    the smallest eigenvalue of the preconditioned Hessian.
+    the smallest eigenvalue of the preconditioned Hessian. `products` counts those with it.
     """
 
     direction: Array
     decrease: float
     smallest: float
+    products: int
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -89,7 +90,7 @@ def newton_step(
         if decrease > ceiling:
             break
         search = preconditioned + ratio * search
-    return NewtonStep(direction, decrease + left_out, min(smallest, lanczos.smallest()))
+    return NewtonStep(direction, decrease + left_out, min(smallest, lanczos.smallest()), lanczos.length)
 
 
 class _Lanczos:
@@ -104,6 +105,10 @@ class _Lanczos:
         self._diagonal.append(1.0 / length + self._next)
         self._off_diagonal.append(np.sqrt(max(ratio, 0.0)) / length)
         self._next = ratio / length
+
+    @property
+    def length(self) -> int:
+        return len(self._diagonal)
 
     def smallest(self) -> float:
         """Its smallest eigenvalue; inf while there is nothing."""

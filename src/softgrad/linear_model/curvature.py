@@ -21,6 +21,9 @@ from softgrad.linear_model.workers import Workers, over_blocks
 # Class probabilities are kept between Hessian products up to this size, and made again for each product above it.
 _KEPT_PROBABILITY_BYTES = 1 << 29
 
+# With fewer operations than this in it an item is not worth a thread.
+_LEAST_WORK_OF_A_THREAD = 1 << 23
+
 Result = TypeVar("Result")
 
 
@@ -30,6 +33,16 @@ class Block(NamedTuple):
     rows: Rows
     probabilities: NDArray[Any]
     likeliest: NDArray[np.intp]
+
+    def variances(self) -> NDArray[Any]:
+        """p_k (1 - p_k) times the weights of the rows; (K, number of rows)."""
+        complements = 1.0 - self.probabilities
+        others = self.probabilities.copy()
+        others.flat[self.likeliest] = 0.0
+        complements.flat[self.likeliest] = others.sum(axis=0)
+        complements *= self.probabilities
+        complements *= self.rows.weights.astype(complements.dtype)
+        return complements
 
 
 class Curvature:
@@ -66,7 +79,7 @@ class Curvature:
         self._shape = theta.shape
         self._weight, self._bias = standardisation.affine(theta, source.dtype)
         self._kept: list[Block] | None = None
-        if source.resident and source.n_rows * len(theta) * source.dtype.itemsize <= _KEPT_PROBABILITY_BYTES:
+        if self.keeps(source, len(theta)):
             self._kept = list(over_blocks(workers, source, block_length, self._block))
 
     def _block(self, rows: Rows) -> Block:
@@ -79,6 +92,11 @@ class Curvature:
         if self._kept is not None:
             return self._workers.map(function, self._kept)
         return over_blocks(self._workers, self._source, self._block_length, lambda rows: function(self._block(rows)))
+
+    @staticmethod
+    def keeps(source: RowSource, n_classes: int) -> bool:
+        """Whether the probabilities are kept between the products."""
+        return source.resident and source.n_rows * n_classes * source.dtype.itemsize <= _KEPT_PROBABILITY_BYTES
 
     def product(self, direction: Array) -> Array:
         """The Hessian times a direction (K, P), the same shape."""
@@ -117,18 +135,48 @@ class Curvature:
         """The diagonal of the Hessian, (K, P)."""
 
         def of_block(block: Block) -> Array:
-            rows, probabilities, likeliest = block
-            variance = probabilities * _complements(probabilities, likeliest)
-            variance *= rows.weights.astype(variance.dtype)
-            squares = self._standardisation.squares(rows.X, variance)
+            variances = block.variances()
+            squares = self._standardisation.squares(block.rows.X, variances)
             if not self._standardisation.fit_intercept:
                 return squares
-            return np.column_stack([squares, variance.sum(axis=1, dtype=np.float64)])
+            return np.column_stack([squares, variances.sum(axis=1, dtype=np.float64)])
 
         total = np.zeros(self._shape)
         for part in self._over_blocks(of_block):
             total += part
         return total + self._ridge
+
+    def sampled_blocks(self, count: int) -> Iterator[Array]:
+        """For each class the block of the Hessian by its coefficients, (P, P), summed over about `count` rows.
+
+        They are taken at equal steps of the summed p_k (1 - p_k), so that a row comes as often as it counts. The
+        diagonal is that of all rows: a feature that is 0 in every row taken would else seem to have no curvature.
+        The probabilities must be kept.
+        """
+        assert self._kept is not None
+        starts = np.cumsum([0, *(len(block.likeliest) for block in self._kept)])
+        variances = np.hstack([block.variances() for block in self._kept])
+        diagonal = self.diagonal()
+
+        def of_class(label: int) -> Array:
+            rows, factors = _sample(variances[label], count)
+            cuts = np.searchsorted(rows, starts)
+            total = np.zeros((self._shape[1], self._shape[1]))
+            for block, start, first, last in zip(self._kept or (), starts, cuts, cuts[1:], strict=False):
+                X = self._with_intercept(block.rows.X, rows[first:last] - start)
+                X *= np.sqrt(factors[first:last]).astype(X.dtype)[:, None]
+                total += X.T @ X
+            least = diagonal[label] - self._ridge
+            np.fill_diagonal(total, np.maximum(np.diag(total), least) + self._ridge)
+            return total
+
+        small = min(count, len(variances[0])) * self._shape[1] ** 2 <= _LEAST_WORK_OF_A_THREAD
+        return (map if small else self._workers.map)(of_class, range(self._shape[0]))
+
+    def _with_intercept(self, X: Any, rows: NDArray[np.intp]) -> NDArray[Any]:
+        """A copy of some rows, standardised, with a column of ones if there is an intercept."""
+        copy = self._standardisation.apply(X if len(rows) == X.shape[0] else X[rows])
+        return np.hstack([copy, np.ones((len(copy), 1), copy.dtype)]) if self._standardisation.fit_intercept else copy
 
     def hessian(self, basis: Array) -> Array:
         """The whole Hessian for theta = basis @ omega, basis (K, m) of columns that sum to zero; (m P, m P)."""
@@ -136,9 +184,7 @@ class Curvature:
 
         def of_block(block: Block) -> Array:
             rows, probabilities, _ = block
-            X = self._standardisation.apply(rows.X)
-            if self._standardisation.fit_intercept:
-                X = np.hstack([X, np.ones((len(X), 1), X.dtype)])
+            X = self._with_intercept(rows.X, np.arange(rows.X.shape[0]))
             weights = rows.weights.astype(X.dtype)
             joint = np.zeros((classes, classes, columns, columns))
             for k in range(1, classes):
@@ -173,13 +219,14 @@ def centred(values: Array) -> Array:
     return result
 
 
-def _complements(probabilities: NDArray[Any], likeliest: NDArray[Any]) -> NDArray[Any]:
-    """1 - p, from the sum of the others where p is the largest."""
-    complements = 1.0 - probabilities
-    without = probabilities.copy()
-    without.flat[likeliest] = 0.0
-    complements.flat[likeliest] = without.sum(axis=0)
-    return complements
+def _sample(amounts: Array, count: int) -> tuple[NDArray[np.intp], Array]:
+    """Rows at equal steps of the summed amounts, and what to multiply each by to have the sum; all if they are few."""
+    if len(amounts) <= 2 * count:
+        return np.arange(len(amounts)), amounts
+    sums = np.cumsum(amounts)
+    steps = (np.arange(count) + 0.5) * (sums[-1] / count)
+    rows, times = np.unique(np.searchsorted(sums, steps), return_counts=True)
+    return rows, times * (sums[-1] / count)
 
 
 def _laplacian(joint: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import warnings
 from collections.abc import Callable
@@ -14,20 +15,23 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from softgrad.linear_model import elastic_net, solvers
 from softgrad.linear_model.callbacks import CallbackSupport, FitTask, with_callbacks
 from softgrad.linear_model.checkpoint import checkpoint_place, load_checkpoint, save_checkpoint
+from softgrad.linear_model.minibatch import AveragedSteps
 from softgrad.linear_model.objective import SoftmaxObjective
 from softgrad.linear_model.preconditioners import LARGEST_FACTOR, SOLVERS, choose_preconditioner
 from softgrad.linear_model.predictions import Predictions
 from softgrad.linear_model.row_space import RowSpace
-from softgrad.linear_model.rows import Array, ArrayRows, RowSource, WidenedRows
+from softgrad.linear_model.rows import Array, ArrayRows, Rows, RowSource, WidenedRows
 from softgrad.linear_model.solvers import IterationReport, Point, Solution, State, minimise, starting_state
 from softgrad.linear_model.streaming import Source, StreamedRows, Survey, chunks_of
-from softgrad.linear_model.targets import ClassWeight, Targets, checked_class_weights
+from softgrad.linear_model.targets import ClassWeight, Targets, checked_class_weights, values_of
 from softgrad.linear_model.workers import Workers
 
 
@@ -58,7 +62,7 @@ class SoftmaxRegression(Predictions, CallbackSupport, ClassifierMixin, BaseEstim
         same total.
     label_smoothing : float, default 0.0
         In [0, 1): this share of a row's target is spread evenly over the classes.
-    solver : {"auto", "newton-cholesky", "newton-gram", "newton-diagonal"}, default "auto"
+    solver : {"auto", "newton-cholesky", "newton-blocks", "newton-gram", "newton-diagonal"}, default "auto"
         How the Newton equations are solved; see Notes. With an `l1_ratio` above 0 there is one way, and "auto" alone.
     polish : bool, default False
         Whether a fit to float32 X goes on in float64 when it has reached what float32 can know. The rows are widened
@@ -121,8 +125,11 @@ class SoftmaxRegression(Predictions, CallbackSupport, ClassifierMixin, BaseEstim
     follows from the shape of the data:
 
     - "newton-cholesky", where (K - 1) * (d + 1) <= 128: the Hessian itself.
-    - "newton-gram", where d <= 4096, for sparse X d <= 1024: the mean covariance of the class probabilities times the
-      Gram matrix of the features, by Cholesky factors of order d.
+    - "newton-blocks", where d <= 4096, for sparse X d <= 1024, X and the probabilities are in memory, and
+      K * (d + 1)^2 <= 2^25: the blocks of the Hessian by the coefficients of one class, made from a sample of the rows
+      if d > 127, and made anew only when that pays.
+    - "newton-gram", for the same d: the mean covariance of the class probabilities times the Gram matrix of the
+      features, by Cholesky factors of order d.
     - "newton-diagonal": the same with the diagonal of the Gram matrix.
     - ", row space" follows the name where X is dense, d > n and n <= 4096: the fit was made in the space that the rows
       span, with n features. This takes about three times the memory of X as float64.
@@ -200,7 +207,7 @@ class SoftmaxRegression(Predictions, CallbackSupport, ClassifierMixin, BaseEstim
         l1_ratio: float = 0.0,
         class_weight: ClassWeight = None,
         label_smoothing: float = 0.0,
-        solver: Literal["auto", "newton-cholesky", "newton-gram", "newton-diagonal"] = "auto",
+        solver: Literal["auto", "newton-cholesky", "newton-blocks", "newton-gram", "newton-diagonal"] = "auto",
         polish: bool = False,
         warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
@@ -355,6 +362,93 @@ class SoftmaxRegression(Predictions, CallbackSupport, ClassifierMixin, BaseEstim
             del self.feature_names_in_
         return self._fit_rows(StreamedRows(survey, class_weights), survey.labels, previous, state=state, keep=keep)
 
+    def _takes_steps(self) -> bool:
+        if self.class_weight == "balanced":
+            raise AttributeError('class_weight="balanced" needs all rows; partial_fit takes a dict or None')
+        if self.l1_ratio:
+            raise AttributeError(f"steps along gradients give no zeros; l1_ratio is {self.l1_ratio:g}, and must be 0")
+        return True
+
+    @available_if(_takes_steps)  # type: ignore[untyped-decorator]
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Take steps along the gradients of some rows, in batches of 256, and average where they lead.
+
+        This does not reach the optimum, and does not know how far it is: `relative_gap_` is inf and `converged_` False.
+        `fit`, or `fit_stream` for rows larger than memory, is what does. The first call begins at the coefficients of a
+        fit if there was one.
+
+        Parameters
+        ----------
+        X : array_like or sparse, shape (n, d)
+        y : array_like, shape (n,) or (n, K)
+            As in `fit`.
+        classes : array_like, shape (K,), optional
+            All labels that there will be; needed in the first call.
+        sample_weight : array_like, shape (n,), optional
+            Weight of each row, none negative.
+
+        Returns
+        -------
+        SoftmaxRegression
+            Itself. `loss_curve_` has for each call the mean loss of its batches, each before its step.
+
+        Raises
+        ------
+        ValueError
+            As in `fit`; also if the first call names no classes, or a label is none of them.
+        AttributeError
+            `class_weight` is "balanced", which needs all rows, or `l1_ratio` is above 0, to whose zeros steps along
+            gradients do not lead.
+        FloatingPointError
+            The coefficients overflow; those before the call are kept.
+        """
+        begun = getattr(self, "_steps", None)
+        first = begun is None and not hasattr(self, "classes_")
+        if first and classes is None:
+            raise ValueError("the first call of partial_fit needs classes: all labels that there will be")
+        data, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            order="C",
+            multi_output=True,
+            reset=first,
+        )
+        labels = np.unique(np.asarray(classes)) if first else self.classes_
+        if classes is not None and not np.array_equal(np.unique(np.asarray(classes)), labels):
+            raise ValueError(f"classes are {np.unique(np.asarray(classes))}; the first call had {labels}")
+        values = values_of(np.asarray(y), labels)
+        weights: Array = _check_sample_weight(sample_weight, data, dtype=np.float64, ensure_non_negative=True)
+        values, weights = Targets(labels, values).weighted(weights, self._checked_class_weights(labels, None))
+        counted = np.flatnonzero(weights > 0)
+        if begun is None:
+            shape = (len(labels), data.shape[1])
+            coef, intercept = (np.zeros(shape), np.zeros(len(labels))) if first else (self.coef_, self.intercept_)
+            begun = AveragedSteps(coef, intercept, fit_intercept=self.fit_intercept)
+        steps = copy.deepcopy(begun)
+        curve = list(self.loss_curve_) if hasattr(self, "_steps") else []
+        if counted.size:
+            order = check_random_state(self.random_state).permutation(counted)
+            smoothing = float(self.label_smoothing)
+            curve.append(steps.take(Rows(data, values, weights), order, C=float(self.C), label_smoothing=smoothing))
+        if not steps.is_finite():
+            raise FloatingPointError(f"the coefficients overflow {data.dtype} in partial_fit; rescale X or lower C")
+        self._steps, self.classes_ = steps, labels
+        self.coef_, self.intercept_ = steps.coef.copy(), steps.intercept - steps.intercept.mean()
+        self.n_iter_, self.loss_curve_ = steps.steps, curve
+        self.relative_gap_, self.converged_ = np.inf, False
+        self.solver_, self.solver_reason_ = "averaged mini-batches", "partial_fit"
+        return self
+
     def _description(self) -> dict[str, Any]:
         """The parameters that decide what the optimum is, as JSON can hold them."""
         left_out = {"tol", "max_iter", "class_weight", "warm_start", "random_state", "n_threads", "verbose", "callback"}
@@ -414,6 +508,8 @@ class SoftmaxRegression(Predictions, CallbackSupport, ClassifierMixin, BaseEstim
         self.solver_ += "" if space is None else ", row space"
         for name, value in attributes(solution.theta).items():
             setattr(self, name, value)
+        # partial_fit begins anew from here.
+        vars(self).pop("_steps", None)
         self._record(solution)
         if task is not None:
             task.end()
@@ -455,7 +551,7 @@ class SoftmaxRegression(Predictions, CallbackSupport, ClassifierMixin, BaseEstim
             raise ValueError(f"y has the classes {labels}; warm_start starts from a fit with {previous}")
         return coef, intercept
 
-    def _checked_class_weights(self, labels: NDArray[Any], totals: Array) -> Array:
+    def _checked_class_weights(self, labels: NDArray[Any], totals: Array | None) -> Array:
         return checked_class_weights(self.class_weight, labels, totals)
 
     def _report(self, report: IterationReport) -> None:

@@ -166,6 +166,11 @@ class SoftmaxObjective:
             by_bias += block_by_bias
         return loss, centred(self.standardisation.by_theta(by_weight, by_bias))
 
+    def keeps_probabilities(self) -> bool:
+        """Whether a `Curvature` has all probabilities in memory."""
+        source, _ = self._rows_of_products()
+        return Curvature.keeps(source, self.n_classes)
+
     def curvature(self, theta: Array) -> Curvature:
         """The Hessian at theta."""
         source, standardisation = self._rows_of_products()

@@ -21,6 +21,13 @@ from softgrad.linear_model.rows import Array
 
 # Up to this many unknowns the whole Hessian is cheaper than the products with it that it saves.
 _LARGEST_HESSIAN = 128
+# Up to so many entries of all blocks by class they are made.
+_LARGEST_BLOCKS = 1 << 25
+# Rows that such a block is made from; all where that costs no more than a few products.
+_FEW_COLUMNS = 128
+_SAMPLE_PER_COLUMN, _LEAST_SAMPLE = 6, 4096
+# How much faster BLAS is at X.T @ X than at products with few columns.
+_SPEED_OF_SQUARES = 3
 # A factor of this order takes 128 MiB.
 LARGEST_FACTOR = 4096
 # The products of a dense factor cost more than those with sparse rows.
@@ -34,8 +41,8 @@ class Preconditioner(Protocol):
 
     name: str
 
-    def update(self, curvature: Curvature) -> None:
-        """Move to the Hessian of another point."""
+    def update(self, curvature: Curvature, products: int) -> None:
+        """Move to the Hessian of another point, after so many products in the step that led there."""
 
     def apply(self, residual: Array) -> Array:
         """The approximate inverse times a residual (K, P)."""
@@ -51,6 +58,8 @@ def choose_preconditioner(objective: SoftmaxObjective, solver: str = "auto") -> 
         return HessianPreconditioner(objective), f"{unknowns} unknowns, at most {_LARGEST_HESSIAN}"
     largest = _LARGEST_SPARSE_FACTOR if objective.is_sparse else LARGEST_FACTOR
     many = f"{unknowns} unknowns, more than {_LARGEST_HESSIAN}; {features} features"
+    if features <= largest and classes * columns**2 <= _LARGEST_BLOCKS and objective.keeps_probabilities():
+        return BlockPreconditioner(objective), f"{many}, at most {largest}; {classes} classes"
     if features <= largest:
         return GramPreconditioner(objective), f"{many}, at most {largest}"
     return DiagonalPreconditioner(objective), f"{many}, more than {largest}"
@@ -64,12 +73,37 @@ class HessianPreconditioner:
     def __init__(self, objective: SoftmaxObjective) -> None:
         self._basis = zero_sum_basis(objective.n_classes)
 
-    def update(self, curvature: Curvature) -> None:
+    def update(self, curvature: Curvature, products: int) -> None:  # noqa: ARG002
         self._solve = _cholesky_solver(curvature.hessian(self._basis))
 
     def apply(self, residual: Array) -> Array:
         reduced = self._basis.T @ residual
         return self._basis @ self._solve(reduced.reshape(1, -1)).reshape(reduced.shape)
+
+
+class BlockPreconditioner:
+    """The blocks of the Hessian by the coefficients of one class, each from a sample of the rows.
+
+    They are made anew only where the products that a step took would have paid for that.
+    """
+
+    name = "newton-blocks"
+
+    def __init__(self, objective: SoftmaxObjective) -> None:
+        rows, columns = objective.source.n_rows, objective.shape[1]
+        self._count = rows if columns <= _FEW_COLUMNS else max(_SAMPLE_PER_COLUMN * columns, _LEAST_SAMPLE)
+        taken = min(self._count, rows)
+        self._cost = columns * (taken + columns) / (4 * rows) / _SPEED_OF_SQUARES
+        self._inverses: Array | None = None
+
+    def update(self, curvature: Curvature, products: int) -> None:
+        if self._inverses is None or products > self._cost:
+            self._inverses = np.stack([_inverse_factor(block) for block in curvature.sampled_blocks(self._count)])
+
+    def apply(self, residual: Array) -> Array:
+        assert self._inverses is not None
+        half = np.matmul(self._inverses, residual[:, :, None])
+        return np.matmul(self._inverses.transpose(0, 2, 1), half)[:, :, 0]
 
 
 class _KroneckerPreconditioner(ABC):
@@ -87,7 +121,7 @@ class _KroneckerPreconditioner(ABC):
     def _solver(self, eigenvalue: float) -> Solver:
         """Solves (eigenvalue * G + R) x = r for rows r, (m, d)."""
 
-    def update(self, curvature: Curvature) -> None:
+    def update(self, curvature: Curvature, products: int) -> None:  # noqa: ARG002
         eigenvalues, eigenvectors = np.linalg.eigh(self._basis.T @ curvature.class_covariance() @ self._basis)
         # All of them are 0 where every row is certain to the last bit.
         largest = max(eigenvalues[-1], 1e-290)
@@ -137,11 +171,19 @@ class DiagonalPreconditioner(_KroneckerPreconditioner):
         return lambda right: right / diagonal
 
 
-SOLVERS = {kind.name: kind for kind in (HessianPreconditioner, GramPreconditioner, DiagonalPreconditioner)}
+SOLVERS = {
+    kind.name: kind for kind in (HessianPreconditioner, BlockPreconditioner, GramPreconditioner, DiagonalPreconditioner)
+}
 
 
 def _cholesky_solver(matrix: Array) -> Solver:
     """Solves with a matrix that is positive definite but for rounding, for right-hand sides in rows."""
+    inverse = _inverse_factor(matrix)
+    return lambda right: (right @ inverse.T) @ inverse
+
+
+def _inverse_factor(matrix: Array) -> Array:
+    """F with F.T @ F the inverse of a matrix that is positive definite but for rounding."""
     # So that no feature's unit matters.
     units = 1.0 / np.sqrt(np.diag(matrix))
     matrix = matrix * units * units[:, None]
@@ -150,14 +192,11 @@ def _cholesky_solver(matrix: Array) -> Solver:
         # Collinear features and next to no penalty.
         np.fill_diagonal(matrix, 1.0 + lift)
         try:
-            inverse = _triangular_inverse(np.linalg.cholesky(matrix))
+            return _triangular_inverse(np.linalg.cholesky(matrix)) * units
         except np.linalg.LinAlgError:
             if lift > 1.0:
                 raise
             lift *= 100
-        else:
-            inverse *= units
-            return lambda right: (right @ inverse.T) @ inverse
 
 
 def _triangular_inverse(lower: Array) -> Array:

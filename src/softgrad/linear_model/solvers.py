@@ -128,10 +128,11 @@ def minimise(
     `keep` is given the state before each iteration; `report` the point after it, and says whether to stop there.
     """
     point, objectives, promises, gap, smallest, idle = state
+    products = 0
     for iteration in range(len(objectives), max_iter + 1):
         keep(State(point, objectives, promises, gap, smallest, idle))
         curvature = objective.curvature(point.theta)
-        preconditioner.update(curvature)
+        preconditioner.update(curvature, products)
         newton = newton_step(
             curvature,
             preconditioner,
@@ -143,7 +144,7 @@ def minimise(
         )
         step = _line_search(objective, point, newton.direction)
         promises = [*promises, newton.decrease]
-        smallest = newton.smallest
+        smallest, products = newton.smallest, newton.products
         gap = _relative_gap(promises, step, point.value)
         close = gap <= tol
         if step is not None and not (close and step.point.value > point.value):

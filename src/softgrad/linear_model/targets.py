@@ -60,6 +60,26 @@ class Targets(NamedTuple):
         return shares / np.where(sums > 0, sums, 1.0)[:, None], weights * sums
 
 
+def values_of(y: NDArray[Any], labels: NDArray[Any]) -> NDArray[Any]:
+    """The values of `Targets` for labels that are known.
+
+    Raises
+    ------
+    ValueError
+        One of y is none of them, or y has another number of columns.
+    """
+    if y.ndim == 2 and y.shape[1] > 1:
+        if y.shape[1] != len(labels):
+            raise ValueError(f"y has {y.shape[1]} columns of probabilities; there are {len(labels)} classes")
+        return _distributions(y)
+    y = column_or_1d(y, warn=True)
+    places = np.clip(np.searchsorted(labels, y), 0, len(labels) - 1)
+    unknown = np.flatnonzero(labels[places] != y)
+    if unknown.size:
+        raise ValueError(f"y[{unknown[0]}] is {y[unknown[0]]!r}; the first call had the classes {labels}")
+    return places
+
+
 def _distributions(y: NDArray[Any]) -> Array:
     if y.dtype.kind not in "fiub":
         raise ValueError(f"y of shape {y.shape} must hold class probabilities; it has dtype {y.dtype}")
@@ -77,8 +97,8 @@ def _distributions(y: NDArray[Any]) -> Array:
 
 
 @np.errstate(over="ignore")
-def checked_class_weights(class_weight: ClassWeight, labels: NDArray[Any], totals: Array) -> Array:
-    """The weight of each class, from the sum of its rows' weights; enough rows have a weight then.
+def checked_class_weights(class_weight: ClassWeight, labels: NDArray[Any], totals: Array | None) -> Array:
+    """The weight of each class; with the sums of their rows' weights, at least two of which are then positive.
 
     Raises
     ------
@@ -88,6 +108,8 @@ def checked_class_weights(class_weight: ClassWeight, labels: NDArray[Any], total
     if len(labels) < 2:
         raise ValueError(f"y has 1 class, {labels[0]}; a classifier needs at least 2")
     weights = _class_weights(class_weight, labels, totals)
+    if totals is None:
+        return weights
     if not np.isfinite(weights @ totals):
         raise ValueError("the row weights (sample_weight times class_weight) add up to more than float64 holds")
     present = np.flatnonzero(weights * totals)
@@ -97,8 +119,9 @@ def checked_class_weights(class_weight: ClassWeight, labels: NDArray[Any], total
     return weights
 
 
-def _class_weights(class_weight: ClassWeight, labels: NDArray[Any], totals: Array) -> Array:
+def _class_weights(class_weight: ClassWeight, labels: NDArray[Any], totals: Array | None) -> Array:
     if class_weight == "balanced":
+        assert totals is not None
         balanced: Array = np.divide(totals.sum(), len(labels) * totals, out=np.zeros(len(labels)), where=totals > 0)
         return balanced
     weights: Array = compute_class_weight(class_weight, classes=labels, y=labels)

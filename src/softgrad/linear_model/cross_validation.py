@@ -1,0 +1,221 @@
+"""SoftmaxRegressionCV: the strength of the penalty chosen by cross-validation along a path of C."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from numbers import Integral, Real
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
+from sklearn.metrics import get_scorer, get_scorer_names
+from sklearn.model_selection import check_cv
+from sklearn.utils import indexable
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from softgrad.linear_model.estimator import SoftmaxRegression
+from softgrad.linear_model.predictions import Predictions
+from softgrad.linear_model.rows import Array
+from softgrad.linear_model.solvers import IterationReport
+from softgrad.linear_model.targets import ClassWeight
+
+_OWN = ("Cs", "cv", "scoring", "n_jobs")
+
+
+class SoftmaxRegressionCV(Predictions, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Softmax regression with the `C` that predicts best on rows left out.
+
+    For each fold it goes along the values of C from the smallest, each fit starting from the one before it. The C with
+    the best mean score over the folds is fitted to all rows.
+
+    Parameters
+    ----------
+    Cs : int or array_like of float, default 10
+        The values, positive and finite; or how many, at equal ratios from 1e-4 to 1e4.
+    cv : int, splitter, iterable or None, default None
+        As in scikit-learn: None is 5 folds, stratified.
+    scoring : str, callable or None, default None
+        As in scikit-learn; None: the mean logarithm of the probability given to the label.
+    n_jobs : int or None, default None
+        Folds at a time, as in scikit-learn.
+    tol, max_iter, fit_intercept, l1_ratio, class_weight, label_smoothing, solver, polish, random_state, n_threads
+    verbose, callback
+        As in `SoftmaxRegression`. `verbose` and `callback` are for the last fit, to all rows.
+
+    Attributes
+    ----------
+    Cs_ : ndarray, shape (m,)
+        Ascending.
+    scores_ : ndarray, shape (folds, m)
+    C_ : float
+        The one chosen; of equal scores the smallest.
+    coef_, intercept_, classes_, n_iter_, loss_curve_, relative_gap_, converged_, solver_, solver_reason_
+    n_features_in_, feature_names_in_
+        As in `SoftmaxRegression`, of the fit to all rows.
+
+    Raises
+    ------
+    ValueError
+        As in `SoftmaxRegression`; also if a fold's rows to fit to lack a class of its rows to score.
+
+    Warns
+    -----
+    ConvergenceWarning
+        As in `SoftmaxRegression`, for every fit.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from softgrad.linear_model import SoftmaxRegressionCV
+    >>> X, y = load_wine(return_X_y=True)
+    >>> model = make_pipeline(StandardScaler(), SoftmaxRegressionCV(Cs=[1e-3, 1e-1, 10.0])).fit(X, y)
+    >>> float(model[-1].C_)
+    0.1
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "Cs": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        "cv": ["cv_object"],
+        "scoring": [StrOptions(set(get_scorer_names())), callable, None],
+        "n_jobs": [Integral, None],
+        **{
+            name: constraint
+            for name, constraint in SoftmaxRegression._parameter_constraints.items()
+            if name not in ("C", "warm_start")
+        },
+    }
+
+    C_: float
+    Cs_: Array
+    scores_: Array
+    n_features_in_: int
+
+    def __init__(
+        self,
+        *,
+        Cs: int | ArrayLike = 10,
+        cv: Any = None,
+        scoring: str | Callable[..., float] | None = None,
+        n_jobs: int | None = None,
+        tol: float = 1e-6,
+        max_iter: int = 1000,
+        fit_intercept: bool = True,
+        l1_ratio: float = 0.0,
+        class_weight: ClassWeight = None,
+        label_smoothing: float = 0.0,
+        solver: Literal["auto", "newton-cholesky", "newton-blocks", "newton-gram", "newton-diagonal"] = "auto",
+        polish: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        n_threads: int | None = None,
+        verbose: int = 0,
+        callback: Callable[[IterationReport], object] | None = None,
+    ) -> None:
+        self.Cs = Cs
+        self.cv = cv
+        self.scoring = scoring
+        self.n_jobs = n_jobs
+        self.tol = tol
+        self.max_iter = max_iter
+        self.fit_intercept = fit_intercept
+        self.l1_ratio = l1_ratio
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+        self.solver = solver
+        self.polish = polish
+        self.random_state = random_state
+        self.n_threads = n_threads
+        self.verbose = verbose
+        self.callback = callback
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None
+    ) -> Self:
+        """Choose C and fit to all rows.
+
+        Parameters
+        ----------
+        X : array_like or sparse, shape (n, d)
+        y : array_like, shape (n,)
+            Labels of at least two classes.
+        sample_weight : array_like, shape (n,), optional
+            As in `SoftmaxRegression`, for fitting and for scoring.
+        groups : array_like, shape (n,), optional
+            What the splitter `cv` keeps together.
+
+        Returns
+        -------
+        SoftmaxRegressionCV
+            Itself.
+        """
+        Cs = self._checked_Cs()
+        given = X
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32], order="C")
+        check_classification_targets(y)
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        parameters = {name: value for name, value in self.get_params(deep=False).items() if name not in _OWN}
+        model = SoftmaxRegression(**parameters)
+        of_path = clone(model).set_params(warm_start=True, verbose=0, callback=None)
+        X, y, groups = indexable(X, y, groups)
+        folds: Iterable[tuple[Any, Any]] = check_cv(self.cv, y, classifier=True).split(X, y, groups)
+        scores = Parallel(n_jobs=self.n_jobs, prefer="threads")(
+            delayed(_scores_of_fold)(clone(of_path), Cs, self.scoring, X, y, weights, number, *fold)
+            for number, fold in enumerate(folds)
+        )
+        self.Cs_, self.scores_ = Cs, np.array(scores)
+        self.C_ = float(Cs[np.argmax(self.scores_.mean(axis=0))])
+        fitted = model.set_params(C=self.C_).fit(given, y, weights)
+        for name, value in vars(fitted).items():
+            if name.endswith("_"):
+                setattr(self, name, value)
+        return self
+
+    def _checked_Cs(self) -> Array:
+        Cs = np.logspace(-4, 4, self.Cs) if isinstance(self.Cs, Integral) else np.asarray(self.Cs, dtype=np.float64)
+        if Cs.ndim != 1 or not len(Cs):
+            raise ValueError(f"Cs has shape {Cs.shape}; it must be a number or a list of at least one value")
+        for index, C in enumerate(Cs):
+            if not (isinstance(C, Real) and 0 < C < np.inf):
+                raise ValueError(f"Cs[{index}] is {C}; it must be positive and finite")
+        return np.sort(Cs)
+
+
+def _scores_of_fold(
+    model: SoftmaxRegression,
+    Cs: Array,
+    scoring: str | Callable[..., float] | None,
+    X: Any,
+    y: NDArray[Any],
+    weights: Array,
+    number: int,
+    train: NDArray[np.intp],
+    test: NDArray[np.intp],
+) -> list[float]:
+    unseen = np.setdiff1d(y[test], y[train])
+    if unseen.size:
+        raise ValueError(f"fold {number} of cv scores rows of class {unseen[0]} and fits to none")
+    scores = []
+    for C in Cs:
+        model.set_params(C=float(C)).fit(X[train], y[train], weights[train])
+        if scoring is None:
+            scores.append(_mean_log_probability(model, X[test], y[test], weights[test]))
+        else:
+            scorer = get_scorer(scoring) if isinstance(scoring, str) else scoring
+            scores.append(float(scorer(model, X[test], y[test], sample_weight=weights[test])))
+    return scores
+
+
+def _mean_log_probability(model: SoftmaxRegression, X: Any, y: NDArray[Any], weights: Array) -> float:
+    logarithms = model.predict_log_proba(X)[np.arange(len(y)), np.searchsorted(model.classes_, y)]
+    return float(np.average(logarithms, weights=weights if weights.any() else None))

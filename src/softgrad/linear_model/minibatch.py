@@ -1,0 +1,97 @@
+"""Averaged steps along the gradients of mini-batches, for `SoftmaxRegression.partial_fit`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from softgrad.linear_model.rows import Array, Rows
+from softgrad.losses import cross_entropy
+
+BATCH_ROWS = 256
+
+
+class AveragedSteps:
+    """Where the steps are, and the average of where they were.
+
+    A step divides the gradient of each coefficient by the root of the sum of its squares so far, and by the largest
+    value of its feature so far, so that the features' units do not matter; and all of them by the root of the mean
+    square of the rows in these units, so that their number does not.
+
+    Parameters
+    ----------
+    coef : ndarray, shape (K, d)
+        Where they begin.
+    intercept : ndarray, shape (K,)
+    fit_intercept : bool
+
+    References
+    ----------
+    S. Ross, P. Mineiro, J. Langford, Normalized online learning, UAI 2013. B. T. Polyak, A. B. Juditsky, Acceleration
+    of stochastic approximation by averaging, 1992.
+    """
+
+    def __init__(self, coef: Array, intercept: Array, *, fit_intercept: bool) -> None:
+        self._weight, self._bias = coef.copy(), intercept.copy()
+        self._fit_intercept = fit_intercept
+        self._squares, self._bias_squares = np.zeros_like(coef), np.zeros_like(intercept)
+        self._largest = np.zeros(coef.shape[1])
+        self._rows = 0
+        self._norms = 0.0
+        self._seen = 0.0
+        self.coef, self.intercept = coef.copy(), intercept.copy()
+        self.steps = 0
+
+    def take(self, rows: Rows, order: NDArray[np.intp], *, C: float, label_smoothing: float) -> float:
+        """Steps along the rows in this order; the mean loss of each batch before its step, over all of them."""
+        self._seen += float(rows.weights.sum())
+        total = 0.0
+        for batch in _batches(rows, order):
+            total += self._step(batch, 1.0 / (C * self._seen), label_smoothing)
+        return total / float(rows.weights.sum())
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def _step(self, batch: Rows, ridge: float, label_smoothing: float) -> float:
+        X = batch.X
+        logits = batch.scores(self._weight.astype(X.dtype), self._bias.astype(X.dtype))
+        shares = batch.weights / batch.weights.sum()
+        losses, factors = cross_entropy.value_and_grad(
+            logits, batch.targets, reduction="none", upstream=shares, label_smoothing=label_smoothing, out=logits
+        )
+        magnitudes = np.abs(X)
+        largest = magnitudes.max(axis=0)
+        np.maximum(self._largest, largest.toarray().ravel() if sparse.issparse(X) else largest, out=self._largest)
+        inverse = np.divide(1.0, self._largest, out=np.zeros_like(self._largest), where=self._largest > 0)
+        self._rows += X.shape[0]
+        self._norms += float(np.sum((X**2 if sparse.issparse(X) else np.square(X)) @ inverse**2)) + X.shape[0]
+        rate = np.sqrt(self._rows / self._norms)
+
+        by_weight = batch.gather(factors) + ridge * self._weight
+        self._squares += by_weight**2
+        self._weight -= rate * inverse * _over_root(by_weight, self._squares)
+        if self._fit_intercept:
+            by_bias = factors.sum(axis=0, dtype=np.float64)
+            self._bias_squares += by_bias**2
+            self._bias -= rate * _over_root(by_bias, self._bias_squares)
+        self.steps += 1
+        self.coef += (self._weight - self.coef) / self.steps
+        self.intercept += (self._bias - self.intercept) / self.steps
+        return float(batch.weights @ losses)
+
+    def is_finite(self) -> bool:
+        return bool(np.isfinite(self.coef).all() and np.isfinite(self.intercept).all())
+
+
+def _over_root(gradient: Array, squares: Array) -> Array:
+    result: Array = np.divide(gradient, np.sqrt(squares), out=np.zeros_like(gradient), where=squares > 0)
+    return result
+
+
+def _batches(rows: Rows, order: NDArray[np.intp]) -> Iterator[Rows]:
+    for start in range(0, len(order), BATCH_ROWS):
+        part: Any = order[start : start + BATCH_ROWS]
+        yield Rows(rows.X[part], rows.targets[part], rows.weights[part])
