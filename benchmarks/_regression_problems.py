@@ -1,0 +1,159 @@
+"""The data sets of the question `regression`, each drawn anew from a seed; and the objective, written out with SciPy."""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.special import logsumexp
+
+C = 1.0
+
+
+@dataclass(frozen=True)
+class Problem:
+    """X (n, d), dense or CSR, float64; y (n,), classes from 0."""
+
+    X: Any
+    y: NDArray[np.intp]
+
+    @property
+    def n_classes(self) -> int:
+        return int(self.y.max()) + 1
+
+    def objective(self, coef: NDArray[Any], intercept: NDArray[Any]) -> float:
+        """The mean loss plus the penalty in the same unit, for coefficients of all classes."""
+        n = len(self.y)
+        total = 0.0
+        for start in range(0, n, 10_000):
+            part = slice(start, start + 10_000)
+            scores = self.X[part] @ coef.T + intercept
+            labels = self.y[part]
+            total += float(np.sum(logsumexp(scores, axis=1) - scores[np.arange(len(labels)), labels]))
+        return total / n + float(np.sum(coef**2)) / (2 * C * n)
+
+
+def _drawn_labels(rng: np.random.Generator, scores: NDArray[Any]) -> NDArray[np.intp]:
+    """From the softmax model of the scores; every class occurs."""
+    y: NDArray[np.intp] = (scores + rng.gumbel(size=scores.shape)).argmax(axis=1)
+    y[: scores.shape[1]] = np.arange(scores.shape[1])
+    return y
+
+
+def correlated(rng: np.random.Generator, rows: int, features: int, classes: int) -> Problem:
+    """Mixtures of as many factors as features, whose strengths fall as a power law, as those of images do."""
+    mixing = rng.standard_normal((features, features)) * np.arange(1, features + 1) ** -0.75
+    X = rng.standard_normal((rows, features)) @ mixing.T
+    X /= X.std(axis=0)
+    return Problem(X, _drawn_labels(rng, X @ rng.standard_normal((features, classes)) * 0.15))
+
+
+def terrain(rng: np.random.Generator, rows: int) -> Problem:
+    """Ten measured features in units of their own and 44 rare flags, as in scikit-learn's covertype."""
+    spread = np.array([300, 100, 7, 200, 60, 1500, 27, 20, 38, 1300.0])
+    middle = np.array([2900, 155, 14, 270, 46, 2350, 212, 223, 142, 1980.0])
+    measured = rng.standard_normal((rows, 10)) @ (np.eye(10) + 0.5 * rng.standard_normal((10, 10)))
+    flags = (rng.random((rows, 44)) < np.logspace(-3, -0.5, 44)).astype(np.float64)
+    weight = rng.standard_normal((54, 7)) * np.append(np.full(10, 0.5), np.ones(44))[:, None]
+    y = _drawn_labels(rng, np.hstack([measured, flags]) @ weight + 2.0 * rng.standard_normal(7))
+    return Problem(np.hstack([measured * spread + middle, flags]), y)
+
+
+def ill_conditioned(rng: np.random.Generator, rows: int) -> Problem:
+    """300 features whose singular values span six orders of magnitude, in no direction of the axes."""
+    rotation = np.linalg.qr(rng.standard_normal((300, 300)))[0]
+    X = (rng.standard_normal((rows, 300)) * np.logspace(0, -6, 300)) @ rotation.T * np.sqrt(300)
+    return Problem(X, _drawn_labels(rng, X @ rng.standard_normal((300, 10))))
+
+
+def words(rng: np.random.Generator, rows: int, features: int, classes: int) -> Problem:
+    """Counts of words whose frequencies follow Zipf's law, weighted as tf-idf; a tenth of the labels at random."""
+    frequencies = 1.0 / np.arange(1, features + 1) ** 1.05
+    y = rng.integers(0, classes, rows)
+    lengths = rng.poisson(120, rows) + 5
+    at_row, at_word = [], []
+    for label in range(classes):
+        own = frequencies * np.exp(rng.standard_normal(features))
+        members = np.flatnonzero(y == label)
+        at_row.append(np.repeat(members, lengths[members]))
+        at_word.append(rng.choice(features, size=lengths[members].sum(), p=own / own.sum()))
+    where = (np.concatenate(at_row), np.concatenate(at_word))
+    counts = sparse.csr_array((np.ones(len(where[0])), where), shape=(rows, features))
+    counts.sum_duplicates()
+    random = rng.random(rows) < 0.1
+    y[random] = rng.integers(0, classes, random.sum())
+    return Problem(_tf_idf(counts), y)
+
+
+def _tf_idf(counts: Any) -> Any:
+    rows = counts.shape[0]
+    documents = np.bincount(counts.indices, minlength=counts.shape[1])
+    X = sparse.csr_array(counts, dtype=np.float64)
+    X.data = (1.0 + np.log(X.data)) * (np.log((1 + rows) / (1 + documents)) + 1.0)[X.indices]
+    lengths = np.sqrt(X.multiply(X).sum(axis=1))
+    return sparse.csr_array(sparse.diags_array(1.0 / np.maximum(lengths, 1e-300)) @ X)
+
+
+def many_classes(rng: np.random.Generator, rows: int, features: int, classes: int) -> Problem:
+    """Clouds around as many centres as there are classes, that overlap."""
+    centres = rng.standard_normal((classes, features))
+    y = np.arange(rows) % classes
+    noise = rng.standard_normal((rows, features)) @ (np.eye(features) + 0.1 * rng.standard_normal((features, features)))
+    return Problem(0.35 * centres[y] + noise, y)
+
+
+def source_lines(modules: int, features: int) -> Problem:
+    """The lines of the standard library's largest modules, hashed; the class of a line is its module."""
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    files = sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"), key=lambda path: (-path.stat().st_size, path.name))
+    lines, y = [], []
+    for label, path in enumerate(files[:modules]):
+        kept = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines += kept
+        y += [label] * len(kept)
+    hashed = HashingVectorizer(n_features=features, token_pattern=r"\w+|[^\w\s]", alternate_sign=False, norm=None)
+    return Problem(_tf_idf(sparse.csr_array(hashed.transform(lines))), np.array(y))
+
+
+def toy(name: str, *, scaled: bool) -> Problem:
+    from sklearn import datasets
+
+    X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
+    if scaled:
+        spread = X.std(axis=0)
+        X = (X - X.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    return Problem(X, y)
+
+
+Draw = Callable[[np.random.Generator], Problem]
+
+_TOYS: dict[str, Draw] = {
+    f"{name}, {'scaled' if scaled else 'raw'}": lambda _rng, name=name, scaled=scaled: toy(name, scaled=scaled)  # type: ignore[misc]
+    for name in ("digits", "wine", "breast_cancer")
+    for scaled in (False, True)
+}
+
+
+def problems(scale: float = 1.0) -> dict[str, Draw]:
+    """All of them by name, with so large a share of their rows."""
+
+    def rows(count: int) -> int:
+        return max(int(scale * count), 200)
+
+    return _TOYS | {
+        f"dense {rows(60_000)} x 784 x 10, correlated": lambda rng: correlated(rng, rows(60_000), 784, 10),
+        f"dense {rows(500_000)} x 54 x 7": lambda rng: terrain(rng, rows(500_000)),
+        f"ill-conditioned {rows(20_000)} x 300 x 10": lambda rng: ill_conditioned(rng, rows(20_000)),
+        f"sparse {rows(20_000)} x 50000 x 20": lambda rng: words(rng, rows(20_000), 50_000, 20),
+        f"dense {rows(100_000)} x 512 x {rows(1000)}": lambda rng: many_classes(rng, rows(100_000), 512, rows(1000)),
+        f"sparse, source lines of {rows(60) // 4 if scale < 1 else 60} modules of Python {sys.version_info[0]}."
+        f"{sys.version_info[1]}": lambda _rng: source_lines(rows(60) // 4 if scale < 1 else 60, 1 << 16),
+    }

@@ -1,0 +1,125 @@
+"""Time against distance from the optimum, for one solver on one problem, in a process of its own.
+
+A solver of scikit-learn is fitted with its tolerance at 0 and more and more iterations, each time from the start, and
+each fit is timed as a whole: its curve is what it would take if one knew beforehand how many iterations to ask for.
+softgrad is fitted with one tolerance after the other, and has to find out itself when it is there.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+import warnings
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks._machine import keep_to_two_cores
+
+SCIKIT_LEARN = ("lbfgs", "newton-cg", "newton-cholesky", "saga")
+_MOST_ITERATIONS = 1 << 17
+# Fits that take less are repeated, and the fastest counts.
+_SHORT_SECONDS = 0.5
+TOLERANCES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9)
+
+
+class Fit(NamedTuple):
+    """One fit: what was asked of it (iterations, or a tolerance), how long it took, the objective it reached."""
+
+    asked: float
+    seconds: float
+    objective: float
+
+
+def race(solver: str, problem: str, scale: float, seed: int, limit: float) -> list[Fit]:
+    """The fits of a solver; none takes longer than `limit` seconds."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_run, args=(there, solver, problem, scale, seed, limit))
+    process.start()
+    there.close()
+    fits: list[Fit] = []
+    try:
+        # Drawing the problem takes its time, which is not the solver's.
+        assert here.recv() == "ready"
+        # A process that has no memory left may end without a word.
+        while here.poll(2.0 * limit):
+            said = here.recv()
+            if said == "done":
+                break
+            fits.append(Fit(*said))
+    except EOFError:
+        pass
+    process.kill()
+    process.join()
+    return fits
+
+
+def _run(pipe: Connection, solver: str, name: str, scale: float, seed: int, limit: float) -> None:
+    keep_to_two_cores()
+    warnings.simplefilter("ignore")
+    from benchmarks._regression_problems import problems
+
+    problem = problems(scale)[name](np.random.default_rng(seed))
+    pipe.send("ready")
+    fits = _by_tolerance(problem) if solver == "softgrad" else _by_iterations(solver, problem)
+    for asked, seconds, objective in fits:
+        pipe.send((asked, seconds, objective))
+        if seconds > limit / 2:
+            break
+    pipe.send("done")
+
+
+def _timed(model: Any, problem: Any) -> float:
+    start = time.perf_counter()
+    model.fit(problem.X, problem.y)
+    return time.perf_counter() - start
+
+
+def _repeated(model: Any, problem: Any) -> float:
+    seconds = _timed(model, problem)
+    if seconds > _SHORT_SECONDS:
+        return seconds
+    return min(seconds, *(_timed(model, problem) for _ in range(4)))
+
+
+def _by_tolerance(problem: Any) -> Iterator[Fit]:
+    from benchmarks._regression_problems import C
+    from softgrad import SoftmaxRegression
+
+    # The first fit of a process loads libraries.
+    SoftmaxRegression(max_iter=1).fit(*_few(problem))
+    for tol in (*TOLERANCES, 1e-13):
+        model = SoftmaxRegression(C=C, tol=tol)
+        seconds = _repeated(model, problem)
+        yield Fit(tol, seconds, problem.objective(model.coef_, model.intercept_))
+
+
+def _by_iterations(solver: str, problem: Any) -> Iterator[Fit]:
+    from sklearn.linear_model import LogisticRegression
+
+    from benchmarks._regression_problems import C
+
+    two = problem.n_classes == 2
+    LogisticRegression(solver=solver, max_iter=1).fit(*_few(problem))
+    iterations, before = 1, 0
+    while iterations <= _MOST_ITERATIONS:
+        # For two classes it has one vector, and half the penalty of two.
+        model = LogisticRegression(C=2 * C if two else C, solver=solver, tol=0.0, max_iter=iterations)
+        seconds = _repeated(model, problem)
+        coef, intercept = model.coef_, model.intercept_
+        if two:
+            coef, intercept = np.vstack([-coef, coef]) / 2, np.append(-intercept, intercept) / 2
+        yield Fit(iterations, seconds, problem.objective(coef, intercept))
+        if model.n_iter_.max() < iterations:
+            return
+        before, iterations = iterations, max(iterations + 1, round(1.3 * iterations))
+        assert before < iterations
+
+
+def _few(problem: Any) -> tuple[Any, Any]:
+    """Rows of every class, as they come."""
+    first = np.unique(problem.y, return_index=True)[1]
+    return problem.X[first], problem.y[first]
