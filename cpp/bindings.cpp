@@ -172,6 +172,7 @@ Product product_named(const std::string& name) {
     if (name == "log_softmax_cotangent") return Product::log_softmax_cotangent;
     if (name == "probabilities") return Product::probabilities;
     if (name == "variances") return Product::variances;
+    if (name == "softmax_second") return Product::softmax_second;
     throw nb::value_error("softgrad._core: no such product");
 }
 
@@ -259,22 +260,28 @@ NB_MODULE(_core, m) {
     });
     m.def(
         "row_products",
-        [](const std::string& name, nb::handle x, nb::handle v, const Axes& axes, nb::handle where, double temperature, nb::handle factor,
-           double scale, nb::handle out) {
+        [](const std::string& name, nb::handle x, nb::handle v, nb::handle w, const Axes& axes, nb::handle where, double temperature,
+           nb::handle factor, double scale, nb::handle out) {
             const Product product = product_named(name);
             const Array from(x, Array::read), to(out, Array::write);
-            const OptionalArray vector = optional_array(v, Array::read), factors = optional_array(factor, Array::read);
-            if (vector && vector->format() != from.format()) throw nb::type_error("softgrad._core: a vector of another dtype");
+            const OptionalArray vectors[2] = {optional_array(v, Array::read), optional_array(w, Array::read)};
+            const OptionalArray factors = optional_array(factor, Array::read);
             const TransformArrays with(where, axes, no_softcap, temperature);
             const RowView from_rows = from.rows(axes), to_rows = to.rows(axes);
-            const std::optional<RowView> vector_rows = vector ? std::optional<RowView>(vector->rows(axes)) : std::nullopt;
+            std::optional<RowView> vector_rows[2];
+            for (int i = 0; i < 2; ++i) {
+                if (!vectors[i]) continue;
+                if (vectors[i]->format() != from.format()) throw nb::type_error("softgrad._core: a vector of another dtype");
+                vector_rows[i] = vectors[i]->rows(axes);
+            }
             const double* of_rows = data_or_null<const double>(factors, 'd');
             with_dtype(from, [&]<class S>() {
-                map_products<S>(product, from_rows, vector_rows ? &*vector_rows : nullptr, with.transform, of_rows, scale, to_rows);
+                const RowView *first = vector_rows[0] ? &*vector_rows[0] : nullptr, *second = vector_rows[1] ? &*vector_rows[1] : nullptr;
+                map_products<S>(product, from_rows, first, second, with.transform, of_rows, scale, to_rows);
             });
         },
-        nb::arg("product"), nb::arg("x"), nb::arg("v").none(), nb::arg("axes"), nb::arg("where").none(), nb::arg("temperature"),
-        nb::arg("factor").none(), nb::arg("scale"), nb::arg("out"));
+        nb::arg("product"), nb::arg("x"), nb::arg("v").none(), nb::arg("w").none(), nb::arg("axes"), nb::arg("where").none(),
+        nb::arg("temperature"), nb::arg("factor").none(), nb::arg("scale"), nb::arg("out"));
     m.def(
         "softmax_means",
         [](nb::handle x, nb::handle v, const Axes& axes, nb::handle where, nb::handle out) {

@@ -5,7 +5,7 @@
 
 namespace softgrad {
 
-// What is done with a row, its probabilities p and a vector v (row_products.hpp).
+// What is done with a row, its probabilities p and up to two vectors v and w (row_products.hpp).
 enum class Product {
     softmax,                // p (v - <p, v>): of the Jacobian of softmax, which is the Hessian of logsumexp
     log_softmax_tangent,    // v - <p, v>
@@ -13,6 +13,7 @@ enum class Product {
     mean,                   // <p, v> alone
     probabilities,          // p; no v
     variances,              // p (1 - p); no v
+    softmax_second,         // p (d - <p, d>), d = (v - <p, v>) (w - <p, w>): of the second derivative of softmax
 };
 
 // x_low: null, but for the kernels of rows in two parts.
@@ -22,7 +23,7 @@ struct DenseKernels {
     void (*log_softmax)(const T* x, const T* x_low, T* out, int64_t n);
     double (*soft_cross_entropy)(const T* x, const T* x_low, int64_t n, const double* q, double z_loss, double origin, double origin_low,
                                  double scale, T* gradient);
-    double (*product)(Product product, const T* x, const T* x_low, const T* v, int64_t n, double scale, T* out);
+    double (*product)(Product product, const T* x, const T* x_low, const T* v, const T* w, int64_t n, double scale, T* out);
 };
 
 struct TokenRow {
@@ -44,8 +45,8 @@ struct FewKernels {
     void (*logsumexp)(const T* tile, int64_t n, int64_t rows, T* out);
     // The gradient takes the place of the tile where `scale` is given.
     void (*cross_entropy)(T* tile, int64_t n, int64_t rows, const int64_t* targets, const double* scale, double* losses);
-    // v: a tile as well, or null. The mean goes to means[i] and has no scale.
-    void (*product)(Product product, T* tile, const T* v, int64_t n, int64_t rows, const double* scale, double* means);
+    // v, w: tiles as well, or null. The mean goes to means[i] and has no scale.
+    void (*product)(Product product, T* tile, const T* v, const T* w, int64_t n, int64_t rows, const double* scale, double* means);
 };
 
 template <class T>

@@ -16,9 +16,9 @@ template <>
 struct FourTerms<double> {
     Double pairs[2] = {};
     SOFTGRAD_INLINE void add(int depth, Double term) { pairs[depth / 2] = depth % 2 ? pairs[depth / 2] + term : term; }
-    template <class Term>
-    SOFTGRAD_INLINE void add(int depth, Term term, Double a, Double b) {
-        add(depth, term(a, b));
+    template <class Term, class... Packs>
+    SOFTGRAD_INLINE void add(int depth, Term term, Packs... packs) {
+        add(depth, term(packs...));
     }
     SOFTGRAD_INLINE Double take() {
         const Double sum = pairs[0] + pairs[1];
@@ -34,11 +34,11 @@ struct FourTerms<float> {
         low.add(depth, widen_low(term));
         high.add(depth, widen_high(term));
     }
-    // term(a, b) in double.
-    template <class Term>
-    SOFTGRAD_INLINE void add(int depth, Term term, Float a, Float b) {
-        low.add(depth, term(widen_low(a), widen_low(b)));
-        high.add(depth, term(widen_high(a), widen_high(b)));
+    // term(packs...) in double.
+    template <class Term, class... Packs>
+    SOFTGRAD_INLINE void add(int depth, Term term, Packs... packs) {
+        low.add(depth, term(widen_low(packs)...));
+        high.add(depth, term(widen_high(packs)...));
     }
 };
 

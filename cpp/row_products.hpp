@@ -40,7 +40,7 @@ SOFTGRAD_INLINE double sum_of_terms(const T* a, const T* b, int64_t n, T padding
 // Returns <p, v>, 0 without a v. out holds the exponentials in between, and the product times `scale` in the end; it may be x, not v.
 // With `two_parts` the row is x + x_low.
 template <class T, bool two_parts = false>
-double product_row(Product product, const T* x, const T* x_low, const T* v, int64_t n, double scale, T* out) {
+double product_row(Product product, const T* x, const T* x_low, const T* v, const T* w, int64_t n, double scale, T* out) {
     const Normalizer<T> row = normalize<T, two_parts>(x, n, out, out, x_low);
     if (!row.regular) {
         fill_row(out, n, T(not_a_number));
@@ -58,19 +58,19 @@ double product_row(Product product, const T* x, const T* x_low, const T* v, int6
     const double not_k = row.maxima == 1 ? row.rest / (1.0 + row.rest) : 1.0 - largest;
     const Double centre = broadcast(v_k), at_maximum = broadcast(static_cast<double>(row.at_maximum));
 
-    // out_j = use(p_j factor, v_j) in double.
-    auto map_with = [&](double factor, const T* second, auto use) __attribute__((always_inline)) {
+    // out_j = use(p_j factor, entries of the vectors) in double.
+    auto map_with = [&](double factor, auto use, auto... vectors) __attribute__((always_inline)) {
         const Double inverse = broadcast(unscaled * factor), at_largest = broadcast(largest * factor);
-        map_exponentials(row, out, n, [&]<bool may_be_maximum>(Vec<T> e, int64_t j, int count) __attribute__((always_inline)) {
-            auto apply = [&](Double each, Double of_second) __attribute__((always_inline)) {
-                if constexpr (may_be_maximum) return use(each == at_maximum ? at_largest : each * inverse, of_second);
-                return use(each * inverse, of_second);
+        map_exponentials(row, out, n, [&]<bool may_be_maximum>(Vec<T> e, [[maybe_unused]] int64_t j, [[maybe_unused]] int count) __attribute__((always_inline)) {
+            auto apply = [&](Double each, auto... entries) __attribute__((always_inline)) {
+                if constexpr (may_be_maximum) return use(each == at_maximum ? at_largest : each * inverse, entries...);
+                return use(each * inverse, entries...);
             };
-            return in_double(apply, e, load_or_pad(second + j, count, T(0)));
+            return in_double(apply, e, load_or_pad(vectors + j, count, T(0))...);
         });
     };
     if (product == Product::variances) {
-        map_with(1.0, out, [&](Double p, Double) __attribute__((always_inline)) { return p * (1.0 - p) * scale; });
+        map_with(1.0, [&](Double p) __attribute__((always_inline)) { return p * (1.0 - p) * scale; });
         out[k] = static_cast<T>(p_k * not_k * scale);
         return 0.0;
     }
@@ -79,16 +79,42 @@ double product_row(Product product, const T* x, const T* x_low, const T* v, int6
         auto itself = [](Double, Double g) __attribute__((always_inline)) { return g; };
         const double before = sum_of_terms(v, v, k, T(0), itself), after = sum_of_terms(v + k + 1, v + k + 1, n - k - 1, T(0), itself);
         const double others = before + after;
-        map_with((others + v_k) * scale, v, [&](Double p, Double g) __attribute__((always_inline)) { return g * scale - p; });
+        map_with((others + v_k) * scale, [&](Double p, Double g) __attribute__((always_inline)) { return g * scale - p; }, v);
         out[k] = static_cast<T>((v_k * not_k - p_k * others) * scale);
         return 0.0;
     }
-    auto weighted = [&](Double e, Double each) __attribute__((always_inline)) { return e * (each - centre); };
-    const double apart = sum_of_terms(out, v, n, v[k], weighted) * unscaled;
+    // <p, u - u_k>
+    auto mean_apart = [&](const T* u) __attribute__((always_inline)) {
+        const Double u_k = broadcast(static_cast<double>(u[k]));
+        auto weighted = [&](Double e, Double each) __attribute__((always_inline)) { return e * (each - u_k); };
+        return sum_of_terms(out, u, n, u[k], weighted) * unscaled;
+    };
+    const double apart = mean_apart(v);
+    if (product == Product::softmax_second) {
+        const double w_apart = mean_apart(w), at_k = apart * w_apart;
+        const Double w_centre = broadcast(static_cast<double>(w[k]));
+        // The product of the deviations, relative to that at k.
+        auto deviation = [&](Double of_v, Double of_w) __attribute__((always_inline)) {
+            return ((of_v - centre) - apart) * ((of_w - w_centre) - w_apart) - at_k;
+        };
+        LaneSums<T> sums;
+        FourTerms<T> terms;
+        auto visit = [&](int64_t offset, int count, int, int depth) __attribute__((always_inline)) {
+            terms.add(depth, [&](Double e, Double of_v, Double of_w) __attribute__((always_inline)) { return e * deviation(of_v, of_w); },
+                      load_or_pad(out + offset, count, T(0)), load_or_pad(v + offset, count, v[k]), load_or_pad(w + offset, count, w[k]));
+        };
+        for_groups<T>(0, n, visit, [&](int vector) __attribute__((always_inline)) { sums.add(vector, terms); });
+        const TwoParts<double> total = sums.total();
+        const double second_apart = (total.high + total.low) * unscaled;
+        map_with(scale, [&](Double p, Double of_v, Double of_w) __attribute__((always_inline)) {
+            return p * (deviation(of_v, of_w) - second_apart);
+        }, v, w);
+        return v_k + apart;
+    }
     if (product == Product::softmax)
-        map_with(scale, v, [&](Double p, Double each) __attribute__((always_inline)) { return p * ((each - centre) - apart); });
+        map_with(scale, [&](Double p, Double each) __attribute__((always_inline)) { return p * ((each - centre) - apart); }, v);
     else if (product == Product::log_softmax_tangent)
-        map_with(scale, v, [&](Double, Double each) __attribute__((always_inline)) { return ((each - centre) - apart) * scale; });
+        map_with(scale, [&](Double, Double each) __attribute__((always_inline)) { return ((each - centre) - apart) * scale; }, v);
     return v_k + apart;
 }
 

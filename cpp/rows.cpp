@@ -1,6 +1,7 @@
 #include "rows.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -30,7 +31,7 @@ const RowKernels<double>& kernels<double>() {
     return instruction_set().kernels->float64;
 }
 
-enum class Use { tile, second_tile, target, staging, gradient, terms, vector };
+enum class Use { tile, other_tiles, target, staging, gradient, terms, vector };
 
 // Memory that a thread keeps from call to call (touching fresh pages costs more than the arithmetic on them).
 template <class T, Use use>
@@ -188,77 +189,82 @@ void fill_tile(const RowView& view, int64_t first, int64_t count, Compute<S>* ti
     for_few<S>(view, first, count, tile, [](T& staged, const S& element) { staged = widen(element); });
 }
 
-// Calls kernel(first, count, rows, tile of x, tile of v) over tiles of rows of few classes. v and out, to which the first tile goes,
-// are RowViews or nullptr.
-template <class S, class Second, class Out, class Kernel>
-void each_tile_of_two(const RowView& x, const Second& v, const Out& out, int64_t begin, int64_t end, const Kernel& kernel) {
+// What is read beside x: k arrays of its shape, and the same rows of them.
+template <size_t k>
+using Views = std::array<const RowView*, k>;
+template <class T, size_t k>
+using Vectors = std::array<const T*, k>;
+
+// Calls kernel(first, count, rows, tile of x, tiles of the others) over tiles of rows of few classes. out, to which the first tile goes,
+// is a RowView or nullptr.
+template <class S, size_t k, class Out, class Kernel>
+void each_tile_with(const RowView& x, const Views<k>& others, const Out& out, int64_t begin, int64_t end, const Kernel& kernel) {
     using T = Compute<S>;
-    constexpr bool two = !std::is_null_pointer_v<Second>;
-    const int64_t n = x.entries.size();
-    Scratch<T, Use::tile> scratch(n * few_tile_rows);
-    Scratch<T, Use::second_tile> second_scratch(two ? n * few_tile_rows : 0);
-    T *tile = scratch.data(), *second = two ? second_scratch.data() : nullptr;
+    const int64_t n = x.entries.size(), size = n * few_tile_rows;
+    Scratch<T, Use::tile> scratch(size);
+    Scratch<T, Use::other_tiles> other_scratch(static_cast<int64_t>(k) * size);
+    T* tile = scratch.data();
+    Vectors<T, k> tiles;
+    for (size_t v = 0; v < k; ++v) tiles[v] = other_scratch.data() + static_cast<int64_t>(v) * size;
     for (int64_t first = begin; first < end; first += few_tile_rows) {
         const int64_t count = std::min(few_tile_rows, end - first);
         fill_tile<S>(x, first, count, tile);
-        if constexpr (two) fill_tile<S>(v, first, count, second);
-        kernel(first, count, (count + few_rows - 1) / few_rows * few_rows, tile, second);
+        for (size_t v = 0; v < k; ++v) fill_tile<S>(*others[v], first, count, other_scratch.data() + static_cast<int64_t>(v) * size);
+        kernel(first, count, (count + few_rows - 1) / few_rows * few_rows, tile, tiles);
         if constexpr (!std::is_null_pointer_v<Out>)
             for_few<S>(out, first, count, tile, [](const T& staged, S& element) { element = narrow_to<S>(staged); });
     }
 }
 
-// As each_tile_of_two, without a second input.
 template <class S, class Out, class Kernel>
-void each_tile_of_few(const RowView& x, const Out& out, int64_t begin, int64_t end, const Kernel& kernel) {
+void each_tile(const RowView& x, const Out& out, int64_t begin, int64_t end, const Kernel& kernel) {
     using T = Compute<S>;
-    each_tile_of_two<S>(x, nullptr, out, begin, end, [&](int64_t first, int64_t count, int64_t rows, T* tile, const T*) {
+    each_tile_with<S, 0>(x, {}, out, begin, end, [&](int64_t first, int64_t count, int64_t rows, T* tile, const Vectors<T, 0>&) {
         kernel(first, count, rows, tile);
     });
 }
 
-// Calls kernel(row, x, v, out) with contiguous rows of the dtype that is worked in. v is a RowView or nullptr, and then the kernel's is
-// null; out is null without an output, and may be x. Other rows pass through tiles of scratch, the same one for x and out, since every kernel works in place.
-template <class S, class Second, class Kernel>
-void each_row_of_two(const RowView& x, const Second& v, const RowView* out, int64_t begin, int64_t end, const Kernel& kernel) {
+// Calls kernel(row, x, vectors, out) with contiguous rows of the dtype that is worked in; out is null without an output, and may be x.
+// Other rows pass through tiles of scratch, the same one for x and out, since every kernel works in place.
+template <class S, size_t k, class Kernel>
+void each_row_with(const RowView& x, const Views<k>& others, const RowView* out, int64_t begin, int64_t end, const Kernel& kernel) {
     using T = Compute<S>;
-    constexpr bool two = !std::is_null_pointer_v<Second>;
     const int64_t n = x.entries.size();
-    const auto second_at = [&](int64_t r) -> const T* {
-        if constexpr (two) return row_at<S>(v, r);
-        return nullptr;
-    };
-    bool gather_v = false;
-    if constexpr (two) gather_v = !is_direct<S>(v);
     const bool gather = !is_direct<S>(x), scatter = out && !is_direct<S>(*out);
-    if (!gather && !gather_v && !scatter) {
-        for (int64_t r = begin; r < end; ++r) kernel(r, row_at<S>(x, r), second_at(r), out ? row_at<S>(*out, r) : nullptr);
+    const auto indirect = [](const RowView* view) { return !is_direct<S>(*view); };
+    const bool gather_others = std::any_of(others.begin(), others.end(), indirect);
+    Vectors<T, k> vectors;
+    if (!gather && !gather_others && !scatter) {
+        for (int64_t r = begin; r < end; ++r) {
+            for (size_t v = 0; v < k; ++v) vectors[v] = row_at<S>(*others[v], r);
+            kernel(r, row_at<S>(x, r), vectors, out ? row_at<S>(*out, r) : nullptr);
+        }
         return;
     }
-    const int64_t per_tile = std::clamp<int64_t>(tile_elements / std::max<int64_t>(n, 1), 1, tile_rows);
-    Scratch<T, Use::tile> scratch(gather || scatter ? per_tile * n : 0);
-    Scratch<T, Use::second_tile> second_scratch(gather_v ? per_tile * n : 0);
-    T *tile = scratch.data(), *second = second_scratch.data();
+    const int64_t per_tile = std::clamp<int64_t>(tile_elements / std::max<int64_t>(n, 1), 1, tile_rows), size = per_tile * n;
+    Scratch<T, Use::tile> scratch(gather || scatter ? size : 0);
+    Scratch<T, Use::other_tiles> other_scratch(gather_others ? static_cast<int64_t>(k) * size : 0);
+    T* tile = scratch.data();
     for (int64_t first = begin; first < end; first += per_tile) {
         const int64_t count = std::min(per_tile, end - first);
         if (gather) gather_rows<S>(x, first, count, tile);
-        if constexpr (two)
-            if (gather_v) gather_rows<S>(v, first, count, second);
+        for (size_t v = 0; v < k; ++v)
+            if (indirect(others[v])) gather_rows<S>(*others[v], first, count, other_scratch.data() + static_cast<int64_t>(v) * size);
         for (int64_t i = 0; i < count; ++i) {
             const int64_t r = first + i;
             T* staged = tile + i * n;
-            kernel(r, gather ? staged : row_at<S>(x, r), gather_v ? second + i * n : second_at(r),
-                   scatter ? staged : out ? row_at<S>(*out, r) : nullptr);
+            for (size_t v = 0; v < k; ++v)
+                vectors[v] = indirect(others[v]) ? other_scratch.data() + static_cast<int64_t>(v) * size + i * n : row_at<S>(*others[v], r);
+            kernel(r, gather ? staged : row_at<S>(x, r), vectors, scatter ? staged : out ? row_at<S>(*out, r) : nullptr);
         }
         if (scatter) scatter_rows<S>(tile, *out, first, count);
     }
 }
 
-// As each_row_of_two, without a second input.
 template <class S, class Kernel>
 void each_row(const RowView& x, const RowView* out, int64_t begin, int64_t end, const Kernel& kernel) {
     using T = Compute<S>;
-    each_row_of_two<S>(x, nullptr, out, begin, end, [&](int64_t r, const T* from, const T*, T* to) { kernel(r, from, to); });
+    each_row_with<S, 0>(x, {}, out, begin, end, [&](int64_t r, const T* from, const Vectors<T, 0>&, T* to) { kernel(r, from, to); });
 }
 
 // A vector that goes with a staged row: in double, 0 in the classes that are left out.
@@ -294,12 +300,12 @@ void each_loss(const CrossEntropyCall& call, bool sums_to_zero, const RowLoss& r
     if (call.tangent) {
         for_row_ranges<S>(call.logits, [&](int64_t begin, int64_t end) {
             Scratch<T, Use::gradient> scratch(n);
-            each_row_of_two<S>(call.logits, *call.tangent, nullptr, begin, end, [&](int64_t r, const T* x, const T* v, T*) {
+            each_row_with<S, 1>(call.logits, {&*call.tangent}, nullptr, begin, end, [&](int64_t r, const T* x, const Vectors<T, 1>& v, T*) {
                 const double weight = call.weight ? call.weight[r] : 1.0;
                 call.losses[r] = 0.0;
                 if (weight == 0.0) return;
                 row_loss(r, x, 1.0, scratch.data());
-                call.losses[r] = weight * along(scratch.data(), v, n, sums_to_zero);
+                call.losses[r] = weight * along(scratch.data(), v[0], n, sums_to_zero);
             });
         });
         return;
@@ -317,6 +323,14 @@ void each_loss(const CrossEntropyCall& call, bool sums_to_zero, const RowLoss& r
             call.losses[r] = weight * row_loss(r, x, scale, grad);
         });
     });
+}
+
+// A row of weight 0 has a result of 0 whatever it holds, which may be NaN.
+template <class T>
+void clear_ignored(T* tile, int64_t n, int64_t count, const double* weight) {
+    for (int64_t i = 0; i < count; ++i)
+        if (weight[i] == 0.0)
+            for (int64_t j = 0; j < n; ++j) tile[j * few_tile_rows + i] = T(0);
 }
 
 void weighted_probabilities(const Probabilities& probabilities, int64_t row, const double* class_weight, double* q) {
@@ -352,7 +366,7 @@ void map_rows(RowMap function, const RowView& x, const Transform& transform, con
     if (transform.is_identity() && is_few(n)) {
         const auto kernel = is_log ? kernels<T>().few.log_softmax : kernels<T>().few.softmax;
         for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
-            each_tile_of_few<S>(x, out, begin, end, [&](int64_t, int64_t, int64_t rows, T* tile) { kernel(tile, n, rows); });
+            each_tile<S>(x, out, begin, end, [&](int64_t, int64_t, int64_t rows, T* tile) { kernel(tile, n, rows); });
         });
         return;
     }
@@ -402,7 +416,7 @@ void logsumexp(const RowView& x, const Transform& transform, S* out) {
     const bool plain = transform.is_identity();
     if (plain && is_few(n)) {
         for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
-            each_tile_of_few<S>(x, nullptr, begin, end, [&](int64_t first, int64_t count, int64_t rows, const T* tile) {
+            each_tile<S>(x, nullptr, begin, end, [&](int64_t first, int64_t count, int64_t rows, const T* tile) {
                 T values[few_tile_rows];
                 kernels<T>().few.logsumexp(tile, n, rows, values);
                 for (int64_t i = 0; i < count; ++i) out[first + i] = narrow_to<S>(values[i]);
@@ -429,57 +443,73 @@ void logsumexp(const RowView& x, const Transform& transform, S* out) {
     });
 }
 
-// A row of weight 0 has a result of 0 whatever it holds, which may be NaN.
-template <class T>
-void clear_ignored(T* tile, int64_t n, int64_t count, const double* weight) {
-    for (int64_t i = 0; i < count; ++i)
-        if (weight[i] == 0.0)
-            for (int64_t j = 0; j < n; ++j) tile[j * few_tile_rows + i] = T(0);
-}
+namespace {
 
-template <class S>
-void few_products(Product product, const RowView& x, const RowView* v, const double* factor, double scale, const RowView& out) {
+// The vectors of a product as the kernels take them.
+template <class T, size_t k>
+struct TwoVectors {
+    explicit TwoVectors(const Vectors<T, k>& vectors) {
+        if constexpr (k > 0) v = vectors[0];
+        if constexpr (k > 1) w = vectors[1];
+    }
+    const T *v = nullptr, *w = nullptr;
+};
+
+template <class S, size_t k>
+void few_products(Product product, const RowView& x, const Views<k>& vectors, const double* factor, double scale, const RowView& out) {
     using T = Compute<S>;
     const int64_t n = x.entries.size();
-    const auto work = [&](int64_t first, int64_t count, int64_t rows, T* tile, const T* second) {
-        double factors[few_tile_rows] = {};
-        for (int64_t i = 0; i < count; ++i) factors[i] = (factor ? factor[first + i] : 1.0) * scale;
-        kernels<T>().few.product(product, tile, second, n, rows, factors, nullptr);
-        if (factor) clear_ignored(tile, n, count, factor + first);
-    };
     for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
-        if (v)
-            each_tile_of_two<S>(x, *v, out, begin, end, work);
-        else
-            each_tile_of_two<S>(x, nullptr, out, begin, end, work);
+        each_tile_with<S, k>(x, vectors, out, begin, end, [&](int64_t first, int64_t count, int64_t rows, T* tile, const Vectors<T, k>& tiles) {
+            double factors[few_tile_rows] = {};
+            for (int64_t i = 0; i < count; ++i) factors[i] = (factor ? factor[first + i] : 1.0) * scale;
+            const TwoVectors<T, k> two(tiles);
+            kernels<T>().few.product(product, tile, two.v, two.w, n, rows, factors, nullptr);
+            if (factor) clear_ignored(tile, n, count, factor + first);
+        });
     });
 }
 
-template <class S>
-void map_products(Product product, const RowView& x, const RowView* v, const Transform& transform, const double* factor, double scale,
+template <class S, size_t k>
+void map_products(Product product, const RowView& x, const Views<k>& vectors, const Transform& transform, const double* factor, double scale,
                   const RowView& out) {
     using T = Compute<S>;
     const int64_t n = x.entries.size();
     const bool plain = transform.is_identity();
-    if (plain && is_few(n)) return few_products<S>(product, x, v, factor, scale, out);
+    if (plain && is_few(n)) return few_products<S, k>(product, x, vectors, factor, scale, out);
     for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
         Scratch<double, Use::staging> scratch(plain ? 0 : staging_size(n));
-        Scratch<double, Use::vector> staged_vector(plain || !v ? 0 : n);
-        const auto work = [&](int64_t r, const T* from, const T* vector, T* to) {
+        Scratch<double, Use::vector> staged_vectors(plain ? 0 : static_cast<int64_t>(k) * n);
+        each_row_with<S, k>(x, vectors, &out, begin, end, [&](int64_t r, const T* from, const Vectors<T, k>& of_row, T* to) {
             const double factor_of_row = factor ? factor[r] : 1.0;
             if (factor_of_row == 0.0) return static_cast<void>(std::fill(to, to + n, T(0)));
-            if (plain) return static_cast<void>(kernels<T>().product(product, from, nullptr, vector, n, factor_of_row * scale, to));
+            if (plain) {
+                const TwoVectors<T, k> two(of_row);
+                kernels<T>().product(product, from, nullptr, two.v, two.w, n, factor_of_row * scale, to);
+                return;
+            }
             const StagedRow row = stage_row(from, n, transform, r, scratch.data());
             if (row.allowed_count == 0) return static_cast<void>(std::fill(to, to + n, T(0)));
-            const double* staged = v ? stage_vector(vector, n, row, staged_vector.data()) : nullptr;
-            instruction_set().kernels->two_parts.product(product, row.high, row.low, staged, n, factor_of_row * scale, row.high);
+            Vectors<double, k> staged;
+            for (size_t v = 0; v < k; ++v) staged[v] = stage_vector(of_row[v], n, row, staged_vectors.data() + static_cast<int64_t>(v) * n);
+            const TwoVectors<double, k> two(staged);
+            instruction_set().kernels->two_parts.product(product, row.high, row.low, two.v, two.w, n, factor_of_row * scale, row.high);
             for (int64_t j = 0; j < n; ++j) to[j] = row.allowed && !row.allowed[j] ? T(0) : static_cast<T>(row.high[j]);
-        };
-        if (v)
-            each_row_of_two<S>(x, *v, &out, begin, end, work);
-        else
-            each_row_of_two<S>(x, nullptr, &out, begin, end, work);
+        });
     });
+}
+
+}  // namespace
+
+template <class S>
+void map_products(Product product, const RowView& x, const RowView* v, const RowView* w, const Transform& transform, const double* factor,
+                  double scale, const RowView& out) {
+    if (w)
+        map_products<S, 2>(product, x, {v, w}, transform, factor, scale, out);
+    else if (v)
+        map_products<S, 1>(product, x, {v}, transform, factor, scale, out);
+    else
+        map_products<S, 0>(product, x, {}, transform, factor, scale, out);
 }
 
 template <class S>
@@ -489,9 +519,9 @@ void softmax_means(const RowView& x, const RowView& v, const Transform& transfor
     const bool plain = transform.is_identity();
     if (plain && is_few(n)) {
         for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
-            each_tile_of_two<S>(x, v, nullptr, begin, end, [&](int64_t first, int64_t count, int64_t rows, T* tile, const T* second) {
+            each_tile_with<S, 1>(x, {&v}, nullptr, begin, end, [&](int64_t first, int64_t count, int64_t rows, T* tile, const Vectors<T, 1>& of_v) {
                 double of_tile[few_tile_rows];
-                kernels<T>().few.product(Product::mean, tile, second, n, rows, nullptr, of_tile);
+                kernels<T>().few.product(Product::mean, tile, of_v[0], nullptr, n, rows, nullptr, of_tile);
                 std::copy(of_tile, of_tile + count, means + first);
             });
         });
@@ -501,16 +531,16 @@ void softmax_means(const RowView& x, const RowView& v, const Transform& transfor
         Scratch<double, Use::staging> scratch(plain ? 0 : staging_size(n));
         Scratch<double, Use::vector> staged_vector(plain ? 0 : n);
         Scratch<T, Use::gradient> exponentials(plain ? n : 0);
-        each_row_of_two<S>(x, v, nullptr, begin, end, [&](int64_t r, const T* from, const T* vector, T*) {
+        each_row_with<S, 1>(x, {&v}, nullptr, begin, end, [&](int64_t r, const T* from, const Vectors<T, 1>& vector, T*) {
             if (plain) {
-                means[r] = kernels<T>().product(Product::mean, from, nullptr, vector, n, 1.0, exponentials.data());
+                means[r] = kernels<T>().product(Product::mean, from, nullptr, vector[0], nullptr, n, 1.0, exponentials.data());
                 return;
             }
             const StagedRow row = stage_row(from, n, transform, r, scratch.data());
-            const double* staged = stage_vector(vector, n, row, staged_vector.data());
+            const double* staged = stage_vector(vector[0], n, row, staged_vector.data());
             means[r] = row.allowed_count == 0 ? 0.0
-                                              : instruction_set().kernels->two_parts.product(Product::mean, row.high, row.low, staged, n,
-                                                                                             1.0, row.high);
+                                              : instruction_set().kernels->two_parts.product(Product::mean, row.high, row.low, staged,
+                                                                                             nullptr, n, 1.0, row.high);
         });
     });
 }
@@ -536,9 +566,9 @@ void few_cross_entropy(const CrossEntropyCall& call, const int64_t* labels) {
     };
     for_row_ranges<S>(call.logits, [&](int64_t begin, int64_t end) {
         if (call.gradient)
-            each_tile_of_few<S>(call.logits, *call.gradient, begin, end, work);
+            each_tile<S>(call.logits, *call.gradient, begin, end, work);
         else
-            each_tile_of_few<S>(call.logits, nullptr, begin, end, work);
+            each_tile<S>(call.logits, nullptr, begin, end, work);
     });
 }
 
@@ -628,7 +658,7 @@ double sum(const double* values, int64_t n) { return instruction_set().kernels->
     template void map_rows<S>(RowMap, const RowView&, const Transform&, const RowView&);                          \
     template void map_elements<S>(ElementMap, const Elements&, const Elements&);                                  \
     template void logsumexp<S>(const RowView&, const Transform&, S*);                                             \
-    template void map_products<S>(Product, const RowView&, const RowView*, const Transform&, const double*, double, const RowView&); \
+    template void map_products<S>(Product, const RowView&, const RowView*, const RowView*, const Transform&, const double*, double, const RowView&); \
     template void softmax_means<S>(const RowView&, const RowView&, const Transform&, double*);                    \
     template void cross_entropy<S>(const CrossEntropyCall&, const int64_t*);                                      \
     template void soft_cross_entropy<S>(const CrossEntropyCall&, const Targets&, const Transform&, double);       \

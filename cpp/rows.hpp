@@ -25,11 +25,11 @@ void map_elements(ElementMap function, const Elements& x, const Elements& out);
 template <class S>
 void logsumexp(const RowView& x, const Transform& transform, S* out);
 
-// What is done with each row of x and of v (null where the product takes none), times factor[r] (all 1 if null) * scale; a row of
+// What is done with each row of x, v and w (null where the product takes none), times factor[r] (all 1 if null) * scale; a row of
 // factor 0 is not looked at: 0. Classes that `where` leaves out have p = 0 and results of 0, whatever x and v hold there.
 template <class S>
-void map_products(Product product, const RowView& x, const RowView* v, const Transform& transform, const double* factor, double scale,
-                  const RowView& out);
+void map_products(Product product, const RowView& x, const RowView* v, const RowView* w, const Transform& transform, const double* factor,
+                  double scale, const RowView& out);
 
 // means[r] = <p, v>.
 template <class S>

@@ -31,6 +31,7 @@ def row_products(
     product: str,
     x: _Buffer,
     v: _Buffer | None,
+    w: _Buffer | None,
     axes: Sequence[int],
     where: _Mask | None,
     temperature: float,

@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 from softgrad import _native
 from softgrad._contracts import Float64, Floating, output_for, round_to, shape_without
 
-# With p the softmax of a row and v its vector: p (v - <p, v>), v - <p, v>, v - p sum(v), p, p (1 - p).
-Product = Literal["softmax", "log_softmax_tangent", "log_softmax_cotangent", "probabilities", "variances"]
+# With p the softmax of a row and v, w its vectors: p (v - <p, v>), v - <p, v>, v - p sum(v), p, p (1 - p), and
+# p (d - <p, d>) with d = (v - <p, v>) (w - <p, w>).
+Product = Literal[
+    "softmax", "log_softmax_tangent", "log_softmax_cotangent", "probabilities", "variances", "softmax_second"
+]
 
 
 def row_products(
@@ -24,6 +27,7 @@ def row_products(
     temperature: float = 1.0,
     factor: Float64 | None = None,
     scale: float = 1.0,
+    second: Floating | None = None,
     out: Floating | None = None,
 ) -> Floating:
     """The product of each row, times `scale` and the row's `factor` (flat), in the shape and dtype of `x`.
@@ -32,12 +36,10 @@ def row_products(
     that is read.
     """
     result = output_for(x, out)
-    read = None
-    if vector is not None:
-        x, vector = in_one_dtype(x, vector)
-        read = _native.buffer(vector)
+    x, *vectors = in_one_dtype(x, *(each for each in (vector, second) if each is not None))
+    v, w = [*map(_native.buffer, vectors), None, None][:2]
     work = result if result.dtype == x.dtype else np.empty(x.shape, x.dtype)
-    _native.row_products(product, _native.buffer(x), read, axes, mask, temperature, factor, scale, _native.buffer(work))
+    _native.row_products(product, _native.buffer(x), v, w, axes, mask, temperature, factor, scale, _native.buffer(work))
     if work is not result:
         result[...] = round_to(work, result.dtype)
     return result
@@ -53,7 +55,7 @@ def softmax_means(
     return means
 
 
-def in_one_dtype(x: Floating, vector: Floating) -> tuple[Floating, Floating]:
-    """Both in the dtype that holds both, as the core reads them."""
-    common = np.result_type(x.dtype, vector.dtype)
-    return x.astype(common, copy=False), vector.astype(common, copy=False)
+def in_one_dtype(*arrays: Floating) -> tuple[Floating, ...]:
+    """All in the dtype that holds all, as the core reads them."""
+    common = np.result_type(*(array.dtype for array in arrays))
+    return tuple(array.astype(common, copy=False) for array in arrays)

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from softgrad import _native
-from softgrad._blocks import blocks
 from softgrad._contracts import (
     Axis,
     Floating,
@@ -238,19 +237,18 @@ class Softmax(Differentiable):
         divisor = temperature_value(temperature)
         g = same_shape(cotangent, "cotangent", logits, "x")
         v = same_shape(vector, "vector", logits, "x")
-        # The product of two deviations would overflow a two-byte dtype.
-        work = np.result_type(logits, g, v, np.float32)
         separate(out, cotangent=g, vector=v, where=mask)
-        result = output_for(logits, out)
-        for block in blocks(logits.shape, axes):
-            z, *pair = (block.rows(each, work, copy=False) for each in (logits, g, v))
-            last = (z.ndim - 1,)
-            allowed = None if mask is None else block.rows(mask, np.bool_, copy=False)
-            h, u = (row_products("log_softmax_tangent", z, each, last, allowed, temperature=divisor) for each in pair)
-            scale = 1.0 / divisor / divisor
-            product = row_products("softmax", z, h * u, last, allowed, temperature=divisor, scale=scale)
-            block.write(product, result)
-        return result
+        return row_products(
+            "softmax_second",
+            logits,
+            g,
+            axes,
+            mask,
+            temperature=divisor,
+            scale=1.0 / divisor / divisor,
+            second=v,
+            out=out,
+        )
 
     def jacobian(
         self, x: ArrayLike, /, *, axis: Axis = -1, where: ArrayLike | None = None, temperature: float = 1.0
