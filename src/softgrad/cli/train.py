@@ -22,6 +22,7 @@ from softgrad.cli.model_file import save_model
 from softgrad.cli.progress import training_progress
 from softgrad.cli.report import Output, confusion_as_json
 from softgrad.cli.tables import Float64Array, IntArray, Table
+from softgrad.linear_model.checkpoint import checkpoint_place
 
 if TYPE_CHECKING:
     from softgrad.cli.stream_table import StreamedTable
@@ -67,6 +68,10 @@ class Request:
             raise UserError(f"--checkpoint {self.checkpoint}: only a training with --stream has one")
         if self.resume and self.checkpoint is None:
             raise UserError("--resume: from where? Say --checkpoint")
+        try:
+            checkpoint_place(self.checkpoint, resume=self.resume)
+        except OSError as error:
+            raise UserError(str(error)) from None
         for path in (self.model, self.plot, self.report, self.checkpoint):
             if path is not None:
                 check_destination(path)
