@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-import threadpoolctl  # type: ignore[import-untyped]
+import threadpoolctl
 
 
 class SoftgradController(threadpoolctl.LibController):  # type: ignore[misc]
