@@ -33,8 +33,12 @@ def train(
     test_fraction: Annotated[float, typer.Option(help="Share of the rows kept for the test; 0 for none.")] = 0.2,
     seed: Annotated[int, typer.Option(help="Decides which rows these are.")] = 0,
     inverse_penalty: Annotated[
-        float, typer.Option("-C", metavar="C", help="Inverse strength of the penalty on the weights.")
-    ] = 1.0,
+        float | None,
+        typer.Option("-C", metavar="C", help="Inverse strength of the penalty on the weights; 1 if not given."),
+    ] = None,
+    select_C: Annotated[
+        bool, typer.Option("--select-C", help="Choose C from ten by cross-validation on the training rows.")
+    ] = False,
     max_iter: Annotated[int, typer.Option(help="The most iterations.")] = 1000,
     model: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the model there.")] = None,
     plot: Annotated[
@@ -71,6 +75,7 @@ def train(
             test_fraction,
             seed,
             inverse_penalty,
+            select_C,
             max_iter,
             model,
             plot,

@@ -27,6 +27,7 @@ def train(request: Request, output: Output) -> Trained:
     worst = check_before(first_features, first_codes, classes, request.seed, output)
     estimator, seconds, warning = fit(
         request,
+        request.C,
         lambda estimator: estimator.fit_stream(
             TrainingRows(encoding), checkpoint=request.checkpoint, resume=request.resume
         ),

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 import softgrad
 from softgrad.cli import preprocessing, split, tables, targets
@@ -22,6 +22,7 @@ from softgrad.cli.model_file import save_model
 from softgrad.cli.progress import training_progress
 from softgrad.cli.report import Output, confusion_as_json
 from softgrad.cli.tables import Float64Array, IntArray, Table
+from softgrad.linear_model import SoftmaxRegressionCV
 from softgrad.linear_model.checkpoint import checkpoint_place
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ class Request:
     target: str | None
     test_fraction: float
     seed: int
-    inverse_penalty: float
+    inverse_penalty: float | None
+    select_C: bool
     max_iter: int
     model: Path | None
     plot: Path | None
@@ -48,14 +50,23 @@ class Request:
     checkpoint: Path | None
     resume: bool
 
+    @property
+    def C(self) -> float:
+        return 1.0 if self.inverse_penalty is None else self.inverse_penalty
+
     def check(self) -> None:
         """Refuse what cannot end well before any work is done."""
         if not 0.0 <= self.test_fraction < 1.0:
             raise UserError(f"--test-fraction is {self.test_fraction}; it must be at least 0 and below 1")
         if not 0 <= self.seed < 2**32:
             raise UserError(f"--seed is {self.seed}; it must be from 0 to {2**32 - 1}")
-        if not (self.inverse_penalty > 0.0 and math.isfinite(self.inverse_penalty)):
-            raise UserError(f"-C is {self.inverse_penalty}; it must be positive and finite")
+        if self.inverse_penalty is not None:
+            if not (self.inverse_penalty > 0.0 and math.isfinite(self.inverse_penalty)):
+                raise UserError(f"-C is {self.inverse_penalty}; it must be positive and finite")
+            if self.select_C:
+                raise UserError(f"-C {self.inverse_penalty} and --select-C: which of the two?")
+        if self.select_C and self.stream:
+            raise UserError("--select-C: the folds need all rows in memory, which --stream avoids")
         if self.max_iter < 1:
             raise UserError(f"--max-iter is {self.max_iter}; it must be at least 1")
         if self.plot is not None and self.plot.suffix.lower() != ".png":
@@ -141,8 +152,13 @@ def _train_in_memory(request: Request, output: Output) -> Trained:
         output.line(f"note: {parts.singles} of the classes have a single row, which is in the training part")
 
     worst = check_before(train_features, train_codes, len(classes.labels), request.seed, output)
-    estimator, seconds, warning = fit(request, lambda estimator: estimator.fit(train_features, train_codes))
+    C, path = request.C, None
+    if request.select_C:
+        C, path = select_C(train_features, train_codes, request, output)
+    estimator, seconds, warning = fit(request, C, lambda estimator: estimator.fit(train_features, train_codes))
     record = training_record(request, len(parts.train), len(parts.test), estimator)
+    if path is not None:
+        record["C_scores"] = path
     model = Model(target, columns, classes, estimator.coef_, estimator.intercept_, record)
     scores = {"training": model.score(train_features, train_codes)}
     if parts.test.size:
@@ -219,21 +235,43 @@ def check_gradient(
     }
 
 
+def select_C(
+    features: Float64Array, codes: IntArray, request: Request, output: Output
+) -> tuple[float, list[tuple[float, float]]]:
+    """The C with the best mean score over folds of the training rows, and the score of each."""
+    with _warnings() as caught:
+        chosen = SoftmaxRegressionCV(max_iter=request.max_iter).fit(features, codes)
+    scores = list(zip(chosen.Cs_.tolist(), chosen.scores_.mean(axis=0).tolist(), strict=True))
+    output.line(f"C {chosen.C_:.6g}, of {len(scores)} by the mean log-probability over {len(chosen.scores_)} folds")
+    for message in caught:
+        output.line(f"warning: {message}")
+    return chosen.C_, scores
+
+
 def fit(
-    request: Request, run: Callable[[softgrad.SoftmaxRegression], object]
+    request: Request, C: float, run: Callable[[softgrad.SoftmaxRegression], object]
 ) -> tuple[softgrad.SoftmaxRegression, float, str | None]:
     """The estimator that `run` has fitted, the seconds it took and what it warned of."""
-    estimator = softgrad.SoftmaxRegression(C=request.inverse_penalty, max_iter=request.max_iter)
+    estimator = softgrad.SoftmaxRegression(C=C, max_iter=request.max_iter)
     start = time.perf_counter()
-    with training_progress(estimator.tol) as callback, warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ConvergenceWarning)
-        estimator.set_params(callback=callback)
+    with training_progress(estimator.tol) as callback, _warnings() as caught:
+        run(estimator.set_params(callback=callback))
+    seconds = time.perf_counter() - start
+    return estimator, seconds, "; ".join(caught) or None
+
+
+@contextmanager
+def _warnings() -> Iterator[list[str]]:
+    """A list that holds what was warned of when the block has ended, each message once; errors are the user's."""
+    messages: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        # That of no convergence is one of them.
+        warnings.simplefilter("always", UserWarning)
         try:
-            run(estimator)
+            yield messages
         except (ValueError, FloatingPointError, OSError) as error:
             raise UserError(f"the training failed: {error}") from None
-    seconds = time.perf_counter() - start
-    return estimator, seconds, "; ".join(str(entry.message) for entry in caught) or None
+    messages.extend(dict.fromkeys(str(entry.message) for entry in caught))
 
 
 def training_record(
@@ -245,7 +283,7 @@ def training_record(
         "train_rows": train_rows,
         "test_rows": test_rows,
         "features": estimator.n_features_in_,
-        "C": request.inverse_penalty,
+        "C": estimator.C,
         "seed": request.seed,
         "test_fraction": request.test_fraction,
         "solver": estimator.solver_,

@@ -1,0 +1,60 @@
+"""`softgrad train --select-C`: the C that scikit-learn's cross-validation finds, and the model trained with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.datasets import load_wine
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score, train_test_split
+from sklearn.preprocessing import StandardScaler
+
+from tests.cli.conftest import animals, fails, run, succeeds, write
+
+
+def test_the_C_of_scikit_learn() -> None:
+    result = succeeds("train", "wine", "--select-C", "--seed", 4, "--json", "--model", "chosen").json
+    X, y = load_wine(return_X_y=True)
+    rows, _ = train_test_split(np.arange(len(y)), test_size=0.2, random_state=4, stratify=y)
+    rows = np.sort(rows)
+    features = StandardScaler().fit(X[rows]).transform(X[rows])
+    Cs, scores = np.array(result["C_scores"]).T
+    np.testing.assert_allclose(Cs, np.logspace(-4, 4, 10), rtol=1e-12)
+    for C, score in zip(Cs, scores, strict=True):
+        peer = LogisticRegression(C=C, tol=1e-8, max_iter=10_000)
+        expected = cross_val_score(peer, features, y[rows], cv=5, scoring="neg_log_loss").mean()
+        assert score == pytest.approx(expected, rel=1e-3)
+    assert result["C"] == Cs[np.argmax(scores)]
+    succeeds("train", "wine", "-C", result["C"], "--seed", 4, "--model", "given")
+    chosen, given = (succeeds("predict", name, write_wine()).stdout for name in ("chosen", "given"))
+    assert chosen == given
+
+
+def write_wine() -> Path:
+    bunch = load_wine()
+    return write(pa.table(dict(zip(bunch.feature_names, bunch.data.T, strict=True))), Path("wine.csv"))
+
+
+def test_it_is_told() -> None:
+    data = write(animals(), Path("animals.csv"))
+    outcome = succeeds("train", data, "--target", "kind", "--select-C")
+    assert outcome.value("C").endswith(", of 10 by the mean log-probability over 5 folds")
+    report = succeeds("train", data, "--target", "kind", "--select-C", "--report", "report.html", "--json")
+    assert float(outcome.value("C").split(",")[0]) == pytest.approx(report.json["C"], rel=1e-5)
+
+
+def test_what_it_does_not_go_with() -> None:
+    data = write(animals(), Path("animals.csv"))
+    arguments = ("train", data, "--target", "kind", "--select-C")
+    assert fails(*arguments, "-C", 1) == "-C 1.0 and --select-C: which of the two?"
+    assert "which --stream avoids" in fails(*arguments, "--stream")
+
+
+def test_a_class_of_too_few_rows() -> None:
+    write(pa.table({"x": range(40), "kind": ["a", "b", "c"] * 12 + ["d"] * 4}), Path("data.csv"))
+    outcome = run("train", "data.csv", "--target", "kind", "--select-C", "--test-fraction", 0)
+    assert outcome.status == 0
+    assert "warning: The least populated class in y has only 4 members" in outcome.stdout
