@@ -93,7 +93,8 @@ def _best_shift(theta: Array, ridge: Array, absolute: Array) -> Array:
     inside = (total + absolute * (signs[first, 0] + 2.0) / np.maximum(ridge, 1e-300)) / classes
     # Between the entry before and this one, where the derivative may already be 0.
     best = np.where(ridge > 0, np.minimum(inside, at_entry), at_entry)
-    return np.where(absolute > 0, best, total / classes)
+    shift: Array = np.where(absolute > 0, best, total / classes)
+    return shift
 
 
 def _newton_step(objective: SoftmaxObjective, origin: Point, damping: Array, *, forcing: float) -> Step | None:
@@ -129,7 +130,7 @@ def _free(theta: Array, steepest: Array, ridge: Array) -> NDArray[np.bool_]:
     Where there is no ridge a shift of a whole column costs nothing in the quadratic model, which has no minimum then.
     One of the coefficients at 0, of which the best shift leaves at least one, stays there.
     """
-    free = (theta != 0.0) | (steepest != 0.0)
+    free: NDArray[np.bool_] = (theta != 0.0) | (steepest != 0.0)
     columns = np.flatnonzero((ridge == 0.0) & free.all(axis=0) & (theta == 0.0).any(axis=0))
     candidates = np.where(theta[:, columns] == 0.0, np.abs(steepest[:, columns]), np.inf)
     free[candidates.argmin(axis=0), columns] = False

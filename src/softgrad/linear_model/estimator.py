@@ -236,7 +236,7 @@ class SoftmaxRegression(Predictions, CallbackSupport, ClassifierMixin, BaseEstim
         return tags
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
-    @with_callbacks
+    @with_callbacks  # type: ignore[untyped-decorator]
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit to rows and their labels.
 
@@ -509,7 +509,8 @@ class SoftmaxRegression(Predictions, CallbackSupport, ClassifierMixin, BaseEstim
         for name, value in attributes(solution.theta).items():
             setattr(self, name, value)
         # partial_fit begins anew from here.
-        vars(self).pop("_steps", None)
+        if hasattr(self, "_steps"):
+            del self._steps
         self._record(solution)
         if task is not None:
             task.end()

@@ -25,7 +25,7 @@ from softgrad.linear_model.curvature import Curvature, centred
 from softgrad.linear_model.rows import Array, ArrayRows, Rows, RowSource
 from softgrad.linear_model.standardisation import Extent, Standardisation
 from softgrad.linear_model.workers import Workers, over_blocks
-from softgrad.losses import cross_entropy
+from softgrad.losses.cross_entropy import cross_entropy
 
 Result = TypeVar("Result")
 

@@ -103,7 +103,8 @@ class BlockPreconditioner:
     def apply(self, residual: Array) -> Array:
         assert self._inverses is not None
         half = np.matmul(self._inverses, residual[:, :, None])
-        return np.matmul(self._inverses.transpose(0, 2, 1), half)[:, :, 0]
+        solved: Array = np.matmul(self._inverses.transpose(0, 2, 1), half)[:, :, 0]
+        return solved
 
 
 class _KroneckerPreconditioner(ABC):
@@ -192,7 +193,7 @@ def _inverse_factor(matrix: Array) -> Array:
         # Collinear features and next to no penalty.
         np.fill_diagonal(matrix, 1.0 + lift)
         try:
-            return _triangular_inverse(np.linalg.cholesky(matrix)) * units
+            return _triangular_inverse(np.asarray(np.linalg.cholesky(matrix), np.float64)) * units
         except np.linalg.LinAlgError:
             if lift > 1.0:
                 raise

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from softgrad.functional import log_softmax, softmax
+from softgrad.functional.log_softmax import log_softmax
+from softgrad.functional.softmax import softmax
 from softgrad.linear_model.rows import Array, Rows
 
 

@@ -60,7 +60,7 @@ class Rows(NamedTuple):
         if self.targets.ndim == 2:
             shares: Array = self.weights @ self.targets
             return shares
-        return np.bincount(self.targets, self.weights, n_classes)
+        return np.bincount(self.targets, self.weights, n_classes).astype(np.float64)
 
 
 class RowSource(Protocol):

@@ -45,7 +45,7 @@ def to_sklearn(model: Predictions) -> Any:
     given: Any = model
     parameters = given.get_params(deep=False)
     names = ("fit_intercept", "l1_ratio", "class_weight", "warm_start", "random_state", "max_iter", "tol", "verbose")
-    shared = {name: parameters[name] for name in names}
+    shared = {name: parameters[name] for name in names if name in parameters}
     C, coef, intercept = getattr(given, "C_", parameters.get("C")), given.coef_, given.intercept_
     if len(given.classes_) == 2:
         coef, intercept = coef[1:] - coef[:1], intercept[1:] - intercept[:1]

@@ -16,7 +16,7 @@ from typing import Self, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
-from softgrad import _native
+from softgrad._native import get_num_threads, num_threads
 from softgrad.linear_model.rows import Rows, RowSource
 
 Item = TypeVar("Item")
@@ -39,13 +39,13 @@ class Workers:
     """
 
     def __init__(self, n_threads: int | None = None) -> None:
-        self.n_threads = _native.get_num_threads() if n_threads is None else n_threads
+        self.n_threads = get_num_threads() if n_threads is None else n_threads
         self._pool: ThreadPoolExecutor | None = None
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         self._stack.enter_context(_libraries().limit(limits=1, user_api="blas"))
-        self._stack.enter_context(_native.num_threads(1))
+        self._stack.enter_context(num_threads(1))
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -1,0 +1,82 @@
+"""SoftmaxRegressionCV against a loop over folds and values, and what it refuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GroupKFold, StratifiedKFold
+
+from softgrad.linear_model import SoftmaxRegression, SoftmaxRegressionCV
+from tests.linear_model import problems
+from tests.oracles.inputs import fresh_rng
+
+CS = [10.0, 1e-3, 0.1]
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_scores_are_those_of_separate_fits(n_jobs: int | None) -> None:
+    problem = problems.real("wine", standardised=True)
+    folds = list(StratifiedKFold(3).split(*problem))
+    model = SoftmaxRegressionCV(Cs=CS, cv=folds, n_jobs=n_jobs).fit(*problem)
+    expected = np.zeros((3, 3))
+    for fold, (train, test) in enumerate(folds):
+        for place, C in enumerate(sorted(CS)):
+            fitted = SoftmaxRegression(C=C).fit(problem.X[train], problem.y[train])
+            expected[fold, place] = -log_loss(problem.y[test], fitted.predict_proba(problem.X[test]))
+    np.testing.assert_allclose(model.scores_, expected, rtol=1e-3)
+    assert model.Cs_.tolist() == sorted(CS)
+    assert model.C_ == sorted(CS)[expected.mean(axis=0).argmax()] != 1e-3
+    whole = SoftmaxRegression(C=model.C_).fit(*problem)
+    np.testing.assert_array_equal(model.coef_, whole.coef_)
+    assert model.n_iter_ == whole.n_iter_
+    assert model.converged_
+    assert model.score(*problem) == whole.score(*problem)
+
+
+def test_scoring_weights_groups_and_sparse_rows() -> None:
+    rng = fresh_rng()
+    problem = problems.rare_flags(rng)
+    weights, groups = rng.uniform(0.5, 2.0, 1200), np.arange(1200) % 4
+    Cs = [0.01, 0.1]
+    model = SoftmaxRegressionCV(Cs=Cs, cv=GroupKFold(4), scoring="accuracy", l1_ratio=0.5, tol=1e-4)
+    model.fit(sparse.csr_array(problem.X), problem.y, weights, groups)
+    assert model.scores_.shape == (4, 2)
+    train, test = next(GroupKFold(4).split(problem.X, problem.y, groups))
+    first = SoftmaxRegression(C=0.01, l1_ratio=0.5, tol=1e-4).fit(problem.X[train], problem.y[train], weights[train])
+    assert model.scores_[0, 0] == pytest.approx(first.score(problem.X[test], problem.y[test], weights[test]), abs=0.01)
+    assert 0 < np.mean(model.coef_ == 0) < 1
+    assert SoftmaxRegressionCV(Cs=3, cv=3).fit(*problems.real("iris", standardised=True)).Cs_.tolist() == [
+        1e-4,
+        1.0,
+        1e4,
+    ]
+
+
+def test_a_tie_goes_to_the_smallest() -> None:
+    problem = problems.real("iris")
+    model = SoftmaxRegressionCV(Cs=CS, cv=3, scoring=lambda *_arguments, **_options: 0.5).fit(*problem)
+    assert model.C_ == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("Cs", "message"),
+    [
+        ([1.0, 0.0], r"Cs\[1\] is 0.0; it must be positive and finite"),
+        ([np.nan], r"Cs\[0\] is nan"),
+        ([], r"Cs has shape \(0,\)"),
+        ([[1.0]], r"Cs has shape \(1, 1\)"),
+        (0, r"'Cs' parameter .* Got 0"),
+    ],
+)
+def test_bad_values(Cs: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        SoftmaxRegressionCV(Cs=Cs).fit(*problems.real("iris"))  # type: ignore[arg-type]
+
+
+def test_a_fold_without_a_class_is_an_error() -> None:
+    problem = problems.real("iris")
+    rows = np.arange(150)
+    with pytest.raises(ValueError, match="fold 0 of cv scores rows of class 2 and fits to none"):
+        SoftmaxRegressionCV(cv=[(rows[:100], rows[100:])]).fit(*problem)

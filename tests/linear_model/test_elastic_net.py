@@ -1,0 +1,106 @@
+"""The elastic net: its optimum against the conditions of optimality, written out with SciPy; its bound; its parts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize_scalar
+from scipy.special import softmax as scipy_softmax
+from sklearn.linear_model import LogisticRegression
+
+from softgrad.linear_model import SoftmaxRegression, elastic_net
+from tests.linear_model import problems
+from tests.oracles.inputs import fresh_rng
+
+
+def penalised(problem: problems.Problem, coef: np.ndarray, intercept: np.ndarray, C: float, ratio: float) -> float:
+    """The objective with absolute values, divided by C n."""
+    n = len(problem.y)
+    loss = problems.objective(problem.X, problem.y, coef, intercept, np.inf)
+    return loss + ((1 - ratio) / 2 * np.sum(coef**2) + ratio * np.abs(coef).sum()) / (C * n)
+
+
+def violations(problem: problems.Problem, model: SoftmaxRegression) -> np.ndarray:
+    """How far each coefficient is from satisfying 0 in the subgradient, in units of the penalty's absolute values."""
+    C, ratio = model.C, model.l1_ratio
+    p = scipy_softmax(problem.X @ model.coef_.T + model.intercept_, axis=1)
+    p[np.arange(len(p)), problem.y] -= 1.0
+    gradient = C * p.T @ problem.X + (1 - ratio) * model.coef_
+    moved = np.abs(gradient + ratio * np.sign(model.coef_))
+    return np.where(model.coef_ != 0, moved, np.maximum(np.abs(gradient) - ratio, 0.0)) / ratio
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("ratio", [0.1, 0.5, 0.95, 1.0])
+@pytest.mark.parametrize("C", [0.01, 1.0, 100.0])
+@pytest.mark.parametrize("name", ["iris", "wine"])
+def test_conditions_of_optimality(name: str, C: float, ratio: float, fit_intercept: bool) -> None:
+    problem = problems.real(name, standardised=True)
+    model = SoftmaxRegression(C=C, l1_ratio=ratio, tol=1e-12, fit_intercept=fit_intercept).fit(problem.X, problem.y)
+    assert model.converged_
+    assert model.solver_ == "elastic net"
+    # A gap of 1e-12 leaves coefficients 1e-6 of their size away, along the flattest directions.
+    assert violations(problem, model).max() <= 1e-4
+    assert model.loss_curve_[-1] == pytest.approx(
+        penalised(problem, model.coef_, model.intercept_, C, ratio), rel=1e-12
+    )
+
+
+def test_the_zeros_are_those_of_scikit_learn() -> None:
+    problem = problems.real("wine", standardised=True)
+    peer = LogisticRegression(C=0.3, l1_ratio=0.8, solver="saga", tol=1e-8, max_iter=20000).fit(problem.X, problem.y)
+    model = SoftmaxRegression(C=0.3, l1_ratio=0.8, tol=1e-10).fit(problem.X, problem.y)
+    np.testing.assert_array_equal(model.coef_ == 0, peer.coef_ == 0)
+    assert 0.3 < np.mean(model.coef_ == 0) < 0.95
+    np.testing.assert_allclose(model.coef_, peer.coef_, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("draw", [problems.heavy_tailed, problems.rare_flags])
+@pytest.mark.parametrize("ratio", [0.3, 1.0])
+def test_the_gap_is_a_bound(draw, ratio: float) -> None:
+    problem = draw(fresh_rng())
+    best = SoftmaxRegression(l1_ratio=ratio, tol=1e-9).fit(problem.X, problem.y)
+    optimum = penalised(problem, best.coef_, best.intercept_, 1.0, ratio)
+    for tol in (1e-2, 1e-4):
+        model = SoftmaxRegression(l1_ratio=ratio, tol=tol).fit(problem.X, problem.y)
+        found = penalised(problem, model.coef_, model.intercept_, 1.0, ratio)
+        assert found - optimum <= model.relative_gap_ * found <= tol * found
+        assert model.n_iter_ < best.n_iter_
+
+
+def test_it_bounds_what_cannot_converge() -> None:
+    problem = problems.real("digits")
+    with pytest.warns(UserWarning, match="max_iter=3 iterations were not enough"):
+        model = SoftmaxRegression(l1_ratio=0.5, max_iter=3).fit(problem.X, problem.y)
+    best = SoftmaxRegression(l1_ratio=0.5, tol=1e-7).fit(problem.X, problem.y).loss_curve_[-1]
+    assert not model.converged_
+    assert 0 < model.loss_curve_[-1] - best <= model.relative_gap_ * model.loss_curve_[-1]
+
+
+@pytest.mark.parametrize(("ridge", "absolute"), [(0.3, 1.0), (0.0, 1.0), (2.0, 0.1), (1.0, 0.0)])
+@pytest.mark.parametrize("classes", [2, 3, 6])
+def test_best_shift_is_the_least_of_a_scan(classes: int, ridge: float, absolute: float) -> None:
+    rng = fresh_rng()
+    theta = rng.standard_normal((classes, 20))
+    shifts = elastic_net._best_shift(theta, np.full(20, ridge), np.full(20, absolute))
+
+    def cost(column: np.ndarray, shift: float) -> float:
+        moved = column - shift
+        return float(np.sum(ridge / 2 * moved**2 + absolute * np.abs(moved)))
+
+    for column, shift in zip(theta.T, shifts, strict=True):
+        scan = minimize_scalar(lambda s, column=column: cost(column, s), bounds=(-5, 5), options={"xatol": 1e-9})
+        candidates = [scan.fun, *(cost(column, entry) for entry in column)]
+        assert cost(column, shift) <= min(candidates) * (1 + 1e-9)
+
+
+def test_sparse_rows_and_float32_have_the_same_zeros() -> None:
+    from scipy import sparse
+
+    problem = problems.rare_flags(fresh_rng())
+    dense = SoftmaxRegression(l1_ratio=0.5, tol=1e-8).fit(problem.X, problem.y)
+    thin = SoftmaxRegression(l1_ratio=0.5, tol=1e-8).fit(sparse.csr_array(problem.X), problem.y)
+    np.testing.assert_allclose(thin.coef_, dense.coef_, rtol=0, atol=1e-4 * np.abs(dense.coef_).max())
+    single = SoftmaxRegression(l1_ratio=0.5, tol=1e-5).fit(problem.X.astype(np.float32), problem.y)
+    assert single.loss_curve_[-1] == pytest.approx(dense.loss_curve_[-1], rel=1e-5)
+    assert np.mean((single.coef_ == 0) == (dense.coef_ == 0)) > 0.95
