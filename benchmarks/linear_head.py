@@ -65,8 +65,8 @@ def _check(hidden: Array, weight: Array, labels: Array) -> Callable[[Any], None]
     return check
 
 
-def case(bench: Bench, rows: int, width: int, classes: int, **goals: Any) -> Case:
-    """One size; `goals` are fields of `Case`."""
+def case(bench: Bench, rows: int, width: int, classes: int, *, chunked: bool = True, **goals: Any) -> Case:
+    """One size, with PyTorch's chunked path or without; `goals` are fields of `Case`."""
     hidden = logits(bench.rng, (rows, width))
     weight = logits(bench.rng, (classes, width)) / np.float32(np.sqrt(9.0 * width))
     labels = bench.rng.integers(classes, size=rows)
@@ -76,14 +76,14 @@ def case(bench: Bench, rows: int, width: int, classes: int, **goals: Any) -> Cas
         return result[0], result[1].hidden, result[1].weight
 
     inputs = [(hidden, weight, labels)]
-    chunked = bench.contenders(_CHUNKED, inputs)
+    slow = bench.contenders(_CHUNKED, inputs) if chunked else {}
     return Case(
         f"{_VALUE_AND_GRAD} {rows} x {width} x {classes}",
         Contender([partial(sg.linear_cross_entropy.value_and_grad, hidden, weight, labels, out=out)], read=flat),
         _check(hidden, weight, labels),
         floors={"three products": Contender([_products(hidden, weight)])},
         peers=bench.contenders(_VALUE_AND_GRAD, inputs)
-        | {f"{name}, chunked": contender for name, contender in chunked.items()},
+        | {f"{name}, chunked": contender for name, contender in slow.items()},
         **goals,
     )
 

@@ -28,6 +28,7 @@ EXPERIMENTS = {
     "spiral",
     "linear-classifier",
     "back-propagation",
+    "language-model",
 }
 
 

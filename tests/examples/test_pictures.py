@@ -17,8 +17,8 @@ from softgrad.cli.experiment import scripts
 from softgrad.examples._experiment import picture, png
 from tests.examples.results import result_of
 
-# Takes a quarter of a minute.
-SLOW = {"back-propagation"}
+# They take a quarter of a minute, and some minutes.
+SLOW = {"back-propagation", "language-model"}
 names = pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in scripts()]
 )
