@@ -12,6 +12,7 @@ from softgrad.linear_model.conjugate_gradients import newton_step
 from softgrad.linear_model.curvature import zero_sum_basis
 from softgrad.linear_model.objective import SoftmaxObjective
 from softgrad.linear_model.preconditioners import (
+    BlockPreconditioner,
     DiagonalPreconditioner,
     GramPreconditioner,
     HessianPreconditioner,
@@ -21,7 +22,7 @@ from softgrad.linear_model.rows import ArrayRows
 from tests.linear_model import problems
 from tests.oracles.inputs import fresh_rng
 
-ALL = [HessianPreconditioner, GramPreconditioner, DiagonalPreconditioner]
+ALL = [HessianPreconditioner, BlockPreconditioner, GramPreconditioner, DiagonalPreconditioner]
 each = pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
 
 
@@ -44,7 +45,7 @@ def test_hessian_preconditioner_is_the_inverse() -> None:
     objective = make_objective(rng)
     curvature = objective.curvature(rng.standard_normal(objective.shape))
     preconditioner = HessianPreconditioner(objective)
-    preconditioner.update(curvature)
+    preconditioner.update(curvature, 0)
     product = matrix_of(preconditioner, objective.shape) @ curvature.hessian(zero_sum_basis(5))
     np.testing.assert_allclose(product, np.eye(len(product)), rtol=0, atol=1e-8)
 
@@ -57,7 +58,7 @@ def test_gram_preconditioner_is_within_a_factor_of_two_where_every_row_has_the_s
     objective = make_objective(fresh_rng(), C=C, fit_intercept=fit_intercept)
     curvature = objective.curvature(objective.start())
     preconditioner = GramPreconditioner(objective)
-    preconditioner.update(curvature)
+    preconditioner.update(curvature, 0)
     inverse = matrix_of(preconditioner, objective.shape)
     eigenvalues = scipy.linalg.eigvalsh(curvature.hessian(zero_sum_basis(5)), np.linalg.inv(inverse))
     assert eigenvalues.min() > 0.49
@@ -69,7 +70,7 @@ def test_preconditioners_are_symmetric_and_positive(kind: type) -> None:
     rng = fresh_rng()
     objective = make_objective(rng)
     preconditioner = kind(objective)
-    preconditioner.update(objective.curvature(3 * rng.standard_normal(objective.shape)))
+    preconditioner.update(objective.curvature(3 * rng.standard_normal(objective.shape)), 0)
     matrix = matrix_of(preconditioner, objective.shape)
     np.testing.assert_allclose(matrix, matrix.T, rtol=0, atol=1e-10 * np.abs(matrix).max())
     assert np.linalg.eigvalsh(matrix).min() > 0
@@ -81,10 +82,10 @@ def test_a_preconditioner_remembers_nothing_of_the_point_before(kind: type) -> N
     objective = make_objective(rng)
     moved, fresh = kind(objective), kind(objective)
     here = objective.curvature(4 * rng.standard_normal(objective.shape))
-    moved.update(objective.curvature(objective.start()))
+    moved.update(objective.curvature(objective.start()), 0)
     before = matrix_of(moved, objective.shape)
-    moved.update(here)
-    fresh.update(here)
+    moved.update(here, 1000)
+    fresh.update(here, 1000)
     np.testing.assert_array_equal(matrix_of(moved, objective.shape), matrix_of(fresh, objective.shape))
     assert np.abs(before - matrix_of(moved, objective.shape)).max() > 0.01 * np.abs(before).max()
 
@@ -100,9 +101,9 @@ def test_factors_are_kept_while_the_curvature_stays_near(monkeypatch: pytest.Mon
     monkeypatch.setattr(np.linalg, "cholesky", counting)
     objective = make_objective(fresh_rng())
     preconditioner = GramPreconditioner(objective)
-    preconditioner.update(objective.curvature(objective.start()))
+    preconditioner.update(objective.curvature(objective.start()), 0)
     first = len(made)
-    preconditioner.update(objective.curvature(objective.start()))
+    preconditioner.update(objective.curvature(objective.start()), 0)
     assert set(made) == {6}
     assert len(made) == first <= 4
 
@@ -120,8 +121,9 @@ class Spectrum:
 
 class Identity:
     name = "identity"
+    is_exact = False
 
-    def update(self, curvature: Any) -> None: ...
+    def update(self, curvature: Any, products: int) -> None: ...
 
     def apply(self, residual: np.ndarray) -> np.ndarray:
         return residual
@@ -183,3 +185,38 @@ def test_no_gradient_no_step() -> None:
     )
     assert not step.direction.any()
     assert step.decrease == 0.0
+
+
+def test_an_exact_inverse_needs_no_products() -> None:
+    rng = fresh_rng()
+    objective = make_objective(rng)
+    curvature = objective.curvature(rng.standard_normal(objective.shape))
+    preconditioner = HessianPreconditioner(objective)
+    preconditioner.update(curvature, 0)
+    gradient = rng.standard_normal(objective.shape)
+    gradient -= gradient.mean(axis=0)
+    step = newton_step(curvature, preconditioner, gradient, forcing=0.1, target=0.0, ceiling=np.inf, smallest=np.inf)
+    assert step.products == 0
+    np.testing.assert_allclose(curvature.product(step.direction), -gradient, rtol=0, atol=1e-8)
+    assert step.decrease == pytest.approx(-np.vdot(gradient, step.direction) / 2, rel=1e-12)
+
+
+@pytest.mark.parametrize("count", [10**6, 60])
+def test_blocks_of_classes_are_those_of_the_hessian(count: int) -> None:
+    """All rows: exactly. A sample: near it, with the exact diagonal or more."""
+    rng = fresh_rng()
+    objective = make_objective(rng)
+    curvature = objective.curvature(rng.standard_normal(objective.shape) / 3)
+    units = np.eye(5 * 7).reshape(-1, 5, 7)
+    whole = np.array([curvature.product(unit).ravel() for unit in units]).reshape(5, 7, 5, 7)
+    for label, block in enumerate(curvature.sampled_blocks(count)):
+        # `product` takes the mean over the classes away, of which the ridge knows nothing.
+        expected = whole[label, :, label] - np.diag(objective.ridge)
+        others = sum(whole[other, :, label] - 0.0 for other in range(5) if other != label)
+        np.testing.assert_allclose(expected, -others, rtol=0, atol=1e-12)
+        found = block - np.diag(objective.ridge)
+        if count > 200:
+            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+        else:
+            assert np.all(np.diag(found) >= np.diag(expected) * (1 - 1e-12))
+            assert 0 < np.abs(found - expected).max() < 0.5 * np.abs(expected).max()

@@ -57,6 +57,9 @@ def newton_step(
     smallest : float
         The estimate of the previous step; it may have doubled since.
     """
+    if preconditioner.is_exact:
+        direction = -centred(preconditioner.apply(gradient))
+        return NewtonStep(direction, -0.5 * float(np.vdot(gradient, direction)), smallest, 0)
     direction = np.zeros_like(gradient)
     residual = -gradient
     preconditioned = search = centred(preconditioner.apply(residual))

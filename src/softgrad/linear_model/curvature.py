@@ -179,7 +179,7 @@ class Curvature:
         return np.hstack([copy, np.ones((len(copy), 1), copy.dtype)]) if self._standardisation.fit_intercept else copy
 
     def hessian(self, basis: Array) -> Array:
-        """The whole Hessian for theta = basis @ omega, basis (K, m) of columns that sum to zero; (m P, m P)."""
+        """The Hessian for theta = basis @ omega, basis (K, m) of orthonormal columns that sum to 0; (m P, m P)."""
         classes, columns = self._shape
 
         def of_block(block: Block) -> Array:
@@ -200,10 +200,11 @@ class Curvature:
         laplacian = -joint
         for k in range(classes):
             laplacian[k, k] = joint[k].sum(axis=0)
-        reduced = np.einsum("ka,klij,lb->aibj", basis, laplacian, basis, optimize=True)
-        ridge = np.einsum("ka,kb,i,ij->aibj", basis, basis, self._ridge, np.eye(columns))
+        # (a, l, i, j), then (a, i, j, b).
+        reduced = np.tensordot(np.tensordot(basis, laplacian, axes=(0, 0)), basis, axes=(1, 0))
         size = basis.shape[1] * columns
-        total: Array = (reduced + ridge).reshape(size, size)
+        total: Array = reduced.transpose(0, 1, 3, 2).reshape(size, size)
+        total[np.diag_indices(size)] += np.tile(self._ridge, basis.shape[1])
         return total
 
 

@@ -33,6 +33,9 @@ LARGEST_FACTOR = 4096
 # The products of a dense factor cost more than those with sparse rows.
 _LARGEST_SPARSE_FACTOR = 1024
 
+# What is added to a diagonal of ones first, and more of it where that is not enough.
+_LEAST_LIFT = 1e-14
+
 Solver = Callable[[Array], Array]
 
 
@@ -40,6 +43,8 @@ class Preconditioner(Protocol):
     """An approximate inverse of the Hessian on the directions that sum to zero over the classes."""
 
     name: str
+    # Whether it is the inverse itself, but for rounding, since the last update.
+    is_exact: bool
 
     def update(self, curvature: Curvature, products: int) -> None:
         """Move to the Hessian of another point, after so many products in the step that led there."""
@@ -74,11 +79,13 @@ class HessianPreconditioner:
         self._basis = zero_sum_basis(objective.n_classes)
 
     def update(self, curvature: Curvature, products: int) -> None:  # noqa: ARG002
-        self._solve = _cholesky_solver(curvature.hessian(self._basis))
+        self._inverse, lift = _inverse_factor(curvature.hessian(self._basis))
+        self.is_exact = lift == _LEAST_LIFT
 
     def apply(self, residual: Array) -> Array:
         reduced = self._basis.T @ residual
-        return self._basis @ self._solve(reduced.reshape(1, -1)).reshape(reduced.shape)
+        solved = self._inverse.T @ (self._inverse @ reduced.ravel())
+        return self._basis @ solved.reshape(reduced.shape)
 
 
 class BlockPreconditioner:
@@ -88,6 +95,7 @@ class BlockPreconditioner:
     """
 
     name = "newton-blocks"
+    is_exact = False
 
     def __init__(self, objective: SoftmaxObjective) -> None:
         rows, columns = objective.source.n_rows, objective.shape[1]
@@ -98,7 +106,7 @@ class BlockPreconditioner:
 
     def update(self, curvature: Curvature, products: int) -> None:
         if self._inverses is None or products > self._cost:
-            self._inverses = np.stack([_inverse_factor(block) for block in curvature.sampled_blocks(self._count)])
+            self._inverses = np.stack([_inverse_factor(block)[0] for block in curvature.sampled_blocks(self._count)])
 
     def apply(self, residual: Array) -> Array:
         assert self._inverses is not None
@@ -111,6 +119,7 @@ class _KroneckerPreconditioner(ABC):
     """The Kronecker product of A and one form of G, which a subclass brings in, plus R."""
 
     name: str
+    is_exact = False
 
     def __init__(self, objective: SoftmaxObjective) -> None:
         self._features = objective.n_features
@@ -179,21 +188,21 @@ SOLVERS = {
 
 def _cholesky_solver(matrix: Array) -> Solver:
     """Solves with a matrix that is positive definite but for rounding, for right-hand sides in rows."""
-    inverse = _inverse_factor(matrix)
+    inverse, _ = _inverse_factor(matrix)
     return lambda right: (right @ inverse.T) @ inverse
 
 
-def _inverse_factor(matrix: Array) -> Array:
-    """F with F.T @ F the inverse of a matrix that is positive definite but for rounding."""
+def _inverse_factor(matrix: Array) -> tuple[Array, float]:
+    """F with F.T @ F the inverse of a matrix that is positive definite but for rounding, and what it was lifted by."""
     # So that no feature's unit matters.
     units = 1.0 / np.sqrt(np.diag(matrix))
     matrix = matrix * units * units[:, None]
-    lift = 1e-14
+    lift = _LEAST_LIFT
     while True:
         # Collinear features and next to no penalty.
         np.fill_diagonal(matrix, 1.0 + lift)
         try:
-            return _triangular_inverse(np.asarray(np.linalg.cholesky(matrix), np.float64)) * units
+            return _triangular_inverse(np.asarray(np.linalg.cholesky(matrix), np.float64)) * units, lift
         except np.linalg.LinAlgError:
             if lift > 1.0:
                 raise
