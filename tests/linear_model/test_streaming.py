@@ -379,3 +379,11 @@ def test_an_error_of_the_source_is_passed_on() -> None:
 
     with pytest.raises(RuntimeError, match="the line is dead"):
         SoftmaxRegression().fit_stream(Failing())
+
+
+def test_the_guide_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    guide = Path(__file__).parents[2] / "docs" / "guide" / "out-of-core.md"
+    programs = re.findall(r"```python\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(programs) == 1
+    exec(programs[0], {"__name__": "guide"})

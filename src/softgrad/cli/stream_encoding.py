@@ -194,4 +194,4 @@ class TrainingRows:
 
     def __iter__(self) -> Iterator[tuple[Float64Array, IntArray]]:
         for features, codes, train in self._encoding.parts():
-            yield features[train], codes[train]
+            yield (features, codes) if train.all() else (features[train], codes[train])

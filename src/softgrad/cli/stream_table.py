@@ -42,13 +42,17 @@ class Part(Table):
         return pa.chunked_array([pa.nulls(len(column), kind)]) if _is_blank(column) else _recognised(column).cast(kind)
 
     def _check_complete(self, name: str, column: pa.ChunkedArray) -> None:
-        for what, found in [
-            ("a missing", pc.is_null(column, nan_is_null=True)),
-            ("an infinite", pc.is_inf(column) if pa.types.is_floating(column.type) else pa.array([], pa.bool_())),
-        ]:
-            row = pc.index(found, True).as_py()
-            if row >= 0:
-                raise UserError(f"column {name!r} has {what} value, first in row {self.first_row + row + 1}")
+        real = pa.types.is_floating(column.type)
+        if column.null_count or real:
+            self._check_none(name, "a missing", pc.is_null(column, nan_is_null=True))
+        if real:
+            self._check_none(name, "an infinite", pc.is_inf(column))
+
+    def _check_none(self, name: str, what: str, found: pa.ChunkedArray) -> None:
+        # To look for the first takes longer than to see that there is none.
+        if pc.any(found).as_py():
+            row = self.first_row + pc.index(found, True).as_py() + 1
+            raise UserError(f"column {name!r} has {what} value, first in row {row}")
 
 
 class StreamedTable:

@@ -12,8 +12,8 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from softgrad.linear_model.rows import Array
 
-# Of dense features, at a time: enough blocks of rows for several threads.
-_CHUNK_BYTES = 1 << 23
+# Of dense features, at a time.
+_CHUNK_BYTES = 1 << 22
 
 
 class Chunk(NamedTuple):
