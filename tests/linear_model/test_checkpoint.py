@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ import pyarrow.parquet
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import save
+from sklearn.exceptions import ConvergenceWarning
 
 from softgrad.linear_model import SoftmaxRegression, streaming_chunks
 from softgrad.linear_model.checkpoint import load_checkpoint, save_checkpoint
@@ -167,6 +169,21 @@ def test_whatever_the_parameters(source: list[Any], parameters: dict[str, Any], 
         model.fit_stream(source, checkpoint=tmp_path / "fit")
     resumed = SoftmaxRegression(tol=1e-3, **parameters)
     assert_same_bits(resumed.fit_stream(source, checkpoint=tmp_path / "fit", resume=True), whole)
+
+
+def test_polishing_is_done_again_from_its_start(source: list[Any], tmp_path: Path) -> None:
+    single = [(X.astype(np.float32), y) for X, y in source]
+    parameters = {"polish": True, "tol": 1e-10}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        whole = SoftmaxRegression(**parameters).fit_stream(single)
+        unpolished = SoftmaxRegression(tol=1e-10).fit_stream(single)
+    assert whole.n_iter_ > unpolished.n_iter_
+    model = SoftmaxRegression(callback=interrupt_after(whole.n_iter_), **parameters)
+    with pytest.raises(Interrupted):
+        model.fit_stream(single, checkpoint=tmp_path / "fit")
+    resumed = SoftmaxRegression(**parameters).fit_stream(single, checkpoint=tmp_path / "fit", resume=True)
+    assert_same_bits(resumed, whole)
 
 
 def test_more_iterations_from_where_they_ended(source: list[Any], tmp_path: Path) -> None:

@@ -307,8 +307,8 @@ class SoftmaxRegression(Predictions, CallbackSupport, ClassifierMixin, BaseEstim
             Where the state of the fit is written before every iteration, in place of the state before. It must not be
             there yet, unless `resume` is True. It stays when the fit has ended.
         resume : bool, default False
-            Go on from the checkpoint. On the same machine, with the same number of threads, the result is then that of
-            the fit without an interruption, bit for bit.
+            Go on from the checkpoint. On the same machine the result is then that of the fit without an interruption,
+            bit for bit. What `polish` does is done again from its start.
 
         Returns
         -------
@@ -501,6 +501,8 @@ class SoftmaxRegression(Predictions, CallbackSupport, ClassifierMixin, BaseEstim
             )
             solution = solve(objective, state)
             if self.polish and objective.dtype == np.float32:
+                # A state does not say which of the two objectives it is of: what is resumed polishes from the start.
+                keep = None
                 theta = objective.coefficients(solution.theta)
                 objective = self._objective(WidenedRows(source, objective.block_length), len(labels), workers)
                 point = self._evaluate(objective, objective.coordinates(*theta))
