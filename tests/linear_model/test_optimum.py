@@ -229,21 +229,12 @@ def test_more_features_than_rows(fit_intercept: bool) -> None:
             assert np.abs(by_intercept).max() <= 1e-5 * size
 
 
-SOLVERS = {
-    "newton-cholesky": {"_LARGEST_HESSIAN": 10**6},
-    "newton-gram": {"_LARGEST_HESSIAN": 0},
-    "newton-diagonal": {"_LARGEST_HESSIAN": 0, "LARGEST_FACTOR": 0},
-}
-
-
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", preconditioners.SOLVERS)
 @pytest.mark.parametrize("name", ["iris", "wine"])
-def test_every_solver_reaches_the_same_optimum(name: str, solver: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_solver_reaches_the_same_optimum(name: str, solver: str) -> None:
     problem = problems.real(name)
     expected = SoftmaxRegression(C=10.0, tol=1e-12).fit(problem.X, problem.y)
-    for limit, value in SOLVERS[solver].items():
-        monkeypatch.setattr(preconditioners, limit, value)
-    model = SoftmaxRegression(C=10.0).fit(problem.X, problem.y)
+    model = SoftmaxRegression(C=10.0, solver=solver).fit(problem.X, problem.y)
     assert model.solver_ == solver
     assert objective_of(model, problem) == pytest.approx(objective_of(expected, problem), rel=1e-6)
 
@@ -251,15 +242,20 @@ def test_every_solver_reaches_the_same_optimum(name: str, solver: str, monkeypat
 def test_the_shape_of_the_data_chooses_the_solver() -> None:
     digits, iris = problems.real("digits"), problems.real("iris")
     assert SoftmaxRegression().fit(*iris).solver_ == "newton-cholesky"
-    assert SoftmaxRegression().fit(*digits).solver_ == "newton-gram"
+    expected = SoftmaxRegression().fit(*digits)
+    assert expected.solver_ == "newton-blocks"
     wide = SoftmaxRegression().fit(digits.X[:50], digits.y[:50])
-    assert wide.solver_ == "newton-gram, row space"
-    # Both more rows and more features than a factor may have: as 5000 x 4097, in small.
+    assert wide.solver_ == "newton-blocks, row space"
     with pytest.MonkeyPatch.context() as patch:
+        # As with 10000 classes, in small.
+        patch.setattr(preconditioners, "_LARGEST_BLOCKS", 10 * 65**2 - 1)
+        many = SoftmaxRegression().fit(*digits)
+        # As with 4097 features.
         patch.setattr(preconditioners, "LARGEST_FACTOR", 63)
-        model = SoftmaxRegression().fit(*digits)
-    assert model.solver_ == "newton-diagonal"
-    assert objective_of(model, digits) == pytest.approx(SoftmaxRegression().fit(*digits).loss_curve_[-1], rel=1e-6)
+        long = SoftmaxRegression().fit(*digits)
+    assert (many.solver_, long.solver_) == ("newton-gram", "newton-diagonal")
+    for model in (many, long):
+        assert objective_of(model, digits) == pytest.approx(expected.loss_curve_[-1], rel=1e-6)
 
 
 @pytest.mark.parametrize("C", [1e-6, 1.0, 1e6])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 __all__ = ["CallbackSupport", "FitTask", "with_callbacks"]
@@ -16,7 +17,13 @@ except ImportError:
         """Nothing: this version of scikit-learn has no callbacks."""
 
     def with_callbacks(method: Any) -> Any:
-        return method
+        """One more frame on the stack, as with callbacks, for the place that warnings name."""
+
+        @wraps(method)
+        def called(*arguments: Any, **options: Any) -> Any:
+            return method(*arguments, **options)
+
+        return called
 
 
 class FitTask:

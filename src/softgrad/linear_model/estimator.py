@@ -276,6 +276,7 @@ class SoftmaxRegression(Predictions, CallbackSupport, ClassifierMixin, BaseEstim
         return self._fit_rows(source, targets.labels, previous, space=space, task=task)
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @with_callbacks  # type: ignore[untyped-decorator]
     def fit_stream(
         self,
         source: Source,
@@ -360,7 +361,9 @@ class SoftmaxRegression(Predictions, CallbackSupport, ClassifierMixin, BaseEstim
             self.feature_names_in_ = np.array(chunks.names, dtype=object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
-        return self._fit_rows(StreamedRows(survey, class_weights), survey.labels, previous, state=state, keep=keep)
+        task = FitTask(self, None, None, None, int(self.max_iter))
+        rows = StreamedRows(survey, class_weights)
+        return self._fit_rows(rows, survey.labels, previous, state=state, keep=keep, task=task)
 
     def _takes_steps(self) -> bool:
         if self.class_weight == "balanced":
