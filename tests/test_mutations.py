@@ -120,8 +120,8 @@ MUTATIONS = [
     Mutation(
         "subnormal exponentials flushed to zero",
         "cpp/exp_log.hpp",
-        "const Vec<T> scale = (Vec<T>)bits;",
-        "const Vec<T> scale = y < origin.lowest + T(sizeof(T) == 4 ? 67 : 178) ? Vec<T>{} : (Vec<T>)bits;",
+        "scale = power_of_two(shifted);",
+        "scale = y < origin.lowest + T(sizeof(T) == 4 ? 45 : 178) ? Vec<T>{} : power_of_two(shifted);",
         (ROWS + "test_every_length",),
     ),
     Mutation(
@@ -134,15 +134,36 @@ MUTATIONS = [
     Mutation(
         "the same of few classes",
         "cpp/few_classes.hpp",
-        "residues = fma(equal ? Vec<T>{} : e.residue, e.scale, residues);",
+        "residues = fma(equal ? Vec<T>{} : e.residue(), e.scale, residues);",
         "",
         ("tests/test_mutations.py::test_logsumexp_of_two_classes_in_very_many_rows",),
     ),
     Mutation(
+        "what the sums of bounded exponentials round away left out",
+        "cpp/lane_sums.hpp",
+        "error += fma(u, scale, scale - (next - sum));",
+        "",
+        (ROWS + "test_a_long_row", ROWS + "test_a_row_of_a_million"),
+    ),
+    Mutation(
+        "sums of exponentials that begin at the maximum of the row, far above the others",
+        "cpp/row_normalizer.hpp",
+        "power_of_two_at(origin, result.blocks.elsewhere)",
+        "power_of_two_at(origin, result.maximum)",
+        (LOSS + "test_a_row_of_a_million", ROWS + "test_dominant_logit_over_many_equal_ones"),
+    ),
+    Mutation(
+        "products of few classes that are not taken relative to the maximum",
+        "cpp/few_classes.hpp",
+        "centre[h] = exponential == at_maximum ? entry : centre[h];",
+        "centre[h] = Double{};",
+        ("tests/losses/test_second_order.py::test_a_confident_row_keeps_its_digits",),
+    ),
+    Mutation(
         "1 / S rounded",
         "cpp/row_normalizer.hpp",
-        "below_maximum(Vec<T> e) const { return fma(e, high_, e * low_) * unspare_; }",
-        "below_maximum(Vec<T> e) const { return e * high_ * unspare_; }",
+        "const Vec<T> product = fma(e, high_, e * low_);",
+        "const Vec<T> product = e * high_;",
         (ROWS + "test_every_length", ROWS + "test_extreme_values_in_every_lane"),
     ),
     Mutation(
@@ -166,8 +187,8 @@ MUTATIONS = [
     Mutation(
         "the last lane forgotten in the maximum",
         "cpp/row_normalizer.hpp",
-        "for (int lane = 0; lane < width; ++lane) result.value = lanes[lane]",
-        "for (int lane = 0; lane < width - 1; ++lane) result.value = lanes[lane]",
+        "for (int lane = 0; lane < width; ++lane) largest = lanes[lane]",
+        "for (int lane = 0; lane < width - 1; ++lane) largest = lanes[lane]",
         (ROWS + "test_extreme_values_in_every_lane",),
     ),
     Mutation(
