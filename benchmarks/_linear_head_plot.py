@@ -15,6 +15,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from benchmarks.__main__ import RESULTS, ROOT
 from benchmarks._results import Report, Row, Spread
@@ -42,20 +43,22 @@ def _growing(rows: Sequence[Row], axis: int, fixed: dict[int, int]) -> list[Row]
 
 
 def _draw(axes: Axes, rows: Sequence[Row], axis: int, unit: float) -> None:
-    names = ["softgrad", *rows[-1].floors, *rows[-1].peers]
+    floors, peers = (dict.fromkeys(name for row in rows for name in getattr(row, kind)) for kind in ("floors", "peers"))
+    names = ["softgrad", *floors, *peers]
     for name in names:
         points = [(_size(row)[axis], spread) for row in rows if (spread := _spread(row, name)) is not None]
         axes.loglog(
             [size for size, _ in points],
             [spread.median / unit for _, spread in points],
             color=_COLORS[name],
-            linestyle="--" if name in rows[-1].floors else "-",
+            linestyle="--" if name in floors else "-",
             marker=".",
             label=name,
         )
     sizes = [_size(row)[axis] for row in rows]
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
     axes.minorticks_off()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.yaxis.set_major_formatter("{x:g}")
     axes.grid(alpha=0.3)
 
