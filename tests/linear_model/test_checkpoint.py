@@ -268,6 +268,7 @@ np.savez(result, coef=model.coef_, intercept=model.intercept_, curve=model.loss_
 """
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_and_resumed(tmp_path: Path) -> None:
     """SIGKILL at a moment nobody chose, in processes of their own."""
     X, y = problems.random(fresh_rng(), rows=1500, features=25, classes=6, strength=3.0)

@@ -387,3 +387,14 @@ def test_the_guide_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     programs = re.findall(r"```python\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
     assert len(programs) == 1
     exec(programs[0], {"__name__": "guide"})
+
+
+def test_without_pyarrow_or_safetensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data.csv").write_text("a,y\n1,0\n2,1\n")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    for source in (tmp_path / "data.csv", [batch()]):
+        with pytest.raises(ImportError, match="columns are read with pyarrow, which is not installed"):
+            SoftmaxRegression().fit_stream(source, "y")
+    with pytest.raises(ImportError, match="a checkpoint needs safetensors"):
+        SoftmaxRegression().fit_stream([GOOD], checkpoint=tmp_path / "fit")
+    assert SoftmaxRegression().fit_stream([GOOD]).converged_

@@ -327,12 +327,14 @@ class SoftmaxRegression(Predictions, CallbackSupport, ClassifierMixin, BaseEstim
             The checkpoint is there without `resume`, or is not there with it.
         OSError
             A file cannot be read, or the checkpoint not be written: the one before is still there.
+        ImportError
+            The source needs pyarrow, or the checkpoint safetensors, and it is not installed.
 
         Notes
         -----
-        In memory are a few pieces of 4 MiB of the rows, what the reader holds (of a Parquet file pages, of an Arrow or
-        Feather file a record batch), some 20 arrays of the size of `coef_`, and up to a few matrices of d x d for
-        d <= 4096. The number of rows does not matter, for a row that has no copy in memory costs nothing.
+        In memory are a few pieces of 4 MiB of the rows (or 256 rows, if that is more), what the reader holds (of a
+        Parquet file up to 3 MiB a column, of an Arrow or Feather file a record batch), some 20 arrays of the size of
+        `coef_`, and what the solver holds in `fit`. The number of rows does not matter.
 
         Rows are counted from 1 in messages. `tol`, `max_iter` and what is only shown may differ when a fit is resumed.
 

@@ -7,6 +7,7 @@ objective and the solvers are the same.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -31,6 +32,8 @@ def chunks_of(source: Source, target: str | None, sample_weight: str | None) -> 
     ------
     TypeError, ValueError, OSError
         If the source is no such thing.
+    ImportError
+        If it takes pyarrow, which is not installed.
     """
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
@@ -40,6 +43,7 @@ def chunks_of(source: Source, target: str | None, sample_weight: str | None) -> 
             return TupleChunks(SvmlightFile(path))
         if target is None:
             raise ValueError(f"which column of {path} is the target?")
+        _check_pyarrow()
         batches = FileBatches(path)
         return ArrowChunks(batches, target, sample_weight, untyped=batches.untyped)
     if iter(source) is source:
@@ -48,10 +52,16 @@ def chunks_of(source: Source, target: str | None, sample_weight: str | None) -> 
             f"path, a list or an object whose __iter__ starts again"
         )
     if target is not None:
+        _check_pyarrow()
         return ArrowChunks(source, target, sample_weight, untyped=False)
     if sample_weight is not None:
         raise ValueError("sample_weight names a column, so target must name one; or give (X, y, sample_weight)")
     return TupleChunks(source)
+
+
+def _check_pyarrow() -> None:
+    if importlib.util.find_spec("pyarrow") is None:
+        raise ImportError("columns are read with pyarrow, which is not installed: pip install pyarrow")
 
 
 class Piece(NamedTuple):
