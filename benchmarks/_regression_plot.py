@@ -1,0 +1,62 @@
+"""Curves of the relative gap against time: `python -m benchmarks._regression_plot FILE.svg`.
+
+With --scale the problems are that share of their size, with --limit no fit takes much longer than so many seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from benchmarks._regression_problems import problems
+from benchmarks.regression import gaps, race_all
+
+_COLOURS = {
+    "softgrad": "#d62728",
+    "lbfgs": "#1f77b4",
+    "newton-cg": "#2ca02c",
+    "newton-cholesky": "#9467bd",
+    "saga": "#8c564b",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks._regression_plot", description=__doc__)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--limit", type=float, default=60.0)
+    parser.add_argument("--seed", type=int, default=7)
+    arguments = parser.parse_args()
+    curves = {
+        name: gaps(race_all(name, arguments.scale, arguments.seed, arguments.limit))
+        for name in problems(arguments.scale)
+    }
+    draw(curves, arguments.file)
+    print(f"wrote {arguments.file}")
+
+
+def draw(curves: dict[str, dict[str, list[tuple[float, float]]]], file: Path) -> None:
+    from matplotlib.figure import Figure
+
+    rows = -(-len(curves) // 3)
+    figure = Figure(figsize=(12, 3.2 * rows), layout="constrained")
+    axes = figure.subplots(rows, 3, squeeze=False)
+    for axis, (name, of_solvers) in zip(axes.flat, curves.items(), strict=False):
+        for solver, points in of_solvers.items():
+            shown = [(seconds, max(gap, 1e-12)) for seconds, gap in points]
+            if not shown:
+                continue
+            axis.loglog(*zip(*shown, strict=True), ".-", color=_COLOURS[solver], label=solver, markersize=4)
+        axis.axhline(1e-6, color="#888888", linewidth=0.5)
+        axis.set_ylim(1e-12, 3.0)
+        axis.set_title(name, fontsize=9)
+    for axis in list(axes.flat)[len(curves) :]:
+        axis.axis("off")
+    axes.flat[0].legend(fontsize=8)
+    figure.supxlabel("seconds")
+    figure.supylabel("relative gap")
+    figure.savefig(file)
+
+
+if __name__ == "__main__":
+    main()
