@@ -391,7 +391,7 @@ def test_the_guide_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_without_pyarrow_or_safetensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "data.csv").write_text("a,y\n1,0\n2,1\n")
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     for source in (tmp_path / "data.csv", [batch()]):
         with pytest.raises(ImportError, match="columns are read with pyarrow, which is not installed"):
             SoftmaxRegression().fit_stream(source, "y")
