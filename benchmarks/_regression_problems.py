@@ -1,4 +1,4 @@
-"""The data sets of the question `regression`, each drawn anew from a seed; and the objective, written out with SciPy."""
+"""The data sets of the question `regression`, each drawn from a seed; and the objective, written out with SciPy."""
 
 from __future__ import annotations
 
