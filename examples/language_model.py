@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import NDArray
 
 import softgrad as sg
@@ -26,7 +27,7 @@ from softgrad.examples._experiment import Array, Labels, Table, main
 
 END = "<end>"
 BEFORE, WIDTH = 3, 32
-BATCH, EPOCHS, RATE, SEED = 1024, 4, 0.2, 0
+BATCH, EPOCHS, RATE, SEED = 1024, 3, 0.05, 0
 HELD_OUT_EVERY = 10
 PROMPTS = ("Return a new", "If the optional", "This module provides")
 LIKELIEST = 5
@@ -105,8 +106,9 @@ class LanguageModel:
         left.axhline(self.frequencies, color="black", linestyle="--", label="frequencies of words alone")
         left.set_ylim(0.7 * min(self.training), 2.5 * max(*self.training, self.frequencies))
         left.set_xticks(epochs)
+        left.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         left.yaxis.set_major_formatter("{x:.0f}")
-        left.yaxis.set_minor_formatter("")
+        left.yaxis.set_minor_locator(NullLocator())
         left.set_xlabel("epoch")
         left.set_ylabel("perplexity")
         left.set_title(f"A softmax over {self.vocabulary} words")
