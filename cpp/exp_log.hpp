@@ -22,7 +22,7 @@ struct ExpConstants<float> {
     // Exponentials are held 2^spare too large, so that none is subnormal before the last rounding.
     static constexpr int spare = 64;
     static constexpr float unspare = 0x1p-64f;
-    static constexpr double parts_are_normal = 0x1p-100;  // from here on, of a number and of the rounding it lacks
+    static constexpr double large_factor = 0x1p32;  // times an exponential as it is held far from an overflow
     static constexpr float vanishes = 150.0f;      // 2^20 times exp(-150) is far below what a float can hold
     static constexpr float direct_limit = 208.0f;  // twice the distance at which an exponential is subnormal
     static constexpr float tail[] = {0x1.fffffcp-2f, 0x1.555492p-3f, 0x1.5558f2p-5f, 0x1.123a2p-7f, 0x1.6a23ccp-10f};
@@ -35,7 +35,7 @@ struct ExpConstants<double> {
     static constexpr int mantissa_bits = 52, exponent_bias = 1023;
     static constexpr int spare = 256;
     static constexpr double unspare = 0x1p-256;
-    static constexpr double parts_are_normal = 0x1p-967;
+    static constexpr double large_factor = 0x1p128;
     static constexpr double vanishes = 800.0;
     static constexpr double direct_limit = 1500.0;
     static constexpr double tail[] = {0x1.0000000000009p-1,  0x1.5555555555558p-3,  0x1.55555555503ap-5,

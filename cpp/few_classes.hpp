@@ -123,8 +123,9 @@ class PackProbabilities<double> {
         const Double inverse_low = ((1.0 - back.high) - back.low - inverse * sum_low) * inverse;
         const TwoParts<Double> scaled = product_in_parts(inverse, factor[0]);
         const Double low = scaled.low + inverse_low * factor[0];
-        // 2^-spare is taken out first where the product could overflow, last where it could be subnormal.
-        const Int64 first = (scaled.high > 1.0) | (scaled.high < -1.0);
+        // As in Probabilities.
+        constexpr double large = ExpConstants<double>::large_factor;
+        const Int64 first = (scaled.high > large) | (scaled.high < -large);
         const Double unspare = broadcast(ExpConstants<double>::unspare), one = 1.0 + Double{};
         before_ = first ? unspare : one;
         after_ = first ? one : unspare;

@@ -278,32 +278,23 @@ inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials, const T* 
 template <class T>
 class Probabilities {
     Vec<T> high_, low_, unspare_, at_maximum_, largest_;
-    bool in_one_product_;
 
   public:
     Probabilities(const Normalizer<T>& row, double factor) {
-        using C = ExpConstants<T>;
-        constexpr double unspare = C::unspare;
         const TwoParts<double> inverse = scaled(row.inverse, factor), largest = scaled(row.largest, factor);
-        // 2^-spare goes with the factor, unless a part of that would be subnormal: then it is taken out last.
-        const double size = inverse.high < 0.0 ? -inverse.high : inverse.high;
-        in_one_product_ = size * unspare >= C::parts_are_normal;
-        const double before = in_one_product_ ? unspare : 1.0;
+        // 2^-spare is taken out first where the product could overflow, else last: the product, or the part of it that the rounding of the
+        // factor gives, could be subnormal.
+        const bool first = inverse.high > ExpConstants<T>::large_factor || inverse.high < -ExpConstants<T>::large_factor;
+        const double before = first ? ExpConstants<T>::unspare : 1.0;
         const T high = static_cast<T>(inverse.high * before);
         high_ = broadcast(high);
         low_ = broadcast(static_cast<T>((inverse.high * before - static_cast<double>(high)) + inverse.low * before));
-        unspare_ = broadcast(in_one_product_ ? T(1) : C::unspare);
+        unspare_ = broadcast(first ? T(1) : ExpConstants<T>::unspare);
         at_maximum_ = broadcast(row.at_maximum);
         largest_ = broadcast(static_cast<T>(largest.high + largest.low));
     }
-    bool in_one_product() const { return in_one_product_; }
-    template <bool in_one_product>
-    SOFTGRAD_INLINE Vec<T> below_maximum(Vec<T> e) const {
-        const Vec<T> product = fma(e, high_, e * low_);
-        if constexpr (in_one_product) return product;
-        return product * unspare_;
-    }
-    SOFTGRAD_INLINE Vec<T> operator()(Vec<T> e) const { return e == at_maximum_ ? largest_ : below_maximum<false>(e); }
+    SOFTGRAD_INLINE Vec<T> below_maximum(Vec<T> e) const { return fma(e, high_, e * low_) * unspare_; }
+    SOFTGRAD_INLINE Vec<T> operator()(Vec<T> e) const { return e == at_maximum_ ? largest_ : below_maximum(e); }
 };
 
 #if !defined(SOFTGRAD_FUSED)
@@ -318,12 +309,8 @@ class Probabilities<float> {
         : inverse_(broadcast(row.inverse.high * factor * ExpConstants<float>::unspare)),
           at_maximum_(broadcast(row.at_maximum)),
           largest_(broadcast(static_cast<float>(row.largest.high * factor))) {}
-    bool in_one_product() const { return true; }
-    template <bool>
-    SOFTGRAD_INLINE Float below_maximum(Float e) const {
-        return narrow(widen_low(e) * inverse_, widen_high(e) * inverse_);
-    }
-    SOFTGRAD_INLINE Float operator()(Float e) const { return e == at_maximum_ ? largest_ : below_maximum<true>(e); }
+    SOFTGRAD_INLINE Float below_maximum(Float e) const { return narrow(widen_low(e) * inverse_, widen_high(e) * inverse_); }
+    SOFTGRAD_INLINE Float operator()(Float e) const { return e == at_maximum_ ? largest_ : below_maximum(e); }
 };
 #endif
 

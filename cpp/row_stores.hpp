@@ -37,16 +37,10 @@ SOFTGRAD_INLINE void map_exponentials(const Normalizer<T>& normalizer, T* row, i
 template <class T>
 inline void scale_row(const Normalizer<T>& normalizer, double factor, T* row, int64_t n) {
     const Probabilities<T> probabilities(normalizer, factor);
-    auto scale = [&]<bool in_one_product>() __attribute__((always_inline)) {
-        map_exponentials(normalizer, row, n, [&]<bool may_be_maximum>(Vec<T> e, int64_t, int) __attribute__((always_inline)) {
-            if constexpr (may_be_maximum) return probabilities(e);
-            return probabilities.template below_maximum<in_one_product>(e);
-        });
-    };
-    if (probabilities.in_one_product())
-        scale.template operator()<true>();
-    else
-        scale.template operator()<false>();
+    map_exponentials(normalizer, row, n, [&]<bool may_be_maximum>(Vec<T> e, int64_t, int) __attribute__((always_inline)) {
+        if constexpr (may_be_maximum) return probabilities(e);
+        return probabilities.below_maximum(e);
+    });
 }
 
 template <class T>

@@ -43,13 +43,16 @@ class Mutation:
 
 
 ONE_CHAIN = """\
-    struct Chain {
+    struct Chain : LaneSums<T> {
         T sum{};
         void add(int, Chain&) {}
         void add(int, Vec<T> terms) {
             for (int i = 0; i < Simd<T>::width; ++i) sum += terms[i];
         }
-        TwoParts<double> total() const { return {static_cast<double>(sum), 0.0}; }
+        TwoParts<double> total() const {
+            const TwoParts<double> others = LaneSums<T>::total();
+            return {others.high + static_cast<double>(sum), others.low};
+        }
     } sums;
     Chain& terms = sums;"""
 
@@ -162,8 +165,8 @@ MUTATIONS = [
     Mutation(
         "1 / S rounded",
         "cpp/row_normalizer.hpp",
-        "const Vec<T> product = fma(e, high_, e * low_);",
-        "const Vec<T> product = e * high_;",
+        "below_maximum(Vec<T> e) const { return fma(e, high_, e * low_) * unspare_; }",
+        "below_maximum(Vec<T> e) const { return e * high_ * unspare_; }",
         (ROWS + "test_every_length", ROWS + "test_extreme_values_in_every_lane"),
     ),
     Mutation(
