@@ -1,8 +1,8 @@
 """No temporary of the size of the input: the peak of every call, in a process of its own, at two numbers of rows.
 
-What a call takes beyond its arguments and results is the few MiB of its blocks, its threads and the code it touches for
-the first time (5 to 10 MiB, by the machine); four times the rows add to that a few numbers a row. Measured, not guessed:
-see memory_cases.py.
+What a call takes beyond its arguments and results is the few MiB of its blocks, its threads, and code that it touches
+for the first time (5 to 10 MiB, by the machine); four times the rows add to that a few numbers a row. Measured, not
+guessed: see memory_cases.py.
 """
 
 from __future__ import annotations

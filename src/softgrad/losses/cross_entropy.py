@@ -376,8 +376,15 @@ def _separate(
     **others: ArrayLike | None,
 ) -> None:
     """Refuses an `out` that shares memory with anything that is read but the logits."""
-    arrays = {name: options.get(name) for name in ("class_weight", "sample_weight", "where")}
-    separate(out, labels=labels, upstream=upstream, **arrays, **others)
+    separate(
+        out,
+        labels=labels,
+        class_weight=options.get("class_weight"),
+        sample_weight=options.get("sample_weight"),
+        where=options.get("where"),
+        upstream=upstream,
+        **others,
+    )
 
 
 cross_entropy = CrossEntropy()
