@@ -58,10 +58,10 @@ With m the maximum of a row and R the sum of the others' exp(x_j - m):
 - The gradient at the target is -R / (1 + R) where the target is the maximum, else p - 1 with p <= 1/2.
 - The loss is (m - x_t) + log1p(R), two terms >= 0. It never passes through logsumexp, so an offset costs nothing.
 - The exponential reduces x itself, not the rounded x - m; ln 2 is in two parts, and the rounding of the reduced
-  argument is added back.
-- Exponentials are held 2^96 (float64: 2^256) too large, so that none is subnormal before the last rounding.
-- Sums are taken in float64, for float64 in two doubles, over fixed lanes; what the rounding of each exponential
-  takes away is summed too. 1 / S is kept in two parts.
+  argument does not reach the result.
+- Exponentials are held 2^64 (float64: 2^256) too large, so that none is subnormal before the last rounding.
+- Sums are taken in float64, for float64 in two doubles, over fixed lanes, or in float32 with all that an addition
+  rounds away; what the rounding of each exponential takes away is summed too. 1 / S is kept in two parts.
 - float16 and bfloat16 are worked on in float32 and rounded once.
 
 `tests/test_mutations.py` builds the contrary of most of these, one at a time, and requires that tests fail.

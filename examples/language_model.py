@@ -1,4 +1,4 @@
-"""A language model of Python's own documentation: a softmax over some 30,000 words, whose logits are never held.
+"""A language model of Python's own documentation: a softmax over some 30,000 words.
 
 The text is that of the docstrings of the standard library, read from the installation; a word is what stands between
 spaces. The word that follows is predicted from the three before it: each has a vector for each place it may stand in,
