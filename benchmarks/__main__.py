@@ -69,10 +69,10 @@ def _measure(questions: list[str], *, quick: bool, json: Path | None, seed: int)
         print(f"\n{heading_and_notes(question)[0]}\n", flush=True)
         rows[question] = list(module(question).rows(bench))
         print(results(rows[question]), end="", flush=True)
+        if json is not None:
+            # After each, for a run that is cut off.
+            Report(machine, versions(), missing, quick, seed, rows).save(json)
     print(f"\n{time.monotonic() - started:.0f} s")
-    if json is not None:
-        Report(machine, versions(), missing, quick, seed, rows).save(json)
-        print(f"wrote {json}")
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import _performance_text as text
-from benchmarks._questions import QUESTIONS, heading_and_notes
+from benchmarks._questions import APART, QUESTIONS, heading_and_notes
 from benchmarks._results import Report, Row, digits
 from benchmarks._tables import aligned, headlines, results
 
@@ -36,7 +36,7 @@ def page(report: Report) -> str:
     missing = f"Not installed and left out: {', '.join(report.missing)}. " if report.missing else ""
     parts = [
         text.HEAD.format(
-            seed_command=f"`python -m benchmarks --json docs/performance.json --seed {report.seed}`",
+            seed_command=f"`python -m benchmarks {' '.join(report.questions)} --json docs/performance.json --seed {report.seed}`",
             machine=_machine(report),
             missing=missing,
             verdict=_verdict(report),
@@ -65,7 +65,7 @@ def write(results_file: Path, root: Path) -> None:
     report = Report.load(results_file)
     if report.quick:
         raise ValueError(f"{results_file} is of a quick run, whose sizes say nothing about speed")
-    unasked = [question for question in QUESTIONS if question not in report.questions]
+    unasked = [question for question in QUESTIONS if question not in (*report.questions, *APART)]
     if unasked:
         raise ValueError(f"{results_file} has no answer to {', '.join(unasked)}; the pages are made of a full run")
     readme = root / "README.md"

@@ -25,6 +25,8 @@ QUESTIONS = (
     "memory",
     "regression",
 )
+# With a guide of their own, and long: the pages do not wait for them.
+APART = ("linear_head_growth", "regression")
 # Not of --quick: their peers alone take seconds, at any size.
 NOT_QUICK = ("linear_head", "linear_head_growth", "memory", "regression")
 
