@@ -34,9 +34,10 @@ def _bandwidths(rows: Sequence[Row]) -> str:
 
 def page(report: Report) -> str:
     missing = f"Not installed and left out: {', '.join(report.missing)}. " if report.missing else ""
+    questions = " ".join(report.questions)
     parts = [
         text.HEAD.format(
-            seed_command=f"`python -m benchmarks {' '.join(report.questions)} --json docs/performance.json --seed {report.seed}`",
+            seed_command=f"`python -m benchmarks {questions} --json docs/performance.json --seed {report.seed}`",
             machine=_machine(report),
             missing=missing,
             verdict=_verdict(report),

@@ -1,8 +1,8 @@
 """Products with derivatives: softmax.vjp and cross_entropy.hvp
 
 float32. Two arrays must be read and one written, half as much again as a copy moves. softgrad writes into an array that
-is there (`out=`), as the copy does; the peers have no such way and make a new one. PyTorch's vjp is `torch.softmax` and its backward, JAX's is `jax.vjp` and its hvp `jax.jvp` of
-`jax.grad`, both compiled.
+is there (`out=`), as the copy does; the peers have no such way and make a new one. PyTorch's vjp is `torch.softmax` and
+its backward, JAX's is `jax.vjp` and its hvp `jax.jvp` of `jax.grad`, both compiled.
 """
 
 from __future__ import annotations
