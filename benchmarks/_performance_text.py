@@ -19,6 +19,10 @@ Written from one run, {seed_command}, by `python -m benchmarks --write`; do not 
 - *goal*: set before anything was built; **missed** names those that are not met.
 
 {verdict}
+
+What stands between softgrad and memory is arithmetic: [design.md](design.md) counts it, under *What a vector of the row
+kernel costs* (rows that leave the cache), *Rows of up to 64 classes*, and *Threads* (calls of less than some 100 us). Rows
+of 65 to some thousand classes also pay for the scalars of each row, which depend on each other.
 """
 
 BANDWIDTH = """
