@@ -27,6 +27,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         | {"softgrad.losses", "softgrad.linear_model"},
     ),
     "softgrad._blocks": ({"numpy"}, {"softgrad._chunks", "softgrad._contracts"}),
+    "softgrad._checksum": ({"numpy"}, set()),
     "softgrad._chunks": ({"numpy"}, set()),
     "softgrad._config": (set(), {"softgrad._native"}),
     "softgrad._contracts": ({"numpy"}, {"softgrad._chunks", "softgrad._native"}),
@@ -42,11 +43,11 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "softgrad.gradcheck": ({"numpy"}, set()),
     "softgrad.linear_model": (
         {"numpy", "scipy", "sklearn", "threadpoolctl", "onnx", "pyarrow", "safetensors"},
-        {"softgrad._files", "softgrad._native", "softgrad.losses", "softgrad.functional"},
+        {"softgrad._checksum", "softgrad._files", "softgrad._native", "softgrad.losses", "softgrad.functional"},
     ),
     "softgrad.cli": (
         {"numpy", "typer", "click", "rich", "pyarrow", "sklearn", "safetensors", "matplotlib"},
-        PUBLIC_API | {"softgrad._files", "softgrad.examples"},
+        PUBLIC_API | {"softgrad._checksum", "softgrad._files", "softgrad.examples"},
     ),
     "softgrad.threadpoolctl": ({"threadpoolctl"}, set()),
     "softgrad.examples": ({"numpy", "matplotlib", "mpmath", "rich", "sklearn"}, PUBLIC_API | {"softgrad.nn"}),

@@ -6,7 +6,6 @@ checksum finds damage and careless edits; it is no signature.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 import softgrad
+from softgrad._checksum import checksum
 from softgrad.cli.errors import UserError
 from softgrad.cli.files import replacing
 from softgrad.cli.model import Model
@@ -44,7 +44,7 @@ def save_model(model: Model, path: Path) -> None:
         "classes": asdict(model.classes),
         "training": model.training,
     }
-    description["sha256"] = _checksum(tensors, description)
+    description["sha256"] = checksum(tensors, description)
     # One entry, since safetensors writes several in an order that differs from run to run.
     content = save(tensors, {"softgrad": json.dumps(description, allow_nan=False)})
     with replacing(path) as file:
@@ -70,15 +70,6 @@ def load_model(path: Path) -> Model:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
 
 
-def _checksum(tensors: Mapping[str, Float64Array], description: Mapping[str, Any]) -> str:
-    """SHA-256 of the description as JSON with sorted keys, then of each tensor's name, dtype, shape and bytes."""
-    digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode("ascii"))
-    for name in sorted(tensors):
-        digest.update(f"\n{name} {tensors[name].dtype.str} {tensors[name].shape}\n".encode("ascii"))
-        digest.update(tensors[name].tobytes())
-    return digest.hexdigest()
-
-
 def _content(path: Path) -> tuple[dict[str, Any], dict[str, Float64Array]]:
     try:
         with safe_open(path, framework="np") as file:
@@ -98,7 +89,7 @@ def _content(path: Path) -> tuple[dict[str, Any], dict[str, Float64Array]]:
         if not isinstance(description, dict):
             raise _Malformed("its description is no object")
         stated = description.pop("sha256", None)
-        matches = stated == _checksum(tensors, description)
+        matches = stated == checksum(tensors, description)
     except (ValueError, RecursionError) as error:
         raise _Malformed(f"its description is not JSON: {error}") from None
     _expect(matches, "the checksum does not match, it was changed")

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from softgrad.cli.errors import UserError
-from softgrad.cli.tables import BUILT_IN, MISSING_NUMBERS, Table, _blanks_as_missing, _recognised
+from softgrad.cli.tables import BUILT_IN, MISSING_NUMBERS, Table, blanks_as_missing, recognised
 from softgrad.linear_model.streaming_files import SVMLIGHT_FORMATS, FileBatches, file_format
 
 # Of the feature matrix, at a time.
@@ -31,7 +31,7 @@ class Part(Table):
             return super()._typed(name)
         kind = self.kinds[name]
         if pa.types.is_string(kind):
-            return _blanks_as_missing(column)
+            return blanks_as_missing(column)
         if kind in (pa.int64(), pa.float64()):
             try:
                 return column.cast(kind)
@@ -39,7 +39,7 @@ class Part(Table):
                 # Spaces, or words for a missing number.
                 pass
         # A part in which no number is given is recognised as text.
-        return pa.chunked_array([pa.nulls(len(column), kind)]) if _is_blank(column) else _recognised(column).cast(kind)
+        return pa.chunked_array([pa.nulls(len(column), kind)]) if _is_blank(column) else recognised(column).cast(kind)
 
     def _check_complete(self, name: str, column: pa.ChunkedArray) -> None:
         real = pa.types.is_floating(column.type)
@@ -101,7 +101,7 @@ class StreamedTable:
                     column = pa.chunked_array([cells])
                     worded[name] |= bool(pc.any(_is_missing_number(column)).as_py())
                     if found[name] != {pa.string()} and not _is_blank(column):
-                        found[name].add(_recognised(column).type)
+                        found[name].add(recognised(column).type)
         return {name: _common_kind(kinds, worded[name]) for name, kinds in found.items()}
 
 
@@ -118,7 +118,7 @@ def _is_missing_number(cells: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _is_blank(cells: pa.ChunkedArray) -> bool:
     """Whether no cell says more than that there is no number."""
-    blanks = _blanks_as_missing(cells)
+    blanks = blanks_as_missing(cells)
     return bool(pc.all(pc.or_(pc.is_null(blanks), pc.fill_null(_is_missing_number(blanks), True))).as_py())
 
 

@@ -83,7 +83,7 @@ class Table:
 
     def words(self, name: str) -> Words:
         """The column as text, where nothing else will do: in .csv and .tsv files every cell is text."""
-        column = _blanks_as_missing(self._column(name)) if self.untyped else self._typed(name)
+        column = blanks_as_missing(self._column(name)) if self.untyped else self._typed(name)
         self._check_complete(name, column)
         if not _is_text(column.type):
             raise UserError(f"column {name!r}: text is needed, this holds {column.type}")
@@ -114,7 +114,7 @@ class Table:
     def _typed(self, name: str) -> pa.ChunkedArray:
         column = self._column(name)
         if self.untyped:
-            return _recognised(column)
+            return recognised(column)
         if pa.types.is_dictionary(column.type):
             return column.cast(column.type.value_type)
         return column
@@ -213,14 +213,14 @@ def _is_number(kind: pa.DataType) -> bool:
     return bool(types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
 
 
-def _blanks_as_missing(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+def blanks_as_missing(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     blank = pc.equal(pc.utf8_trim_whitespace(cells), "")
     return pc.if_else(blank, pa.scalar(None, cells.type), cells) if pc.any(blank).as_py() else cells
 
 
-def _recognised(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+def recognised(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     """Cells of a text file as integers, numbers, truth values or times, if all of them are; else as they are."""
-    cells = _blanks_as_missing(cells)
+    cells = blanks_as_missing(cells)
     trimmed = pc.utf8_trim_whitespace(cells)
     lower = pc.utf8_lower(trimmed)
     known = pc.if_else(pc.is_in(lower, pa.array(MISSING_NUMBERS)), pa.scalar(None, pa.string()), trimmed)

@@ -5,7 +5,6 @@ Nothing in such a file is ever executed, and nothing of it is believed before it
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import json
 import math
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from softgrad._checksum import checksum
 from softgrad._files import replacing
 from softgrad.linear_model.solvers import Point, State
 
@@ -75,7 +75,7 @@ def save_checkpoint(path: Path, problem: Mapping[str, Any], state: State) -> Non
         "numbers": np.array([state.point.value, state.gap, state.smallest, state.idle]),
     }
     description: dict[str, Any] = {"format": _FORMAT, "problem": dict(problem)}
-    description["sha256"] = _checksum(tensors, description)
+    description["sha256"] = checksum(tensors, description)
     content = save(tensors, {"softgrad-checkpoint": json.dumps(description)})
     try:
         with replacing(path) as file:
@@ -122,7 +122,7 @@ def _content(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         description = json.loads(text)
         stated = description.pop("sha256", None)
-        matches = stated == _checksum(tensors, description)
+        matches = stated == checksum(tensors, description)
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{refused}: its description cannot be read: {error}") from None
     if not matches:
@@ -132,12 +132,3 @@ def _content(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     if not math.isfinite(tensors["numbers"][0]):
         raise ValueError(f"{refused}: its objective is {tensors['numbers'][0]}")
     return description, tensors
-
-
-def _checksum(tensors: Mapping[str, Any], description: Mapping[str, Any]) -> str:
-    """SHA-256 of the description as JSON with sorted keys, then of each tensor's name, dtype, shape and bytes."""
-    digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode("ascii"))
-    for name in sorted(tensors):
-        digest.update(f"\n{name} {tensors[name].dtype.str} {tensors[name].shape}\n".encode("ascii"))
-        digest.update(tensors[name].tobytes())
-    return digest.hexdigest()
