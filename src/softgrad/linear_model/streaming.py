@@ -18,6 +18,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
+from softgrad.linear_model.read_ahead import read_ahead
 from softgrad.linear_model.rows import Array, Rows
 from softgrad.linear_model.streaming_chunks import ArrowChunks, Chunks, TupleChunks, chunk_rows
 from softgrad.linear_model.streaming_files import SVMLIGHT_FORMATS, FileBatches, SvmlightFile, file_format
@@ -40,12 +41,12 @@ def chunks_of(source: Source, target: str | None, sample_weight: str | None) -> 
         if file_format(path) in SVMLIGHT_FORMATS:
             if target is not None or sample_weight is not None:
                 raise ValueError(f"{path} has its labels at the start of each line; target and sample_weight are None")
-            return TupleChunks(SvmlightFile(path))
+            return TupleChunks(SvmlightFile(path), of_file=True)
         if target is None:
             raise ValueError(f"which column of {path} is the target?")
         _check_pyarrow()
         batches = FileBatches(path)
-        return ArrowChunks(batches, target, sample_weight, untyped=batches.untyped)
+        return ArrowChunks(batches, target, sample_weight, untyped=batches.untyped, of_file=True)
     if iter(source) is source:
         raise TypeError(
             f"source is an iterator, {type(source).__name__}, which gives its items once; many passes are made: give a "
@@ -53,10 +54,10 @@ def chunks_of(source: Source, target: str | None, sample_weight: str | None) -> 
         )
     if target is not None:
         _check_pyarrow()
-        return ArrowChunks(source, target, sample_weight, untyped=False)
+        return ArrowChunks(source, target, sample_weight, untyped=False, of_file=False)
     if sample_weight is not None:
         raise ValueError("sample_weight names a column, so target must name one; or give (X, y, sample_weight)")
-    return TupleChunks(source)
+    return TupleChunks(source, of_file=False)
 
 
 def _check_pyarrow() -> None:
@@ -110,9 +111,9 @@ class Survey:
         for piece in _pieces(chunks, lambda label: places.setdefault(label, len(places))):
             self.n_rows += len(piece.codes)
             self.n_features, self.dtype = piece.X.shape[1], piece.X.dtype
-            totals = np.pad(totals, (0, len(places) - len(totals))) + np.bincount(
-                piece.codes, piece.weights, len(places)
-            )
+            # The piece that is made ahead may be finding more.
+            found = len(places)
+            totals = np.pad(totals, (0, found - len(totals))) + np.bincount(piece.codes, piece.weights, found)
             if hashed is not None:
                 _hash(hashed, piece)
         if self.n_rows == 0:
@@ -185,6 +186,12 @@ class StreamedRows:
 
 
 def _pieces(chunks: Chunks, place_of: Callable[[Any], int]) -> Iterator[Piece]:
+    """All rows; those of a file are read while the piece before is worked on."""
+    pieces = _cut(chunks, place_of)
+    return read_ahead(pieces) if chunks.of_file else pieces
+
+
+def _cut(chunks: Chunks, place_of: Callable[[Any], int]) -> Iterator[Piece]:
     """Dense rows in pieces of equal length whatever the chunks are; sparse ones as they come."""
     waiting: list[Piece] = []
     held = 0

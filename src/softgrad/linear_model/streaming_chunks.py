@@ -29,7 +29,8 @@ class Chunks(Protocol):
     """All rows, anew and the same at each iteration.
 
     `names` are those of the features, known once the first chunk is; None where they have none. `untyped` says that
-    labels are strings, whatever they stand for. `order` is the memory order of dense features.
+    labels are strings, whatever they stand for. `order` is the memory order of dense features. `of_file` says that no
+    code of the caller's makes them, so that any thread may.
     """
 
     @property
@@ -40,6 +41,9 @@ class Chunks(Protocol):
 
     @property
     def order(self) -> Literal["C", "F"]: ...
+
+    @property
+    def of_file(self) -> bool: ...
 
     def __iter__(self) -> Iterator[Chunk]: ...
 
@@ -56,8 +60,9 @@ class TupleChunks:
     untyped = False
     order: Literal["C", "F"] = "C"
 
-    def __init__(self, tuples: Iterable[Any]) -> None:
+    def __init__(self, tuples: Iterable[Any], *, of_file: bool) -> None:
         self._tuples = tuples
+        self.of_file = of_file
 
     def __iter__(self) -> Iterator[Chunk]:
         rows = 0
@@ -135,16 +140,20 @@ class ArrowChunks:
         The column of the row weights. All other columns are features.
     untyped : bool
         Whether all cells are strings, whatever they stand for.
+    of_file : bool
     """
 
     # Products are as fast where columns lie together; to bring the rows together takes as long as to read them.
     order: Literal["C", "F"] = "F"
 
-    def __init__(self, batches: Iterable[Any], target: str, sample_weight: str | None, *, untyped: bool) -> None:
+    def __init__(
+        self, batches: Iterable[Any], target: str, sample_weight: str | None, *, untyped: bool, of_file: bool
+    ) -> None:
         self._batches = batches
         self._target = target
         self._sample_weight = sample_weight
         self.untyped = untyped
+        self.of_file = of_file
         self.names: list[str] | None = None
 
     def __iter__(self) -> Iterator[Chunk]:
@@ -183,16 +192,17 @@ class ArrowChunks:
 
         assert self.names is not None
         # Fields of one name are told apart by their number alone.
-        fields = [number for number, name in enumerate(batch.schema.names) if name in set(self.names)]
-        single = bool(fields) and all(batch.schema.field(number).type == pa.float32() for number in fields)
+        features = set(self.names)
+        fields = [(number, name) for number, name in enumerate(batch.schema.names) if name in features]
+        single = bool(fields) and all(batch.schema.field(number).type == pa.float32() for number, _ in fields)
         dtype = np.dtype(np.float32 if single else np.float64)
         length = chunk_rows(len(fields), dtype)
         for start in range(0, batch.num_rows, length):
             part = batch.slice(start, length)
             row = first_row + start
             columns = np.empty((len(fields), part.num_rows), dtype)
-            for column, number in zip(columns, fields, strict=True):
-                column[...] = self._numbers(batch.schema.names[number], part.column(number), row)
+            for column, (number, name) in zip(columns, fields, strict=True):
+                column[...] = self._numbers(name, part.column(number), row)
             labels, codes = self._labels(part.column(self._target), row)
             weights = np.ones(len(codes))
             if self._sample_weight is not None:
@@ -212,7 +222,7 @@ class ArrowChunks:
         kinds = (pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
         if not any(is_kind(column.type) for is_kind in kinds):
             raise TypeError(f"column {name!r} holds {column.type}; features and weights must be numbers")
-        if column.type != pa.float32():
+        if column.type not in (pa.float32(), pa.float64()):
             # Not safe: integers beyond 2**53 are rounded to the nearest float64.
             column = column.cast(pa.float64(), safe=False)
         values = column.to_numpy(zero_copy_only=False)
