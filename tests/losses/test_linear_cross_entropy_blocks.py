@@ -184,6 +184,7 @@ def test_what_is_taken_at_a_time():
     for size in (large, (10**6, 4096, 10), (8192, 16384, 262_144)):
         found = taken(size, FLOAT32, None)
         assert found.rows * min(found.step, found.classes) * size[1] <= 2**32
+        assert min(found.held, found.classes) * size[1] * 4 <= 8 * MIB
 
 
 @pytest.mark.parametrize(("value", "error"), [(4095, ValueError), (-1, ValueError), (1e6, TypeError), ("1", TypeError)])

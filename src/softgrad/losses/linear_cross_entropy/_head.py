@@ -49,7 +49,9 @@ class Head:
             raise TypeError(f"progress must be callable, got {type(progress).__name__}")
         problem = cross_entropy_problem(operands.shape, (1,), labels, upstream, **options)
         taken = sizes(operands, block_bytes, numbers=numbers, whole_rows=whole_rows)
-        products = Products(operands.work, taken.step, _product(operands, compute_dtype))
+        # PyTorch's products copy what is read-only.
+        step = taken.step if compute_dtype is None else taken.held
+        products = Products(operands.work, step, taken.held, _product(operands, compute_dtype))
         return cls(problem, operands, products, taken, progress)
 
     @property

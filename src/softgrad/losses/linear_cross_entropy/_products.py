@@ -26,19 +26,22 @@ class Products:
         Of what is given and made, but for weights.
     step : int
         Classes of one product.
+    held : int
+        Classes of one for which weights are converted or the result is not made where it belongs.
     product : callable
         Makes one of dense matrices.
     """
 
-    def __init__(self, work: np.dtype[Any], step: int, product: MatrixProduct) -> None:
+    def __init__(self, work: np.dtype[Any], step: int, held: int, product: MatrixProduct) -> None:
         self._work = work
         self._step = step
+        self._held = held
         self._product = product
         self._kept = np.empty(0, work)
 
     def logits(self, rows: Any, weight: Floating, out: Floating, *, add: bool = False) -> None:
         """rows @ weight.T becomes `out` or is added to it."""
-        for classes in self._steps(len(weight)):
+        for classes in self._steps(len(weight), held=add or self._converts(rows, weight)):
             across = self._weights(weight, classes).T
             place = out[:, classes]
             if not isinstance(rows, np.ndarray):
@@ -50,7 +53,7 @@ class Products:
 
     def by_hidden(self, gradient: Floating, weight: Floating, out: Floating, *, add: bool) -> None:
         """gradient @ weight becomes `out` or is added to it."""
-        for classes in self._steps(len(weight)):
+        for classes in self._steps(len(weight), held=self._converts(gradient, weight)):
             across = self._weights(weight, classes)
             if add:
                 self._put(self._made(gradient[:, classes], across), out, add)
@@ -60,18 +63,25 @@ class Products:
 
     def by_weight(self, gradient: Floating, rows: Any, out: Floating, *, add: bool) -> None:
         """gradient.T @ rows becomes `out` or is added to it."""
-        for classes in self._steps(len(out)):
+        sparse = not isinstance(rows, np.ndarray)
+        beside = add or sparse or not out.flags.c_contiguous
+        for classes in self._steps(len(out), held=beside):
             down = gradient[:, classes].T
             place = out[classes]
-            if not isinstance(rows, np.ndarray):
+            if sparse:
                 self._put((rows.T @ down.T).T, place, add)
-            elif add or not place.flags.c_contiguous:
+            elif beside:
                 self._put(self._made(down, rows), place, add)
             else:
                 self._product(down, rows, place)
 
-    def _steps(self, classes: int) -> Iterator[slice]:
-        return (slice(start, min(start + self._step, classes)) for start in range(0, classes, self._step))
+    def _steps(self, classes: int, *, held: bool) -> Iterator[slice]:
+        step = self._held if held else self._step
+        return (slice(start, min(start + step, classes)) for start in range(0, classes, step))
+
+    def _converts(self, rows: Any, weight: Floating) -> bool:
+        """Whether something is made beside a product of rows with weights."""
+        return not isinstance(rows, np.ndarray) or weight.dtype != self._work or not weight.flags.c_contiguous
 
     def _weights(self, weight: Floating, classes: slice) -> Floating:
         return np.ascontiguousarray(weight[classes], self._work)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple, SupportsIndex
 
 from softgrad._contracts import Int64
@@ -14,14 +15,15 @@ _BLOCK_BYTES = 128 << 20
 _LEAST_BLOCK_BYTES = 4096
 # With few classes a block stays in the outer cache while the kernel and the second product read it.
 _CACHE_BYTES = 8 << 20
-# BLAS takes some 384 terms of a sum at a time, and the gradient of the weight is read and written once for each block
-# of rows: fewer make the products slower, more save little.
-_ROWS = 384
+# BLAS rearranges the whole weight, twice, for each block of rows, and the gradient of the weight is read and written
+# once: fewer make the products slower, more save little.
+_ROWS = 512
 # With fewer rows it takes longer than making the logits twice, which is what blocks of classes cost.
 _LEAST_ROWS = 64
-# A product takes at most so many multiplications, a tenth of a second on a slow core: signals wait for its end.
-_PRODUCT = 1 << 31
-# What is added to the gradient of the weight stays in cache.
+# A product takes at most so many multiplications, times the bytes of a number: half a second on a busy core, for
+# signals wait for its end. Smaller ones are slower, since the threads of BLAS wait for each other in each.
+_PRODUCT = 1 << 34
+# What is held beside a product, as what is added to the gradient of the weight, stays in cache.
 _SCRATCH_BYTES = 8 << 20
 _LEAST_CLASSES = 64
 
@@ -35,6 +37,8 @@ class Sizes(NamedTuple):
     """Of a block; all of them unless rows of logits do not fit."""
     step: int
     """Classes of one product."""
+    held: int
+    """Classes of one for which something is held beside operands and result."""
 
 
 def sizes(
@@ -53,10 +57,10 @@ def sizes(
         if whole_rows:
             raise ValueError(f"block_bytes is {bound}; what a row needs here is {row}")
         return _of_classes(operands, bound)
-    quick = _PRODUCT // (operands.row_cost * min(max(1, classes), _LEAST_CLASSES))
+    quick = _PRODUCT // (_row_cost(operands) * min(max(1, classes), _LEAST_CLASSES))
     most = max(_ROWS, min(_CACHE_BYTES // max(1, row), quick))
     height = max(1, min(rows, fitting, most))
-    return Sizes(height, classes, _step(operands, height))
+    return Sizes(height, classes, *_steps(operands, height))
 
 
 def _of_classes(operands: Operands, bound: int) -> Sizes:
@@ -65,20 +69,28 @@ def _of_classes(operands: Operands, bound: int) -> Sizes:
     height = max(1, min(operands.shape[0], _ROWS, bound // (number * _LEAST_CLASSES)))
     # A column is for the classes outside of the block.
     width = max(1, bound // (number * height) - 1)
-    return Sizes(height, min(width, operands.shape[1]), _step(operands, height))
+    return Sizes(height, min(width, operands.shape[1]), *_steps(operands, height))
 
 
-def _step(operands: Operands, height: int) -> int:
-    by_time = _PRODUCT // (height * operands.row_cost)
+def _steps(operands: Operands, height: int) -> tuple[int, int]:
+    by_time = _PRODUCT // (height * _row_cost(operands))
     by_memory = _SCRATCH_BYTES // max(1, int(operands.weight.shape[1]) * operands.work.itemsize)
-    return max(_LEAST_CLASSES, min(by_time, by_memory))
+    return max(_LEAST_CLASSES, by_time), max(_LEAST_CLASSES, min(by_time, by_memory))
 
 
-def parts(whole: slice | Int64, size: int) -> Iterator[slice | Int64]:
-    """Rows, given as a range that begins at 0 or as their indices, `size` by `size`."""
-    if isinstance(whole, slice):
-        return (slice(start, min(start + size, whole.stop)) for start in range(0, whole.stop, size))
-    return (whole[start : start + size] for start in range(0, len(whole), size))
+def _row_cost(operands: Operands) -> int:
+    return operands.row_cost * operands.work.itemsize
+
+
+def parts(whole: slice | Int64, most: int) -> Iterator[slice | Int64]:
+    """Rows, given as a range that begins at 0 or as their indices, in as few parts of at most `most` as there can be.
+
+    The parts differ by one row at most, since products with few rows are slow.
+    """
+    total = count(whole)
+    number = -(-total // most)
+    cuts = [total * i // number for i in range(number + 1)] if number else []
+    return (slice(*cut) if isinstance(whole, slice) else whole[slice(*cut)] for cut in pairwise(cuts))
 
 
 def count(part: slice | Int64) -> int:
