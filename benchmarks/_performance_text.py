@@ -21,8 +21,8 @@ Written from one run, {seed_command}, by `python -m benchmarks --write`; do not 
 {verdict}
 
 What stands between softgrad and memory is arithmetic. [design.md](design.md) counts it: *What a vector of the row
-kernel costs* (rows that leave the cache), *Rows of up to 64 classes*, *Threads* (calls of less than some 100 us). Rows
-of 65 to some thousand classes also pay for the scalars of each row, which depend on each other.
+kernel costs*, *Rows of up to 64 classes*, *Threads* (calls of less than some 100 us). Rows that stay in a cache wait for
+nothing else: next to a peer whose exponential is rounded less carefully, the ratio is that of the instructions.
 """
 
 BANDWIDTH = """

@@ -60,11 +60,7 @@ class LaneResidues {
         for (int i = 0; i < count; ++i) folded[i] = sums[i];
         for (int half = count / 2; half >= 1; half /= 2)
             for (int i = 0; i < half; ++i) folded[i] += folded[i + half];
-        T lanes[width];
-        store(lanes, folded[0]);
-        for (int half = width / 2; half >= 1; half /= 2)
-            for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
-        return static_cast<double>(lanes[0]);
+        return static_cast<double>(sum_of_lanes(folded[0]));
     }
 };
 
@@ -91,11 +87,7 @@ class LaneSums<float> {
         for (int i = 0; i < count; ++i) folded[i] = sums[i];
         for (int half = count / 2; half >= 1; half /= 2)
             for (int i = 0; i < half; ++i) folded[i] += folded[i + half];
-        double lanes[Simd<double>::width];
-        store(lanes, folded[0]);
-        for (int half = Simd<double>::width / 2; half >= 1; half /= 2)
-            for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
-        return {lanes[0], 0.0};
+        return {sum_of_lanes(folded[0]), 0.0};
     }
 };
 
@@ -104,11 +96,15 @@ class LaneSums<double> {
     static constexpr int count = Simd<double>::lanes / Simd<double>::width;
     Double high[count] = {}, low[count] = {};
 
-    template <class V>
-    static SOFTGRAD_INLINE void fold(V& high, V& low, V other_high, V other_low) {
-        const TwoParts<V> sum = two_sum(high, other_high);
+    static SOFTGRAD_INLINE void fold(Double& high, Double& low, Double other_high, Double other_low) {
+        const TwoParts<Double> sum = two_sum(high, other_high);
         high = sum.high;
         low += sum.low + other_low;
+    }
+    template <int half>
+    static SOFTGRAD_INLINE void fold_lanes(Double& high, Double& low) {
+        fold(high, low, exchanged<half>(high), exchanged<half>(low));
+        if constexpr (half > 1) fold_lanes<half / 2>(high, low);
     }
 
   public:
@@ -119,15 +115,11 @@ class LaneSums<double> {
         LaneSums folded = *this;
         for (int half = count / 2; half >= 1; half /= 2)
             for (int i = 0; i < half; ++i) fold(folded.high[i], folded.low[i], folded.high[i + half], folded.low[i + half]);
-        constexpr int width = Simd<double>::width;
-        double high_lanes[width], low_lanes[width];
-        store(high_lanes, folded.high[0]);
-        store(low_lanes, folded.low[0]);
-        for (int half = width / 2; half >= 1; half /= 2)
-            for (int i = 0; i < half; ++i) fold(high_lanes[i], low_lanes[i], high_lanes[i + half], low_lanes[i + half]);
-        const TwoParts<double> sum = two_sum(high_lanes[0], low_lanes[0]);
+        fold_lanes<Simd<double>::width / 2>(folded.high[0], folded.low[0]);
+        const double high = folded.high[0][0];
+        const TwoParts<double> sum = two_sum(high, folded.low[0][0]);
         // An infinite sum has a NaN for its error.
-        return sum.low == sum.low ? sum : TwoParts<double>{high_lanes[0], 0.0};
+        return sum.low == sum.low ? sum : TwoParts<double>{high, 0.0};
     }
 };
 

@@ -97,10 +97,46 @@ SOFTGRAD_INLINE bool any(M mask) {
     return found != 0;
 }
 
+// Lane i is lane i ^ by of v.
+template <int by, class V>
+SOFTGRAD_INLINE V exchanged(V v) {
+    constexpr int width = sizeof v / sizeof v[0];
+    static_assert(width == 2 || width == 4 || width == 8 || width == 16);
+    if constexpr (width == 2)
+        return __builtin_shufflevector(v, v, 0 ^ by, 1 ^ by);
+    else if constexpr (width == 4)
+        return __builtin_shufflevector(v, v, 0 ^ by, 1 ^ by, 2 ^ by, 3 ^ by);
+    else if constexpr (width == 8)
+        return __builtin_shufflevector(v, v, 0 ^ by, 1 ^ by, 2 ^ by, 3 ^ by, 4 ^ by, 5 ^ by, 6 ^ by, 7 ^ by);
+    else
+        return __builtin_shufflevector(v, v, 0 ^ by, 1 ^ by, 2 ^ by, 3 ^ by, 4 ^ by, 5 ^ by, 6 ^ by, 7 ^ by, 8 ^ by, 9 ^ by, 10 ^ by, 11 ^ by,
+                                       12 ^ by, 13 ^ by, 14 ^ by, 15 ^ by);
+}
+
+// All lanes in one, by halves: combine(lanes, their partners).
+template <int half, class V, class Combine>
+SOFTGRAD_INLINE auto fold_lanes(V v, Combine combine) {
+    const V folded = combine(v, exchanged<half>(v));
+    if constexpr (half == 1)
+        return folded[0];
+    else
+        return fold_lanes<half / 2>(folded, combine);
+}
+
+template <class V>
+SOFTGRAD_INLINE auto sum_of_lanes(V v) {
+    return fold_lanes<sizeof v / sizeof v[0] / 2>(v, [](V a, V b) __attribute__((always_inline)) { return a + b; });
+}
+
 // The larger of two, lane by lane; a NaN in `a` is passed over, a NaN in `kept` stays.
 template <class V>
 SOFTGRAD_INLINE V maximum(V a, V kept) {
     return a > kept ? a : kept;
+}
+
+template <class V>
+SOFTGRAD_INLINE auto largest_of_lanes(V v) {
+    return fold_lanes<sizeof v / sizeof v[0] / 2>(v, [](V a, V b) __attribute__((always_inline)) { return maximum(b, a); });
 }
 
 // The lanes 0 to width/2 - 1 and the rest, widened to double.

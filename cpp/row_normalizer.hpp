@@ -70,34 +70,32 @@ template <class T>
 struct Maximum {
     T value;
     int64_t block;   // elements of a block, a multiple of a group
-    uint64_t holds;  // bit b: block b
+    uint64_t blocks, holds;  // bit b: block b is in the row; it holds the maximum
     T elsewhere;     // the maximum of the other blocks
 
-    template <class Visit>
-    SOFTGRAD_INLINE void each_block(int64_t n, Visit visit) const {
-        uint64_t bits = holds;
-        for (int64_t begin = 0; begin < n; begin += block, bits >>= 1) visit(begin, begin + block < n ? begin + block : n, bits & 1);
+    // First the blocks that do not hold it, then those that do: nearly always one, so that no branch depends on where it is.
+    template <class Without, class With>
+    SOFTGRAD_INLINE void each_block(int64_t n, Without without, With with) const {
+        auto each = [&](uint64_t bits, auto visit) __attribute__((always_inline)) {
+            for (; bits; bits &= bits - 1) {
+                const int64_t begin = __builtin_ctzll(bits) * block;
+                visit(begin, begin + block < n ? begin + block : n);
+            }
+        };
+        each(blocks & ~holds, without);
+        each(holds, with);
     }
 };
-
-template <class T>
-SOFTGRAD_INLINE T largest_lane(Vec<T> v) {
-    constexpr int width = Simd<T>::width;
-    T lanes[width], largest = T(-infinity);
-    store(lanes, v);
-    for (int lane = 0; lane < width; ++lane) largest = lanes[lane] > largest ? lanes[lane] : largest;
-    return largest;
-}
 
 template <class T>
 inline Maximum<T> row_maximum(const T* x, int64_t n) {
     constexpr int width = Simd<T>::width, most_blocks = 64, unrolled = 4;
     Maximum<T> result;
     result.block = ((n + most_blocks - 1) / most_blocks + group<T> - 1) / group<T> * group<T>;
-    result.holds = 0;
     Vec<T> of_block[most_blocks], of_row = broadcast(T(-infinity));
     int blocks = 0;
-    result.each_block(n, [&](int64_t i, int64_t end, bool) __attribute__((always_inline)) {
+    for (int64_t i = 0; i < n;) {
+        const int64_t end = i + result.block < n ? i + result.block : n;
         Vec<T> kept[unrolled];
         for (int v = 0; v < unrolled; ++v) kept[v] = broadcast(T(-infinity));
         for (; i + unrolled * width <= end; i += unrolled * width)
@@ -107,15 +105,17 @@ inline Maximum<T> row_maximum(const T* x, int64_t n) {
         for (int v = 1; v < unrolled; ++v) kept[0] = maximum(kept[v], kept[0]);
         of_block[blocks++] = kept[0];
         of_row = maximum(kept[0], of_row);
-    });
-    result.value = largest_lane<T>(of_row);
+    }
+    result.value = largest_of_lanes(of_row);
+    result.blocks = result.holds = 0;
     Vec<T> elsewhere = broadcast(T(-infinity));
-    for (int b = 0; b < blocks; ++b)
-        if (any(of_block[b] == result.value))
-            result.holds |= uint64_t(1) << b;
-        else
-            elsewhere = maximum(of_block[b], elsewhere);
-    result.elsewhere = largest_lane<T>(elsewhere);
+    for (int b = 0; b < blocks; ++b) {
+        const bool holds = any(of_block[b] == result.value);
+        result.blocks |= uint64_t(1) << b;
+        result.holds |= uint64_t(holds) << b;
+        elsewhere = maximum(holds ? broadcast(T(-infinity)) : of_block[b], elsewhere);
+    }
+    result.elsewhere = largest_of_lanes(elsewhere);
     return result;
 }
 
@@ -215,11 +215,8 @@ inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials, const T* 
         });
     };
     auto add_blocks = [&](auto add_without_maximum) __attribute__((always_inline)) {
-        result.blocks.each_block(n, [&](int64_t begin, int64_t end, bool holds_maximum) __attribute__((always_inline)) {
-            if (holds_maximum)
-                add_exactly(begin, end, true);
-            else
-                add_without_maximum(begin, end);
+        result.blocks.each_block(n, add_without_maximum, [&](int64_t begin, int64_t end) __attribute__((always_inline)) {
+            add_exactly(begin, end, true);
         });
     };
     if (sizeof(T) == sizeof(double)) {
@@ -244,8 +241,7 @@ inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials, const T* 
         bounded.move_to(sums);
     }
 
-    result.maxima = 0;
-    for (int lane = 0; lane < Simd<T>::width; ++lane) result.maxima += equal_count[lane];
+    result.maxima = sum_of_lanes(equal_count);
     const double c = static_cast<double>(result.maxima);
     TwoParts<double> others = sums.total();
     others.low += residues.total();

@@ -18,19 +18,14 @@ SOFTGRAD_INLINE void write_row(T* out, int64_t begin, int64_t end, Value value) 
 // as in the blocks that hold it.
 template <class T, class Use>
 SOFTGRAD_INLINE void map_exponentials(const Normalizer<T>& normalizer, T* row, int64_t n, Use use) {
-    normalizer.blocks.each_block(n, [&](int64_t begin, int64_t end, bool holds_maximum) __attribute__((always_inline)) {
-        auto value = [&]<bool may_be_maximum>(int64_t j, int count) __attribute__((always_inline)) {
+    auto write_block = [&]<bool may_be_maximum>(int64_t begin, int64_t end) __attribute__((always_inline)) {
+        write_row(row, begin, end, [&](int64_t j, int count) __attribute__((always_inline)) {
             return use.template operator()<may_be_maximum>(load_or_pad(row + j, count, T(0)), j, count);
-        };
-        if (holds_maximum)
-            write_row(row, begin, end, [&](int64_t j, int count) __attribute__((always_inline)) {
-                return value.template operator()<true>(j, count);
-            });
-        else
-            write_row(row, begin, end, [&](int64_t j, int count) __attribute__((always_inline)) {
-                return value.template operator()<false>(j, count);
-            });
-    });
+        });
+    };
+    normalizer.blocks.each_block(
+        n, [&](int64_t begin, int64_t end) __attribute__((always_inline)) { write_block.template operator()<false>(begin, end); },
+        [&](int64_t begin, int64_t end) __attribute__((always_inline)) { write_block.template operator()<true>(begin, end); });
 }
 
 // Stored exponentials become probabilities times a factor.

@@ -16,6 +16,8 @@ namespace {
 // that with the class axis first every line that is fetched is used whole.
 constexpr int64_t tile_rows = 16;
 constexpr int64_t tile_elements = 1 << 19;
+// Rows of two bytes an entry are widened where they stand in one piece: no more of them than the innermost caches hold.
+constexpr int64_t widened_elements = 1 << 13;
 // What a piece should cost, and from what cost on a call is shared out: waking a thread takes as long as some 100 us of work. The cost of a
 // row is its number of elements, and for few classes, where the scalars of the row count, few_overhead more. (design.md has the figures.)
 constexpr int64_t piece_cost = 1 << 13, shared_cost = 1 << 17, few_overhead = 60;
@@ -244,7 +246,10 @@ void each_row_with(const RowView& x, const Views<k>& others, const RowView* out,
         }
         return;
     }
-    const int64_t per_tile = std::clamp<int64_t>(tile_elements / std::max<int64_t>(n, 1), 1, tile_rows), size = per_tile * n;
+    const auto in_pieces = [](const RowView* view) { return !view->entries.contiguous(sizeof(S)); };
+    const bool strided = in_pieces(&x) || (out && in_pieces(out)) || std::any_of(others.begin(), others.end(), in_pieces);
+    const int64_t together = strided ? tile_elements : widened_elements;
+    const int64_t per_tile = std::clamp<int64_t>(together / std::max<int64_t>(n, 1), 1, tile_rows), size = per_tile * n;
     Scratch<T, Use::tile> scratch(gather || scatter ? size : 0);
     Scratch<T, Use::other_tiles> other_scratch(gather_others ? static_cast<int64_t>(k) * size : 0);
     T* tile = scratch.data();

@@ -190,8 +190,8 @@ MUTATIONS = [
     Mutation(
         "the last lane forgotten in the maximum",
         "cpp/row_normalizer.hpp",
-        "for (int lane = 0; lane < width; ++lane) largest = lanes[lane]",
-        "for (int lane = 0; lane < width - 1; ++lane) largest = lanes[lane]",
+        "result.value = largest_of_lanes(of_row);",
+        "of_row[width - 1] = T(-infinity);\n    result.value = largest_of_lanes(of_row);",
         (ROWS + "test_extreme_values_in_every_lane",),
     ),
     Mutation(
