@@ -40,6 +40,9 @@ constexpr int64_t few_classes = 64;
 constexpr int64_t few_rows = 16, few_tile_rows = 64;
 template <class T>
 struct FewKernels {
+    // `count` rows in memory, `stride` bytes apart, whose entries stand in one piece, and the columns of a tile from the first on.
+    void (*fill)(const char* rows, int64_t stride, int64_t n, int64_t count, T* tile);
+    void (*drain)(const T* tile, int64_t n, int64_t count, char* rows, int64_t stride);
     void (*softmax)(T* tile, int64_t n, int64_t rows);
     void (*log_softmax)(T* tile, int64_t n, int64_t rows);
     void (*logsumexp)(const T* tile, int64_t n, int64_t rows, T* out);

@@ -54,19 +54,23 @@ class Walk {
                first % dimensions_.back().size + count <= dimensions_.back().size;
     }
 
+    // Calls visit(first, count, offset, step) for the runs of [begin, end) whose neighbours stand `step` bytes apart.
+    template <class Visit>
+    void each_run(int64_t begin, int64_t end, Visit visit) const {
+        const auto [inner, step] = dimensions_.empty() ? Dimension{size_, 0} : dimensions_.back();
+        while (begin < end) {
+            const int64_t run = inner - begin % inner, count = begin + run < end ? run : end - begin;
+            visit(begin, count, offset(begin), step);
+            begin += count;
+        }
+    }
+
     // Calls visit(index, offset) for index in [begin, end).
     template <class Visit>
     void each(int64_t begin, int64_t end, Visit visit) const {
-        if (dimensions_.empty()) {
-            for (int64_t i = begin; i < end; ++i) visit(i, 0);
-            return;
-        }
-        const auto [inner, step] = dimensions_.back();
-        while (begin < end) {
-            int64_t at = offset(begin);
-            const int64_t run = inner - begin % inner, stop = begin + run < end ? begin + run : end;
-            for (; begin < stop; ++begin, at += step) visit(begin, at);
-        }
+        each_run(begin, end, [&](int64_t first, int64_t count, int64_t at, int64_t step) {
+            for (int64_t i = first; i < first + count; ++i, at += step) visit(i, at);
+        });
     }
 
   private:

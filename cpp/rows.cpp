@@ -109,17 +109,25 @@ const Conversions& conversions<BFloat16>() {
     return instruction_set().kernels->bfloat16;
 }
 
-// Calls convert(bits, row of the tile) for rows of two bytes an entry that stand in one piece, and is false for others.
-template <class S, class T, class Convert>
-bool converted(const RowView& view, int64_t first, int64_t count, T* tile, const Convert& convert) {
-    if constexpr (sizeof(S) == 2) {
-        if (!view.entries.contiguous(sizeof(S))) return false;
-        view.rows.each(first, first + count, [&](int64_t r, int64_t at) {
-            convert(reinterpret_cast<uint16_t*>(view.data + at), tile + (r - first) * view.entries.size());
-        });
-        return true;
-    }
-    return false;
+// Rows of two bytes an entry, each in one piece, to floats one after the other and back; at once where they follow each other.
+template <class S>
+void widen_rows(const RowView& view, int64_t first, int64_t count, float* to) {
+    const int64_t n = view.entries.size();
+    view.rows.each_run(first, first + count, [&](int64_t r, int64_t run, int64_t at, int64_t step) {
+        const int64_t together = step == n * static_cast<int64_t>(sizeof(S)) ? run : 1;
+        for (int64_t i = 0; i < run; i += together)
+            conversions<S>().widen(reinterpret_cast<const uint16_t*>(view.data + at + i * step), to + (r - first + i) * n, together * n);
+    });
+}
+
+template <class S>
+void narrow_rows(const float* from, const RowView& view, int64_t first, int64_t count) {
+    const int64_t n = view.entries.size();
+    view.rows.each_run(first, first + count, [&](int64_t r, int64_t run, int64_t at, int64_t step) {
+        const int64_t together = step == n * static_cast<int64_t>(sizeof(S)) ? run : 1;
+        for (int64_t i = 0; i < run; i += together)
+            conversions<S>().narrow(from + (r - first + i) * n, reinterpret_cast<uint16_t*>(view.data + at + i * step), together * n);
+    });
 }
 
 // Rows into a tile, one after the other. Rows that do not stand in one piece pass through a square that the innermost cache holds: the
@@ -127,7 +135,8 @@ bool converted(const RowView& view, int64_t first, int64_t count, T* tile, const
 template <class S>
 void gather_rows(const RowView& view, int64_t first, int64_t count, Compute<S>* tile) {
     const int64_t n = view.entries.size();
-    if (converted<S>(view, first, count, tile, [&](const uint16_t* from, float* to) { conversions<S>().widen(from, to, n); })) return;
+    if constexpr (sizeof(S) == 2)
+        if (view.entries.contiguous(sizeof(S))) return widen_rows<S>(view, first, count, tile);
     Compute<S> square[tile_rows * tile_rows];
     for (int64_t begin = 0; begin < n; begin += tile_rows) {
         const int64_t end = std::min(n, begin + tile_rows);
@@ -141,7 +150,8 @@ void gather_rows(const RowView& view, int64_t first, int64_t count, Compute<S>* 
 template <class S>
 void scatter_rows(const Compute<S>* tile, const RowView& view, int64_t first, int64_t count) {
     const int64_t n = view.entries.size();
-    if (converted<S>(view, first, count, tile, [&](uint16_t* to, const float* from) { conversions<S>().narrow(from, to, n); })) return;
+    if constexpr (sizeof(S) == 2)
+        if (view.entries.contiguous(sizeof(S))) return narrow_rows<S>(tile, view, first, count);
     Compute<S> square[tile_rows * tile_rows];
     for (int64_t begin = 0; begin < n; begin += tile_rows) {
         const int64_t end = std::min(n, begin + tile_rows);
@@ -163,17 +173,12 @@ Compute<S>* row_at(const RowView& view, int64_t row) {
     return reinterpret_cast<Compute<S>*>(view.data + view.rows.offset(row));
 }
 
-// Calls move(element of the tile, element) for the entries of a tile of few classes: row by row where a row stands in one piece, entry by
-// entry where not, and then in one run where the rows are neighbours.
+// Calls move(element of the tile, element) for the entries of a tile of few classes whose rows do not stand in one piece: entry by entry,
+// and then in one run where the rows are neighbours.
 template <class S, class Tile, class Move>
 void for_few(const RowView& view, int64_t first, int64_t count, Tile* tile, const Move& move) {
     const int64_t n = view.entries.size();
-    if (view.entries.contiguous(sizeof(S))) {
-        view.rows.each(first, first + count, [&](int64_t r, int64_t at) {
-            S* row = reinterpret_cast<S*>(view.data + at);
-            for (int64_t j = 0; j < n; ++j) move(tile[j * few_tile_rows + r - first], row[j]);
-        });
-    } else if (view.rows.contiguous(first, count, sizeof(S))) {
+    if (view.rows.contiguous(first, count, sizeof(S))) {
         char* const from = view.data + view.rows.offset(first);
         view.entries.each(0, n, [&](int64_t j, int64_t at) {
             S* entries = reinterpret_cast<S*>(from + at);
@@ -189,9 +194,39 @@ void for_few(const RowView& view, int64_t first, int64_t count, Tile* tile, cons
 template <class S>
 void fill_tile(const RowView& view, int64_t first, int64_t count, Compute<S>* tile) {
     using T = Compute<S>;
-    const int64_t rows = (count + few_rows - 1) / few_rows * few_rows;
-    for (int64_t j = 0; j < view.entries.size(); ++j) std::fill(tile + j * few_tile_rows + count, tile + j * few_tile_rows + rows, T(0));
-    for_few<S>(view, first, count, tile, [](T& staged, const S& element) { staged = widen(element); });
+    const int64_t n = view.entries.size(), rows = (count + few_rows - 1) / few_rows * few_rows;
+    if (rows != count)
+        for (int64_t j = 0; j < n; ++j) std::fill(tile + j * few_tile_rows + count, tile + j * few_tile_rows + rows, T(0));
+    if (!view.entries.contiguous(sizeof(S)))
+        return for_few<S>(view, first, count, tile, [](T& staged, const S& element) { staged = widen(element); });
+    const auto fill = kernels<T>().few.fill;
+    if constexpr (sizeof(S) == sizeof(T)) {
+        view.rows.each_run(first, first + count, [&](int64_t r, int64_t run, int64_t at, int64_t step) {
+            fill(view.data + at, step, n, run, tile + r - first);
+        });
+    } else {
+        T widened[few_classes * few_tile_rows];
+        widen_rows<S>(view, first, count, widened);
+        fill(reinterpret_cast<const char*>(widened), n * static_cast<int64_t>(sizeof(T)), n, count, tile);
+    }
+}
+
+template <class S>
+void drain_tile(const Compute<S>* tile, const RowView& view, int64_t first, int64_t count) {
+    using T = Compute<S>;
+    const int64_t n = view.entries.size();
+    if (!view.entries.contiguous(sizeof(S)))
+        return for_few<S>(view, first, count, tile, [](const T& staged, S& element) { element = narrow_to<S>(staged); });
+    const auto drain = kernels<T>().few.drain;
+    if constexpr (sizeof(S) == sizeof(T)) {
+        view.rows.each_run(first, first + count, [&](int64_t r, int64_t run, int64_t at, int64_t step) {
+            drain(tile + r - first, n, run, view.data + at, step);
+        });
+    } else {
+        T narrowed[few_classes * few_tile_rows];
+        drain(tile, n, count, reinterpret_cast<char*>(narrowed), n * static_cast<int64_t>(sizeof(T)));
+        narrow_rows<S>(narrowed, view, first, count);
+    }
 }
 
 // What is read beside x: k arrays of its shape, and the same rows of them.
@@ -216,8 +251,7 @@ void each_tile_with(const RowView& x, const Views<k>& others, const Out& out, in
         fill_tile<S>(x, first, count, tile);
         for (size_t v = 0; v < k; ++v) fill_tile<S>(*others[v], first, count, other_scratch.data() + static_cast<int64_t>(v) * size);
         kernel(first, count, (count + few_rows - 1) / few_rows * few_rows, tile, tiles);
-        if constexpr (!std::is_null_pointer_v<Out>)
-            for_few<S>(out, first, count, tile, [](const T& staged, S& element) { element = narrow_to<S>(staged); });
+        if constexpr (!std::is_null_pointer_v<Out>) drain_tile<S>(tile, out, first, count);
     }
 }
 
