@@ -199,8 +199,6 @@ def test_times_are_no_features() -> None:
 def test_what_cannot_be_streamed() -> None:
     assert fails("train", "iris", "--stream") == "--stream reads a file; iris is a built-in data set"
     assert fails("train", "none.csv", *ALL, "--stream") == "no such file: none.csv"
-    Path("data.svmlight").write_text("1 1:1\n")
-    assert "SoftmaxRegression.fit_stream reads them" in fails("train", "data.svmlight", *ALL, "--stream")
     Path("data.parquet").write_bytes(b"no such thing")
     assert fails("train", "data.parquet", *ALL, "--stream").startswith("cannot read data.parquet: ")
     write(animals(), Path("animals.csv"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,28 @@ def test_weights_are_those_of_fit(class_weight: Any) -> None:
     assert np.abs(expected.coef_ - unweighted.coef_).max() > 1e-3
 
 
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("l1_ratio", [0.5, 1.0])
+def test_the_elastic_net_has_the_optimum_of_fit(l1_ratio: float) -> None:
+    X, y = problems.random(fresh_rng(), rows=900, features=12, classes=3)
+    parameters = {"l1_ratio": l1_ratio, "C": 0.02, "tol": 1e-11}
+    expected = SoftmaxRegression(**parameters).fit(X, y)
+    for rows, target in [([table_of(X, y)], "y"), ([(scipy.sparse.csr_array(X), y)], None)]:
+        model = SoftmaxRegression(**parameters).fit_stream(rows, target)
+        assert model.converged_
+        assert model.loss_curve_[-1] == pytest.approx(expected.loss_curve_[-1], rel=1e-9)
+        np.testing.assert_array_equal(model.coef_ == 0.0, expected.coef_ == 0.0)
+    assert 0.1 < np.mean(expected.coef_ == 0.0) < 0.9
+
+
+def test_an_empty_batch_adds_nothing() -> None:
+    X, y = problems.real("iris")
+    for form in (np.asarray, scipy.sparse.csr_array):
+        whole = SoftmaxRegression().fit_stream([(form(X), y)])
+        cut = SoftmaxRegression().fit_stream([(form(X[:0]), y[:0]), (form(X), y), (form(X[:0]), y[:0])])
+        np.testing.assert_array_equal(cut.coef_, whole.coef_)
+
+
 def test_float32_stays_float32() -> None:
     X, y = problems.real("iris")
     X = X.astype(np.float32)
@@ -287,10 +310,22 @@ def test_a_bad_text_file(text: str, message: str, tmp_path: Path) -> None:
         SoftmaxRegression().fit_stream(path, "y")
 
 
+@pytest.mark.usefixtures("small_pieces")
 def test_a_bad_svmlight_file(tmp_path: Path) -> None:
     path = tmp_path / "data.svmlight"
-    path.write_text("1 1:1\n0 2:x\n")
-    with pytest.raises(ValueError, match=r"cannot read .*data.svmlight, after row 0: could not convert"):
+    good = "1 1:1\n# a comment\n0 2:1\n" * 500
+    for line, reason in [
+        ("0 2:x", "could not convert string to float"),
+        ("0 two:1", "invalid literal for int"),
+        ("0 -1:2", "Invalid index -1"),
+        ("0 3:1 2:1", "should be sorted and unique"),
+        ("zero 1:1", "could not convert string to float"),
+    ]:
+        path.write_text(f"{good}{line}\n1 1:1")
+        with pytest.raises(ValueError, match=rf"cannot read .*data.svmlight, line 1501: .*{reason}"):
+            SoftmaxRegression().fit_stream(path)
+    path.write_text("1 1:1\ninf 2:1\n")
+    with pytest.raises(ValueError, match="a label is inf; labels must be finite"):
         SoftmaxRegression().fit_stream(path)
     path.write_text("1 1:1\n0 2:nan\n")
     with pytest.raises(ValueError, match=r"X, row 2, feature 1 is nan"):
@@ -391,10 +426,16 @@ def test_the_guide_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_without_pyarrow_or_safetensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "data.csv").write_text("a,y\n1,0\n2,1\n")
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    for source in (tmp_path / "data.csv", [batch()]):
-        with pytest.raises(ImportError, match="columns are read with pyarrow, which is not installed"):
-            SoftmaxRegression().fit_stream(source, "y")
-    with pytest.raises(ImportError, match="a checkpoint needs safetensors"):
+    source = [batch()]
+    # Python then finds no such package.
+    for package in ("pyarrow", "safetensors"):
+        monkeypatch.setitem(sys.modules, package, None)
+    advice = re.escape(', which is not installed: pip install "softgrad[cli]"')
+    for columns in (tmp_path / "data.csv", source):
+        with pytest.raises(ImportError, match="columns are read with pyarrow" + advice):
+            SoftmaxRegression().fit_stream(columns, "y")
+    with pytest.raises(ImportError, match="a checkpoint needs safetensors" + advice):
         SoftmaxRegression().fit_stream([GOOD], checkpoint=tmp_path / "fit")
+    (tmp_path / "data.svm").write_text("1 1:1\n0 2:1\n")
+    assert SoftmaxRegression().fit_stream(tmp_path / "data.svm").converged_
     assert SoftmaxRegression().fit_stream([GOOD]).converged_

@@ -2,49 +2,92 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
+from softgrad.cli import stream_svmlight
 from softgrad.cli.errors import UserError
 from softgrad.cli.model import Model, Scores
 from softgrad.cli.report import Output
-from softgrad.cli.stream_encoding import Division, Encoding, TrainingRows
+from softgrad.cli.stream_encoding import Encoding
+from softgrad.cli.stream_labels import Division
+from softgrad.cli.stream_svmlight import SvmlightRows
 from softgrad.cli.stream_table import StreamedTable
-from softgrad.cli.train import Request, Trained, check_before, fit, recorded, target_of, training_record
+from softgrad.cli.tables import IntArray
+from softgrad.cli.train import (
+    ROWS_IN_GRADIENT_CHECK,
+    Request,
+    Trained,
+    check_before,
+    fit,
+    recorded,
+    target_of,
+    training_record,
+)
+from softgrad.linear_model.read_ahead import read_ahead
+from softgrad.linear_model.streaming_files import SVMLIGHT_FORMATS, ending_of
 
 
 def train(request: Request, output: Output) -> Trained:
     """Learn the encoding in one pass over the file, fit in many, score in the last."""
-    table = StreamedTable(request.data)
-    target = target_of(table, request.target)
-    if len(table.names) == 1:
-        raise UserError(f"{request.data} has no column besides the target {target!r}")
-    encoding = Encoding(table, target, Division(request.test_fraction, request.seed))
-    rows = encoding.train_rows + encoding.test_rows
-    output.line(f"{request.data}: {rows} rows, {len(encoding.columns)} columns, target {target!r}")
+    rows, target = _rows_and_target(request)
+    count = rows.train_rows + rows.test_rows
+    output.line(f"{request.data}: {count} rows, {len(rows.columns)} columns, target {target!r}")
 
-    first_features, first_codes = next(iter(TrainingRows(encoding)))
-    classes = len(encoding.classes.labels)
-    worst = check_before(first_features, first_codes, classes, request.seed, output)
+    features, codes = next(iter(TrainingRows(rows)))
+    if isinstance(rows, SvmlightRows):
+        features = stream_svmlight.used_columns(features, ROWS_IN_GRADIENT_CHECK)
+    worst = check_before(features, codes[: len(features)], len(rows.classes.labels), request.seed, output)
     estimator, seconds, warning = fit(
         request,
         request.C,
         lambda estimator: estimator.fit_stream(
-            TrainingRows(encoding), checkpoint=request.checkpoint, resume=request.resume
+            TrainingRows(rows), checkpoint=request.checkpoint, resume=request.resume
         ),
     )
-    record = training_record(request, encoding.train_rows, encoding.test_rows, estimator)
-    model = Model(target, encoding.columns, encoding.classes, estimator.coef_, estimator.intercept_, record)
-    scores = _scores(model, encoding)
+    record = training_record(request, rows.train_rows, rows.test_rows, estimator)
+    model = Model(target, rows.columns, rows.classes, estimator.coef_, estimator.intercept_, record)
+    scores = _scores(model, rows)
     return Trained(recorded(model, scores), estimator, scores, seconds, worst, warning)
 
 
-def _scores(model: Model, encoding: Encoding) -> dict[str, Scores]:
+def _rows_and_target(request: Request) -> tuple[Encoding | SvmlightRows, str]:
+    division = Division(request.test_fraction, request.seed)
+    if ending_of(Path(request.data)) in SVMLIGHT_FORMATS:
+        if request.target is not None:
+            raise UserError(f"--target {request.target}: the labels of {request.data} are at the start of its lines")
+        return SvmlightRows(request.data, division), stream_svmlight.TARGET
+    table = StreamedTable(request.data)
+    target = target_of(table, request.target)
+    if len(table.names) == 1:
+        raise UserError(f"{request.data} has no column besides the target {target!r}")
+    return Encoding(table, target, division), target
+
+
+class TrainingRows:
+    """The training rows, as often as they are asked for, read and encoded ahead."""
+
+    def __init__(self, rows: Encoding | SvmlightRows) -> None:
+        self._rows = rows
+
+    def __iter__(self) -> Iterator[tuple[Any, IntArray]]:
+        for features, codes, train in read_ahead(self._rows.parts()):
+            yield (features, codes) if train.all() else (features[train], codes[train])
+
+
+def _scores(model: Model, rows: Encoding | SvmlightRows) -> dict[str, Scores]:
     """How the model does on the rows for the training and on those for the test, if there are any."""
     parts: dict[str, list[Scores]] = {"training": [], "test": []}
-    for features, codes, train in encoding.parts():
+    for features, codes, train in rows.parts():
         for name, chosen in (("training", train), ("test", ~train)):
-            if chosen.any():
-                parts[name].append(model.score(features[chosen], codes[chosen]))
+            if not chosen.any():
+                continue
+            part = features[chosen], codes[chosen]
+            sparse = isinstance(rows, SvmlightRows)
+            parts[name].append(stream_svmlight.score(model, *part) if sparse else model.score(*part))
     return {name: _total(scores) for name, scores in parts.items() if scores}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,9 +11,9 @@ import numpy as np
 from softgrad.cli import preprocessing, targets
 from softgrad.cli.errors import UserError
 from softgrad.cli.preprocessing import MOST_CATEGORIES, Column, NumberColumn, TextColumn
-from softgrad.cli.stream_table import Part, StreamedTable
+from softgrad.cli.stream_labels import Division, Labels
+from softgrad.cli.stream_table import StreamedTable
 from softgrad.cli.tables import BoolArray, Float64Array, IntArray, Words
-from softgrad.cli.targets import MOST_CLASSES, Classes, Kind
 
 
 @dataclass
@@ -75,35 +75,6 @@ class _Texts:
         return TextColumn(self.name, tuple(sorted(self.trained)))
 
 
-class Division:
-    """Which rows are for the training, decided for each by itself: by chance, but the first row of a class always is.
-
-    The same rows in the same order are divided alike, however they are cut into parts.
-    """
-
-    def __init__(self, fraction: float, seed: int) -> None:
-        self._fraction = fraction
-        self._seed = seed
-        self._first_rows: set[int] = set()
-
-    def start(self) -> Callable[[Part], BoolArray]:
-        """For one pass: whether each row of a part is for the training; the parts come in their order."""
-        generator = np.random.default_rng(self._seed)
-
-        def of_part(part: Part) -> BoolArray:
-            train = generator.random(part.rows) >= self._fraction
-            for row in self._first_rows:
-                if part.first_row <= row < part.first_row + part.rows:
-                    train[row - part.first_row] = True
-            return train
-
-        return of_part
-
-    def keep(self, row: int) -> None:
-        """The row is the first of its class."""
-        self._first_rows.add(row)
-
-
 class Encoding:
     """How the rows of a table become features and class numbers, learnt in one pass.
 
@@ -124,13 +95,12 @@ class Encoding:
         self._division = division
         self.train_rows = self.test_rows = 0
         names = [name for name in table.names if name != target]
-        labels: dict[object, int] = {}
-        kind: Kind = "text"
+        labels = Labels(target, division)
         learnt: dict[str, _Numbers | _Texts] = {}
         trained_in = division.start()
         for part in table.parts(len(names)):
-            kind = self._find_labels(part, labels)
-            train = trained_in(part)
+            labels.add(part.labels(target), part.first_row)
+            train = trained_in(part.first_row, part.rows)
             self.train_rows += int(train.sum())
             self.test_rows += int((~train).sum())
             for name in names:
@@ -143,31 +113,8 @@ class Encoding:
                     numbers = learnt.setdefault(name, _Numbers(name))
                     assert isinstance(numbers, _Numbers)
                     numbers.add(values[train])
-        if len(labels) == 1:
-            raise UserError(f"target {target!r} has a single class, {next(iter(labels))!r}; two are needed")
-        self.classes = Classes(kind, tuple(sorted(labels)))  # type: ignore[type-var, arg-type]
+        self.classes = labels.classes()
         self.columns: tuple[Column, ...] = tuple(learnt[name].column() for name in names)
-
-    def _find_labels(self, part: Part, labels: dict[object, int]) -> Kind:
-        """Notes the first row of each class."""
-        values = part.labels(self.target)
-        if isinstance(values, Words):
-            kind: Kind = "text"
-            present, first = values.vocabulary, np.unique(values.codes, return_index=True)[1]
-        else:
-            kind = "boolean" if values.dtype == np.bool_ else "integer"
-            distinct, first = np.unique(values, return_index=True)
-            present = distinct.tolist()
-        for label, row in zip(present, first.tolist(), strict=True):
-            if label not in labels:
-                labels[label] = part.first_row + row
-                self._division.keep(part.first_row + row)
-        if len(labels) > MOST_CLASSES:
-            raise UserError(
-                f"target {self.target!r} has more than {MOST_CLASSES} different values; so many classes cannot be told "
-                f"apart, and regression targets are not supported"
-            )
-        return kind
 
     @property
     def width(self) -> int:
@@ -183,15 +130,4 @@ class Encoding:
                 features = preprocessing.encode(self.columns, values, part.rows)
             except UserError as error:
                 raise UserError(f"{error}, counted from row {part.first_row + 1}") from None
-            yield features, codes, trained_in(part)
-
-
-class TrainingRows:
-    """The training rows of an encoded table, as often as they are asked for."""
-
-    def __init__(self, encoding: Encoding) -> None:
-        self._encoding = encoding
-
-    def __iter__(self) -> Iterator[tuple[Float64Array, IntArray]]:
-        for features, codes, train in self._encoding.parts():
-            yield (features, codes) if train.all() else (features[train], codes[train])
+            yield features, codes, trained_in(part.first_row, part.rows)

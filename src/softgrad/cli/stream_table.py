@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from softgrad.cli.errors import UserError
 from softgrad.cli.tables import BUILT_IN, MISSING_NUMBERS, Table, blanks_as_missing, recognised
-from softgrad.linear_model.streaming_files import SVMLIGHT_FORMATS, FileBatches, file_format
+from softgrad.linear_model.streaming_files import FileBatches
 
 # Of the feature matrix, at a time.
 _PART_BYTES = 1 << 22
@@ -70,9 +70,7 @@ class StreamedTable:
         if source in BUILT_IN:
             raise UserError(f"--stream reads a file; {source} is a built-in data set")
         self.source = source
-        with _user_errors(source):
-            if file_format(Path(source)) in SVMLIGHT_FORMATS:
-                raise UserError(f"{source}: svmlight files have no columns; SoftmaxRegression.fit_stream reads them")
+        with user_errors(source):
             self._batches = FileBatches(Path(source))
         self.names: list[str] = self._batches.names
         # One pass: no guess from the first rows can go wrong later.
@@ -82,7 +80,7 @@ class StreamedTable:
         """All rows, in parts whose feature matrix of this width has a few MiB."""
         length = max(_PART_BYTES // (8 * width), 256)
         rows = 0
-        with _user_errors(self.source):
+        with user_errors(self.source):
             for batch in self._batches:
                 for start in range(0, batch.num_rows, length):
                     data = pa.Table.from_batches([batch.slice(start, length)])
@@ -95,7 +93,7 @@ class StreamedTable:
         found: dict[str, set[pa.DataType]] = {name: set() for name in self.names}
         # A word for a missing number is a number or text, but no time and no truth value.
         worded: dict[str, bool] = dict.fromkeys(self.names, False)
-        with _user_errors(self.source):
+        with user_errors(self.source):
             for batch in self._batches:
                 for name, cells in zip(batch.schema.names, batch.columns, strict=True):
                     column = pa.chunked_array([cells])
@@ -123,7 +121,8 @@ def _is_blank(cells: pa.ChunkedArray) -> bool:
 
 
 @contextmanager
-def _user_errors(source: str) -> Iterator[None]:
+def user_errors(source: str) -> Iterator[None]:
+    """What cannot be read is the user's error, and names the file."""
     try:
         yield
     except (ValueError, OSError, pa.ArrowException) as error:

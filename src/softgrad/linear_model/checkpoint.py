@@ -38,7 +38,7 @@ def checkpoint_place(path: str | os.PathLike[str] | None, *, resume: bool) -> Pa
             raise ValueError("resume is True; it needs the checkpoint to resume from")
         return None
     if importlib.util.find_spec("safetensors") is None:
-        raise ImportError("a checkpoint needs safetensors: pip install safetensors")
+        raise ImportError('a checkpoint needs safetensors, which is not installed: pip install "softgrad[cli]"')
     place = Path(path)
     if resume and not place.is_file():
         raise FileNotFoundError(f"there is no checkpoint {place} to resume from")

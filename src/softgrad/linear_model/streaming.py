@@ -62,7 +62,7 @@ def chunks_of(source: Source, target: str | None, sample_weight: str | None) -> 
 
 def _check_pyarrow() -> None:
     if importlib.util.find_spec("pyarrow") is None:
-        raise ImportError("columns are read with pyarrow, which is not installed: pip install pyarrow")
+        raise ImportError('columns are read with pyarrow, which is not installed: pip install "softgrad[cli]"')
 
 
 class Piece(NamedTuple):

@@ -84,7 +84,7 @@ class TupleChunks:
                 if values.shape != X.shape[:1]:
                     raise ValueError(f"{name} of item {number} has shape {values.shape}; X has {X.shape[0]} rows")
             # A single array may be larger than memory, mapped from a file.
-            length = X.shape[0] if scipy.sparse.issparse(X) else chunk_rows(X.shape[1], X.dtype)
+            length = max(X.shape[0], 1) if scipy.sparse.issparse(X) else chunk_rows(X.shape[1], X.dtype)
             for start in range(0, len(y), length):
                 part = slice(start, start + length)
                 yield _checked(X[part], y[part], weights[part], rows + start)
@@ -245,6 +245,8 @@ class ArrowChunks:
 
 
 def _check_labels(labels: NDArray[Any]) -> None:
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise ValueError(f"a label is {labels[~np.isfinite(labels)][0]}; labels must be finite")
     # For the others there is nothing to find, and it takes its time.
     if labels.dtype.kind not in "iubUO":
         check_classification_targets(labels)

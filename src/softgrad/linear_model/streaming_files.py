@@ -6,7 +6,7 @@ import gzip
 import io
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,11 @@ _BATCH_BYTES = 1 << 22
 _PARQUET_BUFFER_BYTES = 1 << 16
 
 
+def ending_of(path: Path) -> str:
+    """The last ending of a name, in small letters; the one before it if that is .gz."""
+    return (Path(path.stem) if path.suffix.lower() == ".gz" else path).suffix.lower()
+
+
 def file_format(path: Path) -> str:
     """The ending that says how the file is read, without .gz.
 
@@ -39,12 +44,11 @@ def file_format(path: Path) -> str:
     """
     if not path.is_file():
         raise FileNotFoundError(f"no such file: {path}")
-    zipped = path.suffix.lower() == ".gz"
-    ending = Path(path.stem).suffix.lower() if zipped else path.suffix.lower()
+    ending = ending_of(path)
     known = (*COLUMN_FORMATS, *SVMLIGHT_FORMATS)
     if ending not in known:
         raise ValueError(f"{path}: unknown format; {', '.join(known)} can be read in pieces")
-    if zipped and ending not in GZIPPED:
+    if path.suffix.lower() == ".gz" and ending not in GZIPPED:
         raise ValueError(f"{path}: a gzipped {ending} file cannot be read in pieces; unpack it")
     return ending
 
@@ -163,7 +167,8 @@ class FileBatches:
 class SvmlightFile:
     """The rows of an svmlight file as pairs of a sparse matrix and its labels, the same at every iteration.
 
-    Indices start from 1, or from 0 if any is 0; all of the file decides. Whole labels are integers.
+    Indices start from 1, or from 0 if any is 0; all of the file decides, as with scikit-learn's loader. Whole labels
+    are integers.
     """
 
     def __init__(self, path: Path) -> None:
@@ -177,23 +182,35 @@ class SvmlightFile:
         ]
         if not indices:
             raise ValueError(f"{path} has no rows with a feature")
-        self._zero_based = min(least for least, _ in indices) == 0
-        self.n_features = max(most for _, most in indices) + self._zero_based
+        self.first_index = min(1, *(least for least, _ in indices))
+        self.n_features = max(most for _, most in indices) - self.first_index + 1
 
     def __iter__(self) -> Iterator[tuple[Any, NDArray[Any]]]:
         self._file.check()
-        return self._parsed(zero_based=self._zero_based, features=self.n_features)
+        return self._parsed(zero_based=self.first_index == 0, features=self.n_features)
 
     def _parsed(self, *, zero_based: bool, features: int | None) -> Iterator[tuple[Any, NDArray[Any]]]:
-        rows = 0
+        def parsed(text: bytes) -> tuple[Any, NDArray[Any]]:
+            X, y = load_svmlight_file(io.BytesIO(text), n_features=features, zero_based=zero_based)
+            return X, y
+
+        lines = 0
         for block in self._blocks():
             try:
-                X, y = load_svmlight_file(io.BytesIO(block), n_features=features, zero_based=zero_based)
-            except ValueError as error:
-                raise ValueError(f"cannot read {self.path}, after row {rows}: {error}") from None
-            rows += len(y)
+                X, y = parsed(block)
+            except ValueError:
+                self._name_bad_line(block, lines, parsed)
+                raise
+            lines += block.count(b"\n")
             if len(y):
-                yield X, y.astype(np.int64) if np.all(y == np.rint(y)) else y
+                yield X, y.astype(np.int64) if are_whole(y).all() else y
+
+    def _name_bad_line(self, block: bytes, lines_before: int, parsed: Callable[[bytes], object]) -> None:
+        for number, line in enumerate(block.split(b"\n"), start=lines_before + 1):
+            try:
+                parsed(line + b"\n")
+            except ValueError as error:
+                raise ValueError(f"cannot read {self.path}, line {number}: {error}") from None
 
     def _blocks(self) -> Iterator[bytes]:
         """Whole lines."""
@@ -205,3 +222,9 @@ class SvmlightFile:
                     yield lines + newline
             if rest:
                 yield rest
+
+
+def are_whole(labels: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which of the labels are integers, of those that float64 tells apart."""
+    whole: NDArray[np.bool_] = (labels == np.rint(labels)) & (np.abs(labels) < 2**53)
+    return whole

@@ -1,0 +1,91 @@
+"""The classes of rows that come in parts, and which of the rows are for the training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from softgrad.cli.errors import UserError
+from softgrad.cli.tables import BoolArray, IntArray, Words
+from softgrad.cli.targets import MOST_CLASSES, Classes, Kind
+
+
+class Division:
+    """Which rows are for the training, decided for each by itself: by chance, but the first row of a class always is.
+
+    The same rows in the same order are divided alike, however they are cut into parts.
+    """
+
+    def __init__(self, fraction: float, seed: int) -> None:
+        self._fraction = fraction
+        self._seed = seed
+        self._first_rows: set[int] = set()
+
+    def start(self) -> Callable[[int, int], BoolArray]:
+        """For one pass: whether each row of a part is for the training, by the number of its first row and of its rows.
+
+        The parts come in their order.
+        """
+        generator = np.random.default_rng(self._seed)
+
+        def of_part(first_row: int, rows: int) -> BoolArray:
+            train = generator.random(rows) >= self._fraction
+            for row in self._first_rows:
+                if first_row <= row < first_row + rows:
+                    train[row - first_row] = True
+            return train
+
+        return of_part
+
+    def keep(self, row: int) -> None:
+        """The row is the first of its class."""
+        self._first_rows.add(row)
+
+
+class Labels:
+    """The labels of a target, found part by part; the first row of each is kept for the training."""
+
+    def __init__(self, target: str, division: Division) -> None:
+        self._target = target
+        self._division = division
+        self._kind: Kind = "text"
+        self._found: set[object] = set()
+
+    def add(self, labels: IntArray | BoolArray | Words, first_row: int) -> None:
+        """Those of the next part.
+
+        Raises
+        ------
+        UserError
+            There are too many different ones.
+        """
+        if isinstance(labels, Words):
+            self._kind = "text"
+            present: list[object] = list(labels.vocabulary)
+            first = np.unique(labels.codes, return_index=True)[1]
+        else:
+            self._kind = "boolean" if labels.dtype == np.bool_ else "integer"
+            distinct, first = np.unique(labels, return_index=True)
+            present = distinct.tolist()
+        for label, row in zip(present, first.tolist(), strict=True):
+            if label not in self._found:
+                self._found.add(label)
+                self._division.keep(first_row + row)
+        if len(self._found) > MOST_CLASSES:
+            raise UserError(
+                f"target {self._target!r} has more than {MOST_CLASSES} different values; so many classes cannot be "
+                f"told apart, and regression targets are not supported"
+            )
+
+    def classes(self) -> Classes:
+        """All of them.
+
+        Raises
+        ------
+        UserError
+            There is a single one.
+        """
+        if len(self._found) == 1:
+            raise UserError(f"target {self._target!r} has a single class, {next(iter(self._found))!r}; two are needed")
+        return Classes(self._kind, tuple(sorted(self._found)))  # type: ignore[type-var, arg-type]

@@ -1,0 +1,100 @@
+"""The rows of an svmlight file for `softgrad train --stream`: sparse, so neither centred nor encoded.
+
+The features are named by their indices as they are in the file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import softgrad
+from softgrad.cli.errors import UserError
+from softgrad.cli.model import Model, Scores
+from softgrad.cli.preprocessing import NumberColumn
+from softgrad.cli.stream_labels import Division, Labels
+from softgrad.cli.stream_table import user_errors
+from softgrad.cli.tables import BoolArray, Float64Array, IntArray
+from softgrad.linear_model.streaming_files import SvmlightFile, are_whole
+
+# What the label at the start of each line is called.
+TARGET = "label"
+
+
+class SvmlightRows:
+    """Rows, their class numbers and which of them are for the training; the classes are learnt in one pass.
+
+    Attributes
+    ----------
+    classes : Classes
+    columns : tuple of Column
+    train_rows, test_rows : int
+
+    Raises
+    ------
+    UserError
+        If the file cannot be read, or the classes are too few or too many.
+    """
+
+    def __init__(self, source: str, division: Division) -> None:
+        self._source = source
+        self._division = division
+        self.train_rows = self.test_rows = 0
+        labels = Labels(TARGET, division)
+        trained_in = division.start()
+        with user_errors(source):
+            self._file = SvmlightFile(Path(source))
+            for _, y in self._file:
+                first_row = self.train_rows + self.test_rows
+                labels.add(_whole(y, first_row), first_row)
+                train = trained_in(first_row, len(y))
+                self.train_rows += int(train.sum())
+                self.test_rows += int((~train).sum())
+        self.classes = labels.classes()
+        first = self._file.first_index
+        self.columns = tuple(NumberColumn(str(first + i), 0.0, 1.0) for i in range(self._file.n_features))
+
+    def parts(self) -> Iterator[tuple[Any, IntArray, BoolArray]]:
+        """A pass: sparse features and class numbers of some rows, and which of them are for the training."""
+        trained_in = self._division.start()
+        first_row = 0
+        labels = np.array(self.classes.labels)
+        with user_errors(self._source):
+            for X, y in self._file:
+                yield X, np.searchsorted(labels, y).astype(np.int64), trained_in(first_row, len(y))
+                first_row += len(y)
+
+
+def _whole(labels: Any, first_row: int) -> IntArray:
+    if labels.dtype.kind != "i":
+        row = int(are_whole(labels).argmin())
+        raise UserError(
+            f"the label of row {first_row + row + 1} is {labels[row]:g}; whole numbers are needed, regression targets "
+            f"are not supported"
+        )
+    whole: IntArray = labels
+    return whole
+
+
+def used_columns(features: Any, rows: int) -> Float64Array:
+    """The first rows, dense, without the columns that are 0 in all of them: no gradient is there."""
+    head = features[:rows]
+    used = np.unique(head.indices)
+    dense: Float64Array = head[:, used if used.size else [0]].toarray()
+    return dense
+
+
+def score(model: Model, features: Any, codes: IntArray) -> Scores:
+    """As `Model.score`, for sparse features."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        logits = features @ np.ascontiguousarray(model.coef.T) + model.intercept
+        loss = float(softgrad.cross_entropy(logits, codes))
+    if not math.isfinite(loss):
+        raise UserError("the loss is infinite: a row is too far from the training data")
+    classes = len(model.classes.labels)
+    confusion = np.bincount(codes * classes + logits.argmax(axis=1), minlength=classes**2)
+    return Scores(loss, confusion.reshape(classes, classes))

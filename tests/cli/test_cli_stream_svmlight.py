@@ -1,0 +1,158 @@
+"""`softgrad train FILE.svmlight --stream`: sparse rows, to the optimum of the rows in memory; errors in one line."""
+
+from __future__ import annotations
+
+import gzip
+import signal
+import subprocess
+import tracemalloc
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import scipy.sparse
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+from scipy.special import log_softmax
+from sklearn.datasets import dump_svmlight_file, load_svmlight_file
+
+from softgrad.cli.model_file import load_model
+from softgrad.linear_model import SoftmaxRegression, streaming_files
+from tests.cli.conftest import command, fails, run, succeeds
+from tests.linear_model import problems
+from tests.oracles.inputs import fresh_rng
+
+LABELS = np.array([-1, 1, 7])
+
+
+class Data(NamedTuple):
+    path: Path
+    X: scipy.sparse.csr_array
+    y: NDArray[np.int64]
+
+
+def write(path: str, *, rows: int = 900, features: int = 40, zero_based: bool = False) -> Data:
+    """Text-like rows: few entries, all of them positive; what scikit-learn reads of the file is the answer."""
+    rng = fresh_rng()
+    X = scipy.sparse.random_array((rows, features), density=min(0.1, 20 / features), format="csr", rng=rng)
+    truth = 3.0 * rng.standard_normal((3, features))
+    y = LABELS[(X @ truth.T + rng.gumbel(size=(rows, 3))).argmax(axis=1)]
+    y[:3] = LABELS
+    plain = Path(path.removesuffix(".gz"))
+    dump_svmlight_file(X, y, str(plain), zero_based=zero_based, comment="made by a test")
+    loaded = load_svmlight_file(str(plain), n_features=features, zero_based=zero_based)
+    if plain != Path(path):
+        Path(path).write_bytes(gzip.compress(plain.read_bytes()))
+        plain.unlink()
+    return Data(Path(path), scipy.sparse.csr_array(loaded[0]), loaded[1].astype(np.int64))
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text blocks that end in the middle of a line."""
+    monkeypatch.setattr(streaming_files, "_TEXT_BLOCK_BYTES", 9973)
+
+
+@pytest.mark.parametrize(("name", "zero_based"), [("rows.svmlight", False), ("rows.svm.gz", False), ("r.libsvm", True)])
+def test_the_optimum_of_the_rows_in_memory(name: str, zero_based: bool) -> None:
+    data = write(name, zero_based=zero_based)
+    result = succeeds("train", name, "--stream", "--test-fraction", 0, "-C", 3, "--model", "model", "--json").json
+    expected = SoftmaxRegression(C=3.0, tol=1e-12).fit(data.X, data.y)
+    found = load_file("model")
+    value = problems.objective(data.X, data.y, found["coef"], found["intercept"], 3.0)
+    assert result["loss_curve"][-1] == pytest.approx(value, rel=1e-12)
+    # The command ends at the default tolerance.
+    assert -1e-12 < value / expected.loss_curve_[-1] - 1.0 < 1e-6
+    np.testing.assert_allclose(found["coef"], expected.coef_, rtol=0, atol=1e-2 * np.abs(expected.coef_).max())
+    assert result["classes"] == LABELS.tolist()
+    assert (result["target"], result["features"]) == ("label", 40)
+    first = 0 if zero_based else 1
+    assert [column.name for column in load_model(Path("model")).columns] == [str(first + i) for i in range(40)]
+
+
+def test_the_scores_are_of_the_rows_that_they_name() -> None:
+    data = write("rows.svmlight", rows=2000)
+    arguments = ("train", "rows.svmlight", "--stream", "--test-fraction", 0.3, "--seed", 1, "--json")
+    result = succeeds(*arguments, "--model", "model").json
+    # The draws of the guide: one for each row, the first row of a class excepted.
+    train = np.random.default_rng(1).random(2000) >= 0.3
+    train[:3] = True
+    assert (result["train_rows"], result["test_rows"]) == (train.sum(), (~train).sum())
+    found = load_file("model")
+    logs = log_softmax(data.X @ found["coef"].T + found["intercept"], axis=1)
+    codes = np.searchsorted(LABELS, data.y)
+    for part, rows in (("training", train), ("test", ~train)):
+        loss = -logs[rows, codes[rows]].mean()
+        assert result[f"{part}_loss"] == pytest.approx(loss, rel=1e-12)
+        assert result[f"{part}_accuracy"] == pytest.approx((logs.argmax(axis=1) == codes)[rows].mean(), rel=1e-12)
+    assert np.sum(result["confusion_matrix"]) == result["test_rows"]
+    assert np.trace(result["confusion_matrix"]) == pytest.approx(result["test_accuracy"] * result["test_rows"])
+    assert result["gradient_check"] < 1e-6
+
+
+def test_the_rows_are_never_dense() -> None:
+    write("rows.svmlight", rows=1500, features=30_000)
+    tracemalloc.start()
+    succeeds("train", "rows.svmlight", "--stream", "--max-iter", 1, "-C", 1e-3)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1500 * 30_000 * 8 / 4
+
+
+def test_a_checkpoint_of_an_svmlight_file() -> None:
+    write("rows.svmlight")
+    arguments = ("train", "rows.svmlight", "--stream", "-C", 1e3)
+    assert "max_iter=2" in succeeds(*arguments, "--checkpoint", "fit", "--max-iter", 2, "--json").json["warning"]
+    other = run(*arguments, "--checkpoint", "fit", "--resume", "--test-fraction", 0.5)
+    assert other.status == 2
+    assert "the checkpoint fit belongs to another problem: number of rows is" in other.stderr
+    succeeds(*arguments, "--checkpoint", "fit", "--resume", "--model", "resumed")
+    succeeds(*arguments, "--model", "whole")
+    assert Path("resumed").read_bytes() == Path("whole").read_bytes()
+
+
+BAD = {
+    "a bad number": ("1 1:1\n0 2:x\n", "cannot read bad.svm, line 2: could not convert string to float: b'x'"),
+    "a value that is not finite": ("1 1:1\n0 2:nan\n", "X, row 2, feature 1 is nan; it must be finite"),
+    "a real label": ("1 1:1\n0.5 2:1\n", "the label of row 2 is 0.5; whole numbers are needed"),
+    "an infinite label": ("1 1:1\n-inf 2:1\n", "the label of row 2 is -inf; whole numbers are needed"),
+    "one class": ("1 1:1\n1 2:1\n", "target 'label' has a single class, 1; two are needed"),
+    "no rows": ("# nothing\n", "bad.svm has no rows with a feature"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_file(case: str) -> None:
+    text, message = BAD[case]
+    Path("bad.svm").write_text(text)
+    outcome = run("train", "bad.svm", "--stream", "--test-fraction", 0)
+    assert outcome.status == 2
+    assert message in outcome.stderr
+
+
+def test_what_an_svmlight_file_does_not_have() -> None:
+    write("rows.svmlight")
+    assert "are at the start of its lines" in fails("train", "rows.svmlight", "--stream", "--target", "kind")
+    assert fails("train", "none.svmlight", "--stream") == "no such file: none.svmlight"
+    assert "unknown format" in fails("train", "rows.svmlight")
+
+
+@pytest.mark.slow
+def test_killed_and_interrupted_in_the_middle() -> None:
+    write("rows.svmlight", rows=20_000)
+    arguments = ("train", "rows.svmlight", "--stream", "-C", 1e4)
+    for number, status in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
+        Path("fit").unlink(missing_ok=True)
+        process = subprocess.Popen(command(*arguments, "--checkpoint", "fit"), stderr=subprocess.PIPE, text=True)
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("iteration 2,"):
+                process.send_signal(number)
+                break
+        _, told = process.communicate(timeout=30)
+        assert process.returncode == status
+        assert "Traceback" not in told
+    for options in (["--checkpoint", "fit", "--resume", "--model", "resumed"], ["--model", "whole"]):
+        subprocess.run(command(*arguments, *options), check=True, capture_output=True)
+    assert Path("resumed").read_bytes() == Path("whole").read_bytes()
