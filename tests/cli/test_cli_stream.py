@@ -17,6 +17,7 @@ from softgrad.cli import stream_table
 from softgrad.cli.stream_encoding import _Numbers
 from softgrad.linear_model import streaming_chunks, streaming_files
 from tests.cli.conftest import animals, command, fails, run, set_cell, succeeds, with_column, write
+from tests.linear_model.test_checkpoint import no_file_longer_than
 from tests.oracles.inputs import fresh_rng
 
 ALL = ("--target", "kind", "--test-fraction", 0)
@@ -254,4 +255,23 @@ def test_killed_in_the_middle_and_resumed() -> None:
     assert process.returncode == -signal.SIGKILL
     for options in (["--checkpoint", "fit", "--resume", "--model", "resumed"], ["--model", "whole"]):
         subprocess.run(command(*arguments, *options), check=True, capture_output=True)
+    assert Path("resumed").read_bytes() == Path("whole").read_bytes()
+
+
+def test_the_old_checkpoint_survives_a_full_disk() -> None:
+    write(animals(), Path("animals.csv"))
+    arguments = ("train", "animals.csv", *ALL, "--stream", "--checkpoint", "fit")
+    succeeds(*arguments, "--max-iter", 3)
+    before = Path("fit").read_bytes()
+    with no_file_longer_than(100):
+        outcome = run(*arguments, "--resume")
+    assert outcome.status == 2
+    assert (
+        outcome.stderr
+        == "softgrad: the training failed: [Errno 27] cannot write the checkpoint: File too large: 'fit'\n"
+    )
+    assert Path("fit").read_bytes() == before
+    assert {path.name for path in Path().iterdir()} == {"animals.csv", "fit"}
+    succeeds(*arguments, "--resume", "--model", "resumed")
+    succeeds("train", "animals.csv", *ALL, "--stream", "--model", "whole")
     assert Path("resumed").read_bytes() == Path("whole").read_bytes()

@@ -207,6 +207,7 @@ def test_a_checkpoint_of_another_fit(source: list[Any], tmp_path: Path) -> None:
     changed_label[3] = (X, np.where(np.arange(len(y)) == 17, (y + 1) % 10, y))
     for parameters, rows, what in [
         ({"C": 2.0}, source, "C is 1.0 there, 2.0 here"),
+        ({"l1_ratio": 0.5}, source, "l1_ratio is 0.0 there, 0.5 here"),
         ({"fit_intercept": False}, source, "fit_intercept is True there, False here"),
         ({"class_weight": {3: 2.0}}, source, "class weights is "),
         ({}, source[:-1], "number of rows is 700 there, 600 here"),
@@ -259,9 +260,9 @@ import sys
 import numpy as np
 from softgrad.linear_model import SoftmaxRegression, streaming_chunks
 streaming_chunks._CHUNK_BYTES = 1
-data, checkpoint, result = sys.argv[1:]
+data, checkpoint, result, l1_ratio = sys.argv[1:]
 report = lambda report: print(report.iteration, flush=True)
-model = SoftmaxRegression(C=10.0, callback=report)
+model = SoftmaxRegression(C=10.0, l1_ratio=float(l1_ratio), callback=report)
 kept = {} if checkpoint == "none" else {"checkpoint": checkpoint, "resume": "resumed" in result}
 model.fit_stream(data, "y", **kept)
 np.savez(result, coef=model.coef_, intercept=model.intercept_, curve=model.loss_curve_)
@@ -269,7 +270,8 @@ np.savez(result, coef=model.coef_, intercept=model.intercept_, curve=model.loss_
 
 
 @pytest.mark.slow
-def test_killed_in_the_middle_and_resumed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.5])
+def test_killed_in_the_middle_and_resumed(l1_ratio: float, tmp_path: Path) -> None:
     """SIGKILL at a moment nobody chose, in processes of their own."""
     X, y = problems.random(fresh_rng(), rows=1500, features=25, classes=6, strength=3.0)
     data, checkpoint = tmp_path / "data.parquet", tmp_path / "fit"
@@ -277,7 +279,7 @@ def test_killed_in_the_middle_and_resumed(tmp_path: Path) -> None:
     pyarrow.parquet.write_table(pa.table({**columns, "y": y}), data, row_group_size=700)
 
     def start(kept: object, result: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", PROGRAM, str(data), str(kept), str(tmp_path / result)]
+        command = [sys.executable, "-c", PROGRAM, str(data), str(kept), str(tmp_path / result), str(l1_ratio)]
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     process = start(checkpoint, "interrupted")

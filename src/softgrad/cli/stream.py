@@ -39,7 +39,7 @@ def train(request: Request, output: Output) -> Trained:
 
     features, codes = next(iter(TrainingRows(rows)))
     if isinstance(rows, SvmlightRows):
-        features = stream_svmlight.used_columns(features, ROWS_IN_GRADIENT_CHECK)
+        features = stream_svmlight.dense_sample(features, ROWS_IN_GRADIENT_CHECK)
     worst = check_before(features, codes[: len(features)], len(rows.classes.labels), request.seed, output)
     estimator, seconds, warning = fit(
         request,
