@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from tests.losses.test_linear_cross_entropy import COMBINATIONS, assert_agrees, 
 from tests.oracles.bounds import DTYPES, FLOAT32, FLOAT64
 from tests.oracles.inputs import fresh_rng
 
+ROOT = Path(__file__).parents[2]
 MIB = 2**20
 # (N, D, V), and a bound that 64 rows of logits exceed in either dtype.
 OF_CLASSES = (70, 6, 150)
@@ -234,9 +236,10 @@ def test_progress(block_bytes):
 
 
 MEASURED = """
-import resource, sys
+import sys
 import numpy as np
 import softgrad as sg
+from tests.memory_cases import extra
 rows, features, classes, block_bytes = (int(each) for each in sys.argv[1:])
 rng = np.random.default_rng(0)
 hidden, weight = (rng.random(shape, np.float32) - 0.5 for shape in ((rows, features), (classes, features)))
@@ -245,19 +248,21 @@ labels, bias = rng.integers(classes, size=rows), np.zeros(classes, np.float32)
 # Resident before: zeros that nobody has touched are no memory yet.
 out = tuple(np.ones_like(each) for each in (hidden, weight, bias))
 sg.linear_cross_entropy.value_and_grad(hidden[:2], weight[:9], labels[:2] % 9, bias[:9])
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-before = peak()
-loss, _ = sg.linear_cross_entropy.value_and_grad(
-    hidden, weight, labels, bias, out=out, block_bytes=block_bytes or None
-)
-print(peak() - before, float(loss))
+
+def call():
+    loss, _ = sg.linear_cross_entropy.value_and_grad(
+        hidden, weight, labels, bias, out=out, block_bytes=block_bytes or None
+    )
+    print(float(loss), flush=True)
+
+print(extra(call))
 """
 
 
 def extra_bytes(*arguments):
     """Of one call in a process of its own, with the loss of it."""
     command = [sys.executable, "-c", MEASURED, *map(str, arguments)]
-    found, loss = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    loss, found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     # Logits near 0: every class is about as probable.
     assert float(loss) == pytest.approx(np.log(arguments[2]), rel=0.1)
     return int(found)
