@@ -165,9 +165,9 @@ def test_a_constant_column_and_truth_values(in_folder: Path) -> None:
 
 
 def test_not_converged_is_said_plainly() -> None:
-    outcome = succeeds("train", "digits", "--max-iter", 1)
+    outcome = succeeds("train", "wine", "--max-iter", 1)
     assert re.search(r"^warning: not converged: .*1 iterations", outcome.stdout, re.MULTILINE), outcome.stdout
-    result = succeeds("train", "digits", "--max-iter", 1, "--json").json
+    result = succeeds("train", "wine", "--max-iter", 1, "--json").json
     assert result["converged"] is False
     assert "max_iter=1" in result["warning"]
 
