@@ -1,15 +1,9 @@
-"""Draws how linear_cross_entropy grows: `python -m benchmarks._linear_head_plot`.
-
-From the file of a run in which `linear_head_growth` was asked, docs/performance.json unless --json names another.
-Writes docs/guide/linear-cross-entropy.svg.
-"""
+"""Draws how linear_cross_entropy grows, from a run in which `linear_head_growth` was asked."""
 
 from __future__ import annotations
 
-import argparse
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -17,7 +11,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from benchmarks.__main__ import RESULTS, ROOT
+from benchmarks.__main__ import ROOT
 from benchmarks._results import Report, Row, Spread
 
 PLOT = ROOT / "docs" / "guide" / "linear-cross-entropy.svg"
@@ -31,32 +25,32 @@ _COLORS = {
 }
 
 
-def _size(row: Row) -> tuple[int, ...]:
+def size(row: Row) -> tuple[int, ...]:
     """N, D and V of a row of times; N and V of one of memory."""
     return tuple(int(number) for number in re.findall(r"\d+", row.work))
 
 
 def _growing(rows: Sequence[Row], axis: int, fixed: dict[int, int]) -> list[Row]:
     """The rows in which one of the sizes grows, the others being as they are fixed."""
-    chosen = [row for row in rows if all(_size(row)[place] == value for place, value in fixed.items())]
-    return sorted(chosen, key=lambda row: _size(row)[axis])
+    chosen = [row for row in rows if all(size(row)[which] == value for which, value in fixed.items())]
+    return sorted(chosen, key=lambda row: size(row)[axis])
 
 
 def _draw(axes: Axes, rows: Sequence[Row], axis: int, unit: float) -> None:
     floors, peers = (dict.fromkeys(name for row in rows for name in getattr(row, kind)) for kind in ("floors", "peers"))
     names = ["softgrad", *floors, *peers]
     for name in names:
-        points = [(_size(row)[axis], spread) for row in rows if (spread := _spread(row, name)) is not None]
+        points = [(size(row)[axis], spread) for row in rows if (spread := _spread(row, name)) is not None]
         axes.loglog(
-            [size for size, _ in points],
+            [place for place, _ in points],
             [spread.median / unit for _, spread in points],
             color=_COLORS[name],
             linestyle="--" if name in floors else "-",
             marker=".",
             label=name,
         )
-    sizes = [_size(row)[axis] for row in rows]
-    axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    places = [size(row)[axis] for row in rows]
+    axes.set_xticks(places, [f"{place:,}" for place in places])
     axes.minorticks_off()
     axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.yaxis.set_major_formatter("{x:g}")
@@ -90,16 +84,9 @@ def draw(report: Report) -> Figure:
     return figure
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, metavar="FILE", default=RESULTS)
-    figure = draw(Report.load(parser.parse_args().json))
-    PLOT.parent.mkdir(exist_ok=True)
+def save(report: Report) -> None:
+    figure = draw(report)
     # The same bytes from the same figures.
     with matplotlib.rc_context({"svg.hashsalt": "softgrad", "svg.fonttype": "none"}):
         figure.savefig(PLOT, format="svg", metadata={"Date": None})
     print(f"wrote {PLOT}")
-
-
-if __name__ == "__main__":
-    main()

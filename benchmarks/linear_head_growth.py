@@ -3,7 +3,7 @@
 N x D x V, float32, value and gradients, as above. Time is that of the three products and little else, so it grows as
 they do; their share of it is the inverse of "/ three products". PyTorch's chunked path is left out: it takes minutes.
 The second half is memory beyond inputs and results, in processes of their own (D is 1024 there): a block of logits and
-scratch, where the logits grow on and on. `python -m benchmarks._linear_head_plot` draws both.
+scratch, where the logits grow on and on. `python -m benchmarks._linear_head_guide` draws both and writes the guide.
 """
 
 from __future__ import annotations

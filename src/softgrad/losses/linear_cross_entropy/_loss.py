@@ -38,7 +38,7 @@ class LinearCrossEntropy(Differentiable):
     reduction, normalizer
         As in `cross_entropy`, the logits being of shape (N, V). Rows that are ignored cost nothing.
     block_bytes : int, optional
-        The most that a block of logits takes, at least 4096; 128 MiB without it. More than 384 rows are taken only
+        The most that a block of logits takes, at least 4096; 128 MiB without it. More than 512 rows are taken only
         where they stay within 8 MiB. If 64 rows do not fit, the logits are made twice, some classes at a time.
     compute_dtype : {None, "bfloat16"}
         "bfloat16" rounds what is multiplied, float32 or bfloat16, to bfloat16 and adds up in float32; logits are
@@ -68,7 +68,7 @@ class LinearCrossEntropy(Differentiable):
     bias in float64: another size of the blocks changes them by a few roundings of their largest terms.
 
     Besides inputs and results the call holds a block of logits and some 10 MiB for products, and for two bytes the
-    gradient by `weight` in float32. A signal such as Ctrl-C is heard between two products, each of some milliseconds.
+    gradient by `weight` in float32. A signal such as Ctrl-C is heard between two products, each of less than a second.
 
     References
     ----------

@@ -63,14 +63,13 @@ class Products:
 
     def by_weight(self, gradient: Floating, rows: Any, out: Floating, *, add: bool) -> None:
         """gradient.T @ rows becomes `out` or is added to it."""
-        sparse = not isinstance(rows, np.ndarray)
-        beside = add or sparse or not out.flags.c_contiguous
-        for classes in self._steps(len(out), held=beside):
+        # Also where nothing is added: BLAS holds a rearranged copy of as many columns of the gradient.
+        for classes in self._steps(len(out), held=True):
             down = gradient[:, classes].T
             place = out[classes]
-            if sparse:
+            if not isinstance(rows, np.ndarray):
                 self._put((rows.T @ down.T).T, place, add)
-            elif beside:
+            elif add or not place.flags.c_contiguous:
                 self._put(self._made(down, rows), place, add)
             else:
                 self._product(down, rows, place)
