@@ -41,6 +41,8 @@ def test_the_three_steps(tmp_path: Path) -> None:
 
 def test_the_limit_is_one(tmp_path: Path) -> None:
     assert out_of_core("make", "--folder", tmp_path, "--gigabytes", 0.05).returncode == 0
-    short = out_of_core("train", "--folder", tmp_path, "--limit", 0.3)
+    # Enough for the imports, not for what follows.
+    short = out_of_core("train", "--folder", tmp_path, "--limit", 0.6)
     assert short.returncode != 0
+    assert re.search(r"bad_alloc|[Aa]llocat|MemoryError", short.stderr), short.stderr
     assert not (tmp_path / "streamed.npz").exists()

@@ -136,7 +136,9 @@ def test_what_an_svmlight_file_does_not_have() -> None:
     write("rows.svmlight")
     assert "are at the start of its lines" in fails("train", "rows.svmlight", "--stream", "--target", "kind")
     assert fails("train", "none.svmlight", "--stream") == "no such file: none.svmlight"
-    assert "unknown format" in fails("train", "rows.svmlight")
+    write("rows.svm.gz")
+    for name in ("rows.svmlight", "rows.svm.gz"):
+        assert fails("train", name) == f"{name}: svmlight files are read by `softgrad train --stream` alone"
 
 
 @pytest.mark.slow

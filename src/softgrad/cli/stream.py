@@ -27,7 +27,6 @@ from softgrad.cli.train import (
     target_of,
     training_record,
 )
-from softgrad.linear_model.read_ahead import read_ahead
 from softgrad.linear_model.streaming_files import SVMLIGHT_FORMATS, ending_of
 
 
@@ -68,13 +67,13 @@ def _rows_and_target(request: Request) -> tuple[Encoding | SvmlightRows, str]:
 
 
 class TrainingRows:
-    """The training rows, as often as they are asked for, read and encoded ahead."""
+    """The training rows, as often as they are asked for."""
 
     def __init__(self, rows: Encoding | SvmlightRows) -> None:
         self._rows = rows
 
     def __iter__(self) -> Iterator[tuple[Any, IntArray]]:
-        for features, codes, train in read_ahead(self._rows.parts()):
+        for features, codes, train in self._rows.parts():
             yield (features, codes) if train.all() else (features[train], codes[train])
 
 

@@ -20,6 +20,7 @@ import pyarrow.feather
 import pyarrow.parquet
 
 from softgrad.cli.errors import UserError, listing
+from softgrad.linear_model.streaming_files import SVMLIGHT_FORMATS, ending_of
 
 BUILT_IN = ("digits", "iris", "wine")
 FORMATS = (".csv", ".tsv", ".parquet", ".feather")
@@ -145,6 +146,8 @@ def load(source: str) -> Table:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     compression = "gzip" if suffixes[-1:] == [".gz"] else None
     ending = (suffixes[:-1] if compression else suffixes)[-1:]
+    if ending_of(path) in SVMLIGHT_FORMATS:
+        raise UserError(f"{source}: svmlight files are read by `softgrad train --stream` alone")
     if not ending or ending[0] not in FORMATS:
         raise UserError(f"{source}: unknown format; {', '.join(FORMATS)} can be read, each also with .gz")
     try:

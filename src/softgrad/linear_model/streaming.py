@@ -41,12 +41,13 @@ def chunks_of(source: Source, target: str | None, sample_weight: str | None) -> 
         if file_format(path) in SVMLIGHT_FORMATS:
             if target is not None or sample_weight is not None:
                 raise ValueError(f"{path} has its labels at the start of each line; target and sample_weight are None")
-            return TupleChunks(SvmlightFile(path), of_file=True)
+            return TupleChunks(SvmlightFile(path))
         if target is None:
             raise ValueError(f"which column of {path} is the target?")
         _check_pyarrow()
         batches = FileBatches(path)
-        return ArrowChunks(batches, target, sample_weight, untyped=batches.untyped, of_file=True)
+        # The reader of CSV has threads of its own, and is slower with one more.
+        return ArrowChunks(batches, target, sample_weight, untyped=batches.untyped, ahead=not batches.untyped)
     if iter(source) is source:
         raise TypeError(
             f"source is an iterator, {type(source).__name__}, which gives its items once; many passes are made: give a "
@@ -54,10 +55,10 @@ def chunks_of(source: Source, target: str | None, sample_weight: str | None) -> 
         )
     if target is not None:
         _check_pyarrow()
-        return ArrowChunks(source, target, sample_weight, untyped=False, of_file=False)
+        return ArrowChunks(source, target, sample_weight, untyped=False, ahead=False)
     if sample_weight is not None:
         raise ValueError("sample_weight names a column, so target must name one; or give (X, y, sample_weight)")
-    return TupleChunks(source, of_file=False)
+    return TupleChunks(source)
 
 
 def _check_pyarrow() -> None:
@@ -186,9 +187,9 @@ class StreamedRows:
 
 
 def _pieces(chunks: Chunks, place_of: Callable[[Any], int]) -> Iterator[Piece]:
-    """All rows; those of a file are read while the piece before is worked on."""
+    """All rows, where it pays read while the piece before is worked on."""
     pieces = _cut(chunks, place_of)
-    return read_ahead(pieces) if chunks.of_file else pieces
+    return read_ahead(pieces) if chunks.ahead else pieces
 
 
 def _cut(chunks: Chunks, place_of: Callable[[Any], int]) -> Iterator[Piece]:

@@ -29,8 +29,8 @@ class Chunks(Protocol):
     """All rows, anew and the same at each iteration.
 
     `names` are those of the features, known once the first chunk is; None where they have none. `untyped` says that
-    labels are strings, whatever they stand for. `order` is the memory order of dense features. `of_file` says that no
-    code of the caller's makes them, so that any thread may.
+    labels are strings, whatever they stand for. `order` is the memory order of dense features. `ahead` says that a
+    thread may make them, and that it is worth one.
     """
 
     @property
@@ -43,7 +43,7 @@ class Chunks(Protocol):
     def order(self) -> Literal["C", "F"]: ...
 
     @property
-    def of_file(self) -> bool: ...
+    def ahead(self) -> bool: ...
 
     def __iter__(self) -> Iterator[Chunk]: ...
 
@@ -59,10 +59,10 @@ class TupleChunks:
     names = None
     untyped = False
     order: Literal["C", "F"] = "C"
+    ahead = False
 
-    def __init__(self, tuples: Iterable[Any], *, of_file: bool) -> None:
+    def __init__(self, tuples: Iterable[Any]) -> None:
         self._tuples = tuples
-        self.of_file = of_file
 
     def __iter__(self) -> Iterator[Chunk]:
         rows = 0
@@ -140,20 +140,21 @@ class ArrowChunks:
         The column of the row weights. All other columns are features.
     untyped : bool
         Whether all cells are strings, whatever they stand for.
-    of_file : bool
+    ahead : bool
+        Whether a thread may make the batches, and is worth it.
     """
 
     # Products are as fast where columns lie together; to bring the rows together takes as long as to read them.
     order: Literal["C", "F"] = "F"
 
     def __init__(
-        self, batches: Iterable[Any], target: str, sample_weight: str | None, *, untyped: bool, of_file: bool
+        self, batches: Iterable[Any], target: str, sample_weight: str | None, *, untyped: bool, ahead: bool
     ) -> None:
         self._batches = batches
         self._target = target
         self._sample_weight = sample_weight
         self.untyped = untyped
-        self.of_file = of_file
+        self.ahead = ahead
         self.names: list[str] | None = None
 
     def __iter__(self) -> Iterator[Chunk]:
