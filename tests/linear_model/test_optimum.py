@@ -55,6 +55,8 @@ def test_two_classes_are_scikit_learns_with_twice_its_C() -> None:
     np.testing.assert_allclose(model.decision_function(problem.X), peer.decision_function(problem.X), rtol=1e-6)
 
 
+# It goes on as far as rounding lets it.
+@pytest.mark.filterwarnings("ignore:SoftmaxRegression stopped")
 @pytest.mark.parametrize("C", [1e-6, 1e-2, 1.0, 1e4])
 @pytest.mark.parametrize(
     ("draw", "slack"), [(problems.heavy_tailed, 1), (problems.rare_flags, 1), (problems.far_apart, 10)]
@@ -64,7 +66,7 @@ def test_the_estimated_gap_holds(
 ) -> None:
     """Without intercepts the objective is strongly convex: gradient^2 / (2 lambda) bounds what is left."""
     problem = draw(fresh_rng())
-    exact = SoftmaxRegression(C=C, tol=1e-13, fit_intercept=False).fit(problem.X, problem.y)
+    exact = SoftmaxRegression(C=C, tol=1e-30, fit_intercept=False).fit(problem.X, problem.y)
     by_coef, _ = problems.gradient(problem.X, problem.y, exact.coef_, exact.intercept_, C)
     best = objective_of(exact, problem)
     uncertainty = float(np.sum(by_coef**2)) * C * len(problem.y) / 2
@@ -77,11 +79,23 @@ def test_the_estimated_gap_holds(
         assert objective_of(model, problem) - best <= slack * tol * best
 
 
+def test_the_gap_of_an_exact_step_is_that_of_the_point_it_reached() -> None:
+    """Not that of the point before, which is hundreds of times as large: no iteration is needed to find it out."""
+    for name in ("wine", "breast_cancer"):
+        problem = problems.real(name, standardised=True)
+        best = SoftmaxRegression(tol=1e-13).fit(problem.X, problem.y).loss_curve_[-1]
+        model = SoftmaxRegression(tol=1e-6).fit(problem.X, problem.y)
+        before, reached = (value / best - 1.0 for value in model.loss_curve_[-2:])
+        assert before > 100 * model.relative_gap_
+        assert model.relative_gap_ == pytest.approx(reached, rel=0.1)
+
+
+@pytest.mark.filterwarnings("ignore:SoftmaxRegression stopped")
 @pytest.mark.parametrize("draw", HARD, ids=lambda draw: draw.__name__)
 def test_hard_data_with_intercepts(draw: Callable[[np.random.Generator], problems.Problem]) -> None:
     problem = draw(fresh_rng())
     model = SoftmaxRegression(C=1e3).fit(problem.X, problem.y)
-    exact = SoftmaxRegression(C=1e3, tol=1e-13).fit(problem.X, problem.y)
+    exact = SoftmaxRegression(C=1e3, tol=1e-30).fit(problem.X, problem.y)
     by_coef, by_intercept = problems.gradient(problem.X, problem.y, exact.coef_, exact.intercept_, 1e3)
     # What the gradient would be if every row were wrong in the same direction.
     assert np.all(np.abs(by_coef) <= 1e-7 * np.abs(problem.X).mean(axis=0))

@@ -153,18 +153,25 @@ class Curvature:
         diagonal is that of all rows: a feature that is 0 in every row taken would else seem to have no curvature.
         The probabilities must be kept.
         """
-        assert self._kept is not None
-        starts = np.cumsum([0, *(len(block.likeliest) for block in self._kept)])
-        variances = np.hstack([block.variances() for block in self._kept])
+        kept = self._kept
+        assert kept is not None
+        starts = np.cumsum([0, *(len(block.likeliest) for block in kept)])
+        variances = np.hstack([block.variances() for block in kept])
         diagonal = self.diagonal()
+
+        whole = [self._with_intercept(block.rows.X) for block in kept] if _takes_all(starts[-1], count) else None
 
         def of_class(label: int) -> Array:
             rows, factors = _sample(variances[label], count)
+            roots = np.sqrt(factors)
             cuts = np.searchsorted(rows, starts)
             total = np.zeros((self._shape[1], self._shape[1]))
-            for block, start, first, last in zip(self._kept or (), starts, cuts, cuts[1:], strict=False):
-                X = self._with_intercept(block.rows.X, rows[first:last] - start)
-                X *= np.sqrt(factors[first:last]).astype(X.dtype)[:, None]
+            for number, (start, first, last) in enumerate(zip(starts, cuts, cuts[1:], strict=False)):
+                if whole is not None:
+                    X = whole[number]
+                else:
+                    X = self._with_intercept(kept[number].rows.X[rows[first:last] - start])
+                X = X * roots[first:last].astype(X.dtype)[:, None]
                 total += X.T @ X
             least = diagonal[label] - self._ridge
             np.fill_diagonal(total, np.maximum(np.diag(total), least) + self._ridge)
@@ -173,39 +180,39 @@ class Curvature:
         small = min(count, len(variances[0])) * self._shape[1] ** 2 <= _LEAST_WORK_OF_A_THREAD
         return (map if small else self._workers.map)(of_class, range(self._shape[0]))
 
-    def _with_intercept(self, X: Any, rows: NDArray[np.intp]) -> NDArray[Any]:
-        """A copy of some rows, standardised, with a column of ones if there is an intercept."""
-        copy = self._standardisation.apply(X if len(rows) == X.shape[0] else X[rows])
-        return np.hstack([copy, np.ones((len(copy), 1), copy.dtype)]) if self._standardisation.fit_intercept else copy
+    def _with_intercept(self, X: Any) -> NDArray[Any]:
+        """Some rows standardised, with a column of ones if there is an intercept."""
+        X = self._standardisation.apply(X)
+        return np.hstack([X, np.ones((len(X), 1), X.dtype)]) if self._standardisation.fit_intercept else X
 
-    def hessian(self, basis: Array) -> Array:
-        """The Hessian for theta = basis @ omega, basis (K, m) of orthonormal columns that sum to 0; (m P, m P)."""
+    def hessian(self, ground: int) -> Array:
+        """The Hessian by the other classes' theta less that of class `ground`; (m P, m P), its lower triangle.
+
+        theta is then what the m = K - 1 differences and a row of zeros for `ground` are when centred.
+        """
         classes, columns = self._shape
+        others = np.delete(np.arange(classes), ground)
 
-        def of_block(block: Block) -> Array:
-            rows, probabilities, _ = block
-            X = self._with_intercept(rows.X, np.arange(rows.X.shape[0]))
-            weights = rows.weights.astype(X.dtype)
-            joint = np.zeros((classes, classes, columns, columns))
-            for k in range(1, classes):
-                for other in range(k):
-                    pair = probabilities[k] * probabilities[other] * weights
-                    joint[k, other] = (X * pair[:, None]).T @ X
-            return joint
+        def of_block(block: Block) -> list[NDArray[Any]]:
+            X = self._with_intercept(block.rows.X)
+            variances = block.variances()[others]
+            probabilities = block.probabilities[others]
+            weighted = probabilities * block.rows.weights.astype(X.dtype)
+            parts = []
+            for k in range(classes - 1):
+                factors = -weighted[k] * probabilities[: k + 1]
+                factors[k] = variances[k]
+                stacked = (X[:, None, :] * factors.T[:, :, None]).reshape(len(X), -1)
+                parts.append(X.T @ stacked)
+            return parts
 
-        joint = np.zeros((classes, classes, columns, columns))
-        for part in self._over_blocks(of_block):
-            joint += part
-        joint += joint.transpose(1, 0, 2, 3)
-        laplacian = -joint
-        for k in range(classes):
-            laplacian[k, k] = joint[k].sum(axis=0)
-        # (a, l, i, j), then (a, i, j, b).
-        reduced = np.tensordot(np.tensordot(basis, laplacian, axes=(0, 0)), basis, axes=(1, 0))
-        size = basis.shape[1] * columns
-        total: Array = reduced.transpose(0, 1, 3, 2).reshape(size, size)
-        total[np.diag_indices(size)] += np.tile(self._ridge, basis.shape[1])
-        return total
+        total = np.zeros((classes - 1, columns, classes - 1, columns))
+        for parts in self._over_blocks(of_block):
+            for k, part in enumerate(parts):
+                total[k, :, : k + 1] += part.reshape(columns, k + 1, columns)
+        every = np.arange(columns)
+        total[:, every, :, every] += self._ridge[:, None, None] * (np.eye(classes - 1) - 1.0 / classes)
+        return total.reshape((classes - 1) * columns, -1)
 
 
 def zero_sum_basis(classes: int) -> Array:
@@ -216,13 +223,17 @@ def zero_sum_basis(classes: int) -> Array:
 
 def centred(values: Array) -> Array:
     """The values less their mean over the classes, the first axis."""
-    result: Array = values - values.mean(axis=0)
+    result: Array = values - values.sum(axis=0) / len(values)
     return result
+
+
+def _takes_all(rows: int, count: int) -> bool:
+    return rows <= 2 * count
 
 
 def _sample(amounts: Array, count: int) -> tuple[NDArray[np.intp], Array]:
     """Rows at equal steps of the summed amounts, and what to multiply each by to have the sum; all if they are few."""
-    if len(amounts) <= 2 * count:
+    if _takes_all(len(amounts), count):
         return np.arange(len(amounts)), amounts
     sums = np.cumsum(amounts)
     steps = (np.arange(count) + 0.5) * (sums[-1] / count)

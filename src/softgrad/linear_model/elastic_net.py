@@ -8,7 +8,8 @@ the best one follows each step.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,56 +17,36 @@ from numpy.typing import NDArray
 from softgrad.linear_model.curvature import Curvature
 from softgrad.linear_model.objective import SoftmaxObjective
 from softgrad.linear_model.rows import Array
-from softgrad.linear_model.solvers import IterationReport, Point, Solution, State, Step
+from softgrad.linear_model.solvers import Point, Solution, State, Step, iterate, rounding
 
 _MOST_PRODUCTS = 500
 _MOST_TRIALS = 40
-_MOST_IDLE = 10
 _SUFFICIENT_DECREASE = 1e-4
 # Parts of the Hessian's diagonal at the start that are added to it while steps are too long.
 _FIRST_DAMPING, _LEAST_DAMPING = 1e-3, 1e-9
 
 
-def minimise_elastic_net(
-    objective: SoftmaxObjective,
-    state: State,
-    *,
-    tol: float,
-    max_iter: int,
-    report: Callable[[IterationReport, Array], bool],
-    keep: Callable[[State], object],
-) -> Solution:
-    """The minimum of the objective with its absolute values.
+def minimise(objective: SoftmaxObjective, state: State, **options: Any) -> Solution:
+    """The minimum of the objective with its absolute values; options as in `softgrad.linear_model.solvers.iterate`.
 
-    The iteration ends when the objective is within `tol` of it above a point of the dual problem, which is a bound and
-    not an estimate. `keep` and `report` are as in `softgrad.linear_model.solvers.minimise`.
+    The relative gap is that to a point of the dual problem, so a bound and not an estimate.
     """
     dual = _Dual(objective)
     at_start = objective.curvature(objective.start()).diagonal()
-    # In place of the smallest eigenvalue, which nothing asks for here, the state has the damping.
-    point, objectives, promises, gap, damping, idle = state
-    damping = min(damping, _FIRST_DAMPING)
-    for iteration in range(len(objectives), max_iter + 1):
-        keep(State(point, objectives, promises, gap, damping, idle))
-        step = _newton_step(objective, point, damping * at_start, forcing=float(np.clip(np.sqrt(gap), 1e-3, 0.1)))
+
+    def advance(state: State) -> State:
+        point, damping = state.point, state.smallest
+        forcing = min(max(math.sqrt(state.gap), 1e-3), 0.1)
+        step = _newton_step(objective, point, damping * at_start, forcing=forcing)
         if step is not None:
             point = step.point
-            damping = float(np.clip(damping * (0.1 if step.length == 1.0 else 4.0), _LEAST_DAMPING, 1.0))
+            damping = min(max(damping * (0.1 if step.length == 1.0 else 4.0), _LEAST_DAMPING), 1.0)
         # The gap is that of the point reached: nothing is estimated ahead.
-        gap = dual.relative_gap(point)
-        rounding = 8 * float(np.finfo(objective.dtype).eps) * point.value
-        idle = idle + 1 if objectives[-1] - point.value <= rounding else 0
-        objectives = [*objectives, point.value]
-        stop = report(IterationReport(iteration, max_iter, point.value, gap), point.theta)
-        if gap <= tol:
-            return Solution(point.theta, objectives, iteration, gap, None)
-        if stop:
-            return Solution(point.theta, objectives, iteration, gap, "a callback asked for the end")
-        if step is None or idle == _MOST_IDLE:
-            obstacle = f"rounding in {objective.dtype} hides what is left to gain"
-            return Solution(point.theta, objectives, iteration, gap, obstacle)
-    obstacle = f"max_iter={max_iter} iterations were not enough"
-    return Solution(point.theta, objectives, len(objectives) - 1, gap, obstacle)
+        return state._replace(point=point, gap=dual.relative_gap(point), smallest=damping)
+
+    # In place of the smallest eigenvalue, which nothing asks for here, the state has the damping.
+    state = state._replace(smallest=min(state.smallest, _FIRST_DAMPING))
+    return iterate(objective, state, advance, **options)
 
 
 def evaluate(objective: SoftmaxObjective, theta: Array) -> Point:
@@ -109,7 +90,7 @@ def _newton_step(objective: SoftmaxObjective, origin: Point, damping: Array, *, 
     direction = _solve(objective.curvature(theta), damping, steepest, free, forcing)
     signs = np.where(theta != 0.0, np.sign(theta), -np.sign(steepest))
     bounded = absolute > 0
-    rounding = 8 * float(np.finfo(objective.dtype).eps) * origin.value
+    unseen = rounding(objective, origin.value)
     length = 1.0
     for _ in range(_MOST_TRIALS):
         moved = theta + length * direction
@@ -118,7 +99,7 @@ def _newton_step(objective: SoftmaxObjective, origin: Point, damping: Array, *, 
         promised = float(np.vdot(steepest, moved - theta))
         if trial.is_finite() and trial.value <= origin.value + _SUFFICIENT_DECREASE * promised:
             return Step(trial, length)
-        if promised > -rounding and trial.is_finite() and trial.value <= origin.value + rounding:
+        if promised > -unseen and trial.is_finite() and trial.value <= origin.value + unseen:
             return Step(trial, length)
         length /= 2
     return None

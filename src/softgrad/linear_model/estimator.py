@@ -20,7 +20,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from softgrad.linear_model import elastic_net, solvers
+from softgrad.linear_model import elastic_net, truncated_newton
 from softgrad.linear_model.callbacks import CallbackSupport, FitTask, with_callbacks
 from softgrad.linear_model.checkpoint import checkpoint_place, load_checkpoint, save_checkpoint
 from softgrad.linear_model.minibatch import AveragedSteps
@@ -29,7 +29,7 @@ from softgrad.linear_model.preconditioners import LARGEST_FACTOR, SOLVERS, choos
 from softgrad.linear_model.predictions import Predictions
 from softgrad.linear_model.row_space import RowSpace
 from softgrad.linear_model.rows import Array, ArrayRows, Rows, RowSource, WidenedRows
-from softgrad.linear_model.solvers import IterationReport, Point, Solution, State, minimise, starting_state
+from softgrad.linear_model.solvers import IterationReport, Point, Solution, State, starting_state
 from softgrad.linear_model.streaming import Source, StreamedRows, Survey, chunks_of
 from softgrad.linear_model.targets import ClassWeight, Targets, checked_class_weights, values_of
 from softgrad.linear_model.workers import Workers
@@ -136,13 +136,15 @@ class SoftmaxRegression(Predictions, CallbackSupport, ClassifierMixin, BaseEstim
     - "elastic net", with an `l1_ratio` above 0: Newton steps on the coefficients that are not at 0, see
       `softgrad.linear_model.elastic_net`.
 
-    The Hessian of dense float64 X of 2^18 entries or more is that of a standardised float32 copy, which takes half the
+    The Hessian of dense float64 X of 2^16 entries or more is that of a standardised float32 copy, which takes half the
     memory of X: a direction need not be exact. Objective and gradient are those of X.
 
     The gap is estimated by the decrease that the quadratic model promises for an exact Newton step, g^T H^-1 g / 2. It
     is divided by 1 - r, where r is the larger of the last two ratios of a promise to the one before it, at most 0.9,
     and by the length of the step where the line search made it shorter than 1. The step is taken before the fit ends,
-    so that the remaining gap is smaller, as a rule by orders of magnitude. It is an estimate: where classes are nearly
+    so that the remaining gap is smaller, as a rule by orders of magnitude. After a whole step of "newton-cholesky" the
+    same is known of the point reached, g^T H^-1 g / 2 with its g and the H before, provided that it is at most 1/400
+    of the promise: H has then changed little, and the fit ends there. It is an estimate: where classes are nearly
     separable in several ways and C is large, the remaining gap has been seen at up to five times `tol`.
 
     With an `l1_ratio` above 0 the gap is no estimate: it is bounded by that to a dual feasible point.
@@ -524,15 +526,15 @@ class SoftmaxRegression(Predictions, CallbackSupport, ClassifierMixin, BaseEstim
         return self
 
     def _evaluate(self, objective: SoftmaxObjective, theta: Array) -> Point:
-        return elastic_net.evaluate(objective, theta) if self.l1_ratio else solvers.evaluate(objective, theta)
+        return elastic_net.evaluate(objective, theta) if self.l1_ratio else truncated_newton.evaluate(objective, theta)
 
     def _minimise(self, objective: SoftmaxObjective, state: State, **options: Any) -> Solution:
         if self.l1_ratio:
             self.solver_, self.solver_reason_ = "elastic net", f"l1_ratio is {self.l1_ratio:g}"
-            return elastic_net.minimise_elastic_net(objective, state, **options)
+            return elastic_net.minimise(objective, state, **options)
         preconditioner, self.solver_reason_ = choose_preconditioner(objective, self.solver)
         self.solver_ = preconditioner.name
-        return minimise(objective, preconditioner, state, **options)
+        return truncated_newton.minimise(objective, preconditioner, state, **options)
 
     def _objective(self, source: RowSource, n_classes: int, workers: Workers) -> SoftmaxObjective:
         return SoftmaxObjective(

@@ -34,7 +34,7 @@ _BLOCK_BYTES = 1 << 22
 _SCORE_BLOCK_BYTES = 1 << 21
 _LEAST_ROWS = 1024
 # With fewer entries of X than this a copy of it costs more than it saves.
-_LEAST_ENTRIES_TO_COPY = 1 << 18
+_LEAST_ENTRIES_TO_COPY = 1 << 16
 
 
 class SoftmaxObjective:
@@ -139,8 +139,8 @@ class SoftmaxObjective:
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """What is smooth in the objective, and its gradient by theta."""
         loss, by_theta = self.loss_and_gradient(theta)
-        value = loss + 0.5 * float(np.sum(self.ridge * theta**2))
-        return value, by_theta + self.ridge * theta
+        pull = self.ridge * theta
+        return loss + 0.5 * float(np.vdot(pull, theta)), by_theta + pull
 
     def loss_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """The mean loss and its gradient by theta, whose columns sum to zero."""
@@ -184,20 +184,19 @@ class SoftmaxObjective:
         if self._products is None:
             self._products = self.source, self.standardisation
             if isinstance(self.source, ArrayRows) and self._is_worth_a_copy(self.source.rows.X):
-                copy = self._single_precision(self.source.rows)
-                identity = Standardisation.identity(self.n_features, fit_intercept=self.fit_intercept)
-                self._products = copy, identity
+                self._products = self._single_precision(self.source.rows), Standardisation.identity(self.shape[1])
         return self._products
 
     def _is_worth_a_copy(self, X: Any) -> bool:
         return not sparse.issparse(X) and self.dtype == np.float64 and X.size >= _LEAST_ENTRIES_TO_COPY
 
     def _single_precision(self, rows: Rows) -> ArrayRows:
-        copy = np.empty(rows.X.shape, np.float32)
+        # With its column of ones.
+        copy = np.ones((len(rows.X), self.shape[1]), np.float32)
 
         def fill(start: int) -> None:
             part = slice(start, start + self.block_length)
-            copy[part] = self.standardisation.apply(rows.X[part])
+            copy[part, : self.n_features] = self.standardisation.apply(rows.X[part])
 
         for _ in self.workers.map(fill, range(0, len(copy), self.block_length)):
             pass
@@ -208,7 +207,7 @@ class SoftmaxObjective:
 
         def of_block(rows: Rows) -> NDArray[Any]:
             block = self.standardisation.apply(rows.X)
-            block *= np.sqrt(rows.weights).astype(block.dtype)[:, None]
+            block = block * np.sqrt(rows.weights).astype(block.dtype)[:, None]
             part: NDArray[Any] = block.T @ block
             return part
 

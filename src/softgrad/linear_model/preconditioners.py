@@ -14,8 +14,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
+from scipy.linalg.lapack import dpotrf, dpotrs, dtrtri
 
-from softgrad.linear_model.curvature import Curvature, zero_sum_basis
+from softgrad.linear_model.curvature import Curvature, centred, zero_sum_basis
 from softgrad.linear_model.objective import SoftmaxObjective
 from softgrad.linear_model.rows import Array
 
@@ -76,16 +77,20 @@ class HessianPreconditioner:
     name = "newton-cholesky"
 
     def __init__(self, objective: SoftmaxObjective) -> None:
-        self._basis = zero_sum_basis(objective.n_classes)
+        shares = objective.class_shares()
+        # The class that has the most to do with the others.
+        self._ground = int(shares.argmax())
+        self._others = np.delete(np.arange(len(shares)), self._ground)
 
     def update(self, curvature: Curvature, products: int) -> None:  # noqa: ARG002
-        self._inverse, lift = _inverse_factor(curvature.hessian(self._basis))
+        self._upper, self._units, lift = _cholesky(curvature.hessian(self._ground))
         self.is_exact = lift == _LEAST_LIFT
 
     def apply(self, residual: Array) -> Array:
-        reduced = self._basis.T @ residual
-        solved = self._inverse.T @ (self._inverse @ reduced.ravel())
-        return self._basis @ solved.reshape(reduced.shape)
+        right = residual[self._others].ravel() * self._units
+        differences = np.zeros_like(residual)
+        differences[self._others] = (dpotrs(self._upper, right)[0].ravel() * self._units).reshape(-1, residual.shape[1])
+        return centred(differences)
 
 
 class BlockPreconditioner:
@@ -106,7 +111,7 @@ class BlockPreconditioner:
 
     def update(self, curvature: Curvature, products: int) -> None:
         if self._inverses is None or products > self._cost:
-            self._inverses = np.stack([_inverse_factor(block)[0] for block in curvature.sampled_blocks(self._count)])
+            self._inverses = np.stack([_inverse_factor(block) for block in curvature.sampled_blocks(self._count)])
 
     def apply(self, residual: Array) -> Array:
         assert self._inverses is not None
@@ -188,39 +193,33 @@ SOLVERS = {
 
 def _cholesky_solver(matrix: Array) -> Solver:
     """Solves with a matrix that is positive definite but for rounding, for right-hand sides in rows."""
-    inverse, _ = _inverse_factor(matrix)
+    inverse = _inverse_factor(matrix)
     return lambda right: (right @ inverse.T) @ inverse
 
 
-def _inverse_factor(matrix: Array) -> tuple[Array, float]:
-    """F with F.T @ F the inverse of a matrix that is positive definite but for rounding, and what it was lifted by."""
+def _cholesky(matrix: Array) -> tuple[Array, Array, float]:
+    """U, u and what the diagonal was lifted by, with U.T @ U = u[:, None] * matrix * u but for the lift.
+
+    The matrix is positive definite but for rounding; its lower triangle counts.
+    """
     # So that no feature's unit matters.
     units = 1.0 / np.sqrt(np.diag(matrix))
-    matrix = matrix * units * units[:, None]
+    scaled = matrix * units * units[:, None]
     lift = _LEAST_LIFT
     while True:
         # Collinear features and next to no penalty.
-        np.fill_diagonal(matrix, 1.0 + lift)
-        try:
-            return _triangular_inverse(np.asarray(np.linalg.cholesky(matrix), np.float64)) * units, lift
-        except np.linalg.LinAlgError:
-            if lift > 1.0:
-                raise
-            lift *= 100
+        np.fill_diagonal(scaled, 1.0 + lift)
+        upper, failed = dpotrf(scaled.T)
+        if not failed:
+            return upper, units, lift
+        if lift > 1.0:
+            raise np.linalg.LinAlgError("the Hessian is not finite")
+        lift *= 100
 
 
-def _triangular_inverse(lower: Array) -> Array:
-    """The inverse of a lower triangular matrix, by products.
-
-    SciPy would solve with the matrix itself, on a BLAS of its own: its threads wait for work by spinning, on the cores
-    that NumPy's need.
-    """
-    n = len(lower)
-    if n <= 64:
-        return np.asarray(np.linalg.inv(lower))
-    half = n // 2
-    inverse = np.zeros_like(lower)
-    inverse[:half, :half] = _triangular_inverse(lower[:half, :half])
-    inverse[half:, half:] = _triangular_inverse(lower[half:, half:])
-    inverse[half:, :half] = -inverse[half:, half:] @ (lower[half:, :half] @ inverse[:half, :half])
-    return inverse
+def _inverse_factor(matrix: Array) -> Array:
+    """F with F.T @ F the inverse of a matrix that is positive definite but for rounding."""
+    upper, units, _ = _cholesky(matrix)
+    inverse, _ = dtrtri(upper)
+    factor: Array = inverse.T * units
+    return factor

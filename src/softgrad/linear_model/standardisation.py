@@ -46,12 +46,15 @@ class Standardisation:
 
     def __init__(self, centre: Array, scale: Array, *, fit_intercept: bool) -> None:
         self.centre, self.scale, self.fit_intercept = centre, scale, fit_intercept
+        self._is_identity = False
         self.inverse_scale: Array = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
 
     @classmethod
-    def identity(cls, n_features: int, *, fit_intercept: bool) -> Standardisation:
-        """That of features which are standardised already."""
-        return cls(np.zeros(n_features), np.ones(n_features), fit_intercept=fit_intercept)
+    def identity(cls, n_columns: int) -> Standardisation:
+        """That of features which are standardised already, and have a column of ones if there are intercepts."""
+        identity = cls(np.zeros(n_columns), np.ones(n_columns), fit_intercept=False)
+        identity._is_identity = True
+        return identity
 
     @classmethod
     @np.errstate(over="ignore", invalid="ignore")
@@ -97,8 +100,11 @@ class Standardisation:
         """The transpose of `affine`."""
         if not self.fit_intercept:
             return by_weight * self.inverse_scale
-        bias_column = by_bias[:, None]
-        return np.hstack([(by_weight - bias_column * self.centre) * self.inverse_scale, bias_column])
+        result = np.empty((len(by_bias), len(self.centre) + 1))
+        np.subtract(by_weight, np.outer(by_bias, self.centre), out=result[:, :-1])
+        result[:, :-1] *= self.inverse_scale
+        result[:, -1] = by_bias
+        return result
 
     def theta(self, coef: Array, intercept: Array) -> Array:
         """The theta of given coefficients."""
@@ -116,7 +122,9 @@ class Standardisation:
         return coef, intercept - intercept.mean()
 
     def apply(self, X: Any) -> NDArray[Any]:
-        """A standardised copy of some rows, dense, without a column for the intercept, in the dtype of X."""
+        """Some rows standardised, dense, without a column for the intercept, in the dtype of X; for reading alone."""
+        if self._is_identity:
+            return np.asarray(X)
         block: NDArray[Any] = (X.toarray() if sparse.issparse(X) else X) - self.centre.astype(X.dtype)
         block *= self.inverse_scale.astype(X.dtype)
         return block

@@ -37,8 +37,14 @@ class Targets(NamedTuple):
         if y.ndim == 2 and y.shape[1] > 1:
             return cls(np.arange(y.shape[1]), _distributions(y))
         y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        return cls(*np.unique(y, return_inverse=True))
+        integers = y.dtype.kind in "biu"
+        if not integers:
+            check_classification_targets(y)
+        targets = cls(*np.unique(y, return_inverse=True))
+        # Integers are always classes, and the check takes as long as a small fit; it warns of as many as here.
+        if integers and 2 * len(targets.labels) > len(y):
+            check_classification_targets(y)
+        return targets
 
     def totals(self, weights: Array) -> Array:
         """The sum of the row weights of each class, (K,)."""
@@ -120,6 +126,8 @@ def checked_class_weights(class_weight: ClassWeight, labels: NDArray[Any], total
 
 
 def _class_weights(class_weight: ClassWeight, labels: NDArray[Any], totals: Array | None) -> Array:
+    if class_weight is None:
+        return np.ones(len(labels))
     if class_weight == "balanced":
         assert totals is not None
         balanced: Array = np.divide(totals.sum(), len(labels) * totals, out=np.zeros(len(labels)), where=totals > 0)
