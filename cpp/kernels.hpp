@@ -40,9 +40,6 @@ constexpr int64_t few_classes = 64;
 constexpr int64_t few_rows = 16, few_tile_rows = 64;
 template <class T>
 struct FewKernels {
-    // `count` rows in memory, `stride` bytes apart, whose entries stand in one piece, and the columns of a tile from the first on.
-    void (*fill)(const char* rows, int64_t stride, int64_t n, int64_t count, T* tile);
-    void (*drain)(const T* tile, int64_t n, int64_t count, char* rows, int64_t stride);
     void (*softmax)(T* tile, int64_t n, int64_t rows);
     void (*log_softmax)(T* tile, int64_t n, int64_t rows);
     void (*logsumexp)(const T* tile, int64_t n, int64_t rows, T* out);
@@ -59,6 +56,10 @@ struct RowKernels : DenseKernels<T> {
     TokenRow (*token_logprobs)(const T* x, int64_t n, int64_t target);
     void (*sigmoid)(const T* x, T* out, int64_t n);
     void (*log_sigmoid)(const T* x, T* out, int64_t n);
+    // Between `count` rows in memory, `stride` bytes apart, whose n entries stand in one piece, and the n columns of a tile, `apart`
+    // elements apart, from the first of it on.
+    void (*fill)(const char* rows, int64_t stride, int64_t n, int64_t count, T* tile, int64_t apart);
+    void (*drain)(const T* tile, int64_t apart, int64_t n, int64_t count, char* rows, int64_t stride);
     FewKernels<T> few;
 };
 

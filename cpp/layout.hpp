@@ -47,12 +47,8 @@ class Walk {
         return size_ <= 1 || (dimensions_.size() == 1 && dimensions_[0].stride == itemsize);
     }
 
-    // Whether `count` entries from `first` on stand `itemsize` bytes apart.
-    bool contiguous(int64_t first, int64_t count, int64_t itemsize) const {
-        if (count <= 1) return true;
-        return !dimensions_.empty() && dimensions_.back().stride == itemsize &&
-               first % dimensions_.back().size + count <= dimensions_.back().size;
-    }
+    // How many bytes neighbours stand apart, but for those where a run ends.
+    int64_t step() const { return dimensions_.empty() ? 0 : dimensions_.back().stride; }
 
     // Calls visit(first, count, offset, step) for the runs of [begin, end) whose neighbours stand `step` bytes apart.
     template <class Visit>

@@ -78,22 +78,13 @@ void for_row_ranges(const RowView& view, const Work& work) {
     for_ranges(view.rows.size(), n, view.entries.contiguous(sizeof(S)) ? 1 : tile_rows, work);
 }
 
-// Calls move(i, j, element) for `count` rows from `first` on that do not stand in one piece and the entries [begin, end), entry by entry,
-// so that neighbouring rows are read and written together: a tile of them in a loop of fixed length, for the compiler to make few wide
-// moves of, since it is the number of instructions between two lines of memory that decides how many are on their way at once.
+// Calls move(i, j, element) for `count` rows from `first` on that do not stand in one piece, entry by entry, so that neighbouring rows are
+// read and written together.
 template <class S, class Move>
-void for_entries(const RowView& view, int64_t first, int64_t count, int64_t begin, int64_t end, const Move& move) {
-    if (count == tile_rows && view.rows.contiguous(first, count, sizeof(S))) {
-        char* const from = view.data + view.rows.offset(first);
-        view.entries.each(begin, end, [&](int64_t j, int64_t at) {
-            S* entries = reinterpret_cast<S*>(from + at);
-            for (int64_t i = 0; i < tile_rows; ++i) move(i, j, entries + i);
-        });
-        return;
-    }
+void for_entries(const RowView& view, int64_t first, int64_t count, const Move& move) {
     int64_t rows[few_tile_rows];
     view.rows.each(first, first + count, [&](int64_t r, int64_t offset) { rows[r - first] = offset; });
-    view.entries.each(begin, end, [&](int64_t j, int64_t at) {
+    view.entries.each(0, view.entries.size(), [&](int64_t j, int64_t at) {
         for (int64_t i = 0; i < count; ++i) move(i, j, reinterpret_cast<S*>(view.data + rows[i] + at));
     });
 }
@@ -109,57 +100,74 @@ const Conversions& conversions<BFloat16>() {
     return instruction_set().kernels->bfloat16;
 }
 
-// Rows of two bytes an entry, each in one piece, to floats one after the other and back; at once where they follow each other.
+// Rows of two bytes an entry, each in one piece, to floats `apart` from row to row and back; at once where they follow each other.
 template <class S>
-void widen_rows(const RowView& view, int64_t first, int64_t count, float* to) {
+void widen_rows(const RowView& view, int64_t first, int64_t count, float* to, int64_t apart) {
     const int64_t n = view.entries.size();
     view.rows.each_run(first, first + count, [&](int64_t r, int64_t run, int64_t at, int64_t step) {
-        const int64_t together = step == n * static_cast<int64_t>(sizeof(S)) ? run : 1;
+        const int64_t together = apart == n && step == n * static_cast<int64_t>(sizeof(S)) ? run : 1;
         for (int64_t i = 0; i < run; i += together)
-            conversions<S>().widen(reinterpret_cast<const uint16_t*>(view.data + at + i * step), to + (r - first + i) * n, together * n);
+            conversions<S>().widen(reinterpret_cast<const uint16_t*>(view.data + at + i * step), to + (r - first + i) * apart, together * n);
     });
 }
 
 template <class S>
-void narrow_rows(const float* from, const RowView& view, int64_t first, int64_t count) {
+void narrow_rows(const float* from, int64_t apart, const RowView& view, int64_t first, int64_t count) {
     const int64_t n = view.entries.size();
     view.rows.each_run(first, first + count, [&](int64_t r, int64_t run, int64_t at, int64_t step) {
-        const int64_t together = step == n * static_cast<int64_t>(sizeof(S)) ? run : 1;
+        const int64_t together = apart == n && step == n * static_cast<int64_t>(sizeof(S)) ? run : 1;
         for (int64_t i = 0; i < run; i += together)
-            conversions<S>().narrow(from + (r - first + i) * n, reinterpret_cast<uint16_t*>(view.data + at + i * step), together * n);
+            conversions<S>().narrow(from + (r - first + i) * apart, reinterpret_cast<uint16_t*>(view.data + at + i * step), together * n);
     });
 }
 
-// Rows into a tile, one after the other. Rows that do not stand in one piece pass through a square that the innermost cache holds: the
-// tile's own rows may all fall on the same places of it.
+// Elements from row to row in a tile of whole rows: an odd number of lines, so that neighbours do not fall on the same places of a cache.
+template <class T>
+int64_t row_distance(int64_t n) {
+    constexpr int64_t per_line = 64 / sizeof(T);
+    return ((n + per_line - 1) / per_line | 1) * per_line;
+}
+
+// Calls move(i, j, rows, entries, at, step) for the rectangles of `count` rows from `first` on whose rows are neighbours in memory: rows
+// from first + i, entries from j on, `step` bytes apart.
+template <class Move>
+void each_rectangle(const RowView& view, int64_t first, int64_t count, const Move& move) {
+    view.rows.each_run(first, first + count, [&](int64_t r, int64_t rows, int64_t row_at, int64_t) {
+        view.entries.each_run(0, view.entries.size(), [&](int64_t j, int64_t entries, int64_t at, int64_t step) {
+            move(r - first, j, rows, entries, view.data + row_at + at, step);
+        });
+    });
+}
+
+// Whether the rows of a view, each in pieces, are neighbours that the transposing kernels can move.
 template <class S>
-void gather_rows(const RowView& view, int64_t first, int64_t count, Compute<S>* tile) {
-    const int64_t n = view.entries.size();
+bool stands_side_by_side(const RowView& view) {
+    return std::is_same_v<S, Compute<S>> && view.rows.step() == static_cast<int64_t>(sizeof(S));
+}
+
+// Rows into a tile, `apart` elements from row to row.
+template <class S>
+void gather_rows(const RowView& view, int64_t first, int64_t count, Compute<S>* tile, int64_t apart) {
+    using T = Compute<S>;
     if constexpr (sizeof(S) == 2)
-        if (view.entries.contiguous(sizeof(S))) return widen_rows<S>(view, first, count, tile);
-    Compute<S> square[tile_rows * tile_rows];
-    for (int64_t begin = 0; begin < n; begin += tile_rows) {
-        const int64_t end = std::min(n, begin + tile_rows);
-        for_entries<S>(view, first, count, begin, end,
-                       [&](int64_t i, int64_t j, const S* at) { square[(j - begin) * tile_rows + i] = widen(*at); });
-        for (int64_t i = 0; i < count; ++i)
-            for (int64_t j = begin; j < end; ++j) tile[i * n + j] = square[(j - begin) * tile_rows + i];
-    }
+        if (view.entries.contiguous(sizeof(S))) return widen_rows<S>(view, first, count, tile, apart);
+    if (stands_side_by_side<S>(view))
+        return each_rectangle(view, first, count, [&](int64_t i, int64_t j, int64_t rows, int64_t entries, const char* at, int64_t step) {
+            kernels<T>().fill(at, step, rows, entries, tile + i * apart + j, apart);
+        });
+    for_entries<S>(view, first, count, [&](int64_t i, int64_t j, const S* at) { tile[i * apart + j] = widen(*at); });
 }
 
 template <class S>
-void scatter_rows(const Compute<S>* tile, const RowView& view, int64_t first, int64_t count) {
-    const int64_t n = view.entries.size();
+void scatter_rows(const Compute<S>* tile, int64_t apart, const RowView& view, int64_t first, int64_t count) {
+    using T = Compute<S>;
     if constexpr (sizeof(S) == 2)
-        if (view.entries.contiguous(sizeof(S))) return narrow_rows<S>(tile, view, first, count);
-    Compute<S> square[tile_rows * tile_rows];
-    for (int64_t begin = 0; begin < n; begin += tile_rows) {
-        const int64_t end = std::min(n, begin + tile_rows);
-        for (int64_t i = 0; i < count; ++i)
-            for (int64_t j = begin; j < end; ++j) square[(j - begin) * tile_rows + i] = tile[i * n + j];
-        for_entries<S>(view, first, count, begin, end,
-                       [&](int64_t i, int64_t j, S* at) { *at = narrow_to<S>(square[(j - begin) * tile_rows + i]); });
-    }
+        if (view.entries.contiguous(sizeof(S))) return narrow_rows<S>(tile, apart, view, first, count);
+    if (stands_side_by_side<S>(view))
+        return each_rectangle(view, first, count, [&](int64_t i, int64_t j, int64_t rows, int64_t entries, char* at, int64_t step) {
+            kernels<T>().drain(tile + i * apart + j, apart, rows, entries, at, step);
+        });
+    for_entries<S>(view, first, count, [&](int64_t i, int64_t j, S* at) { *at = narrow_to<S>(tile[i * apart + j]); });
 }
 
 // Whether a kernel can work on the rows where they stand.
@@ -177,17 +185,12 @@ Compute<S>* row_at(const RowView& view, int64_t row) {
 // and then in one run where the rows are neighbours.
 template <class S, class Tile, class Move>
 void for_few(const RowView& view, int64_t first, int64_t count, Tile* tile, const Move& move) {
-    const int64_t n = view.entries.size();
-    if (view.rows.contiguous(first, count, sizeof(S))) {
-        char* const from = view.data + view.rows.offset(first);
-        view.entries.each(0, n, [&](int64_t j, int64_t at) {
-            S* entries = reinterpret_cast<S*>(from + at);
-            for (int64_t i = 0; i < count; ++i) move(tile[j * few_tile_rows + i], entries[i]);
-        });
-    } else {
-        for_entries<S>(view, first, count, 0, n,
-                       [&](int64_t i, int64_t j, S* at) { move(tile[j * few_tile_rows + i], *at); });
-    }
+    if (view.rows.step() != static_cast<int64_t>(sizeof(S)))
+        return for_entries<S>(view, first, count, [&](int64_t i, int64_t j, S* at) { move(tile[j * few_tile_rows + i], *at); });
+    each_rectangle(view, first, count, [&](int64_t i, int64_t j, int64_t rows, int64_t entries, char* at, int64_t step) {
+        for (Tile* column = tile + j * few_tile_rows + i; entries > 0; --entries, column += few_tile_rows, at += step)
+            for (int64_t r = 0; r < rows; ++r) move(column[r], reinterpret_cast<S*>(at)[r]);
+    });
 }
 
 // Fills a tile with `count` rows from `first` on, and with zeros what is missing to a multiple of few_rows.
@@ -199,15 +202,15 @@ void fill_tile(const RowView& view, int64_t first, int64_t count, Compute<S>* ti
         for (int64_t j = 0; j < n; ++j) std::fill(tile + j * few_tile_rows + count, tile + j * few_tile_rows + rows, T(0));
     if (!view.entries.contiguous(sizeof(S)))
         return for_few<S>(view, first, count, tile, [](T& staged, const S& element) { staged = widen(element); });
-    const auto fill = kernels<T>().few.fill;
+    const auto fill = kernels<T>().fill;
     if constexpr (sizeof(S) == sizeof(T)) {
         view.rows.each_run(first, first + count, [&](int64_t r, int64_t run, int64_t at, int64_t step) {
-            fill(view.data + at, step, n, run, tile + r - first);
+            fill(view.data + at, step, n, run, tile + r - first, few_tile_rows);
         });
     } else {
         T widened[few_classes * few_tile_rows];
-        widen_rows<S>(view, first, count, widened);
-        fill(reinterpret_cast<const char*>(widened), n * static_cast<int64_t>(sizeof(T)), n, count, tile);
+        widen_rows<S>(view, first, count, widened, n);
+        fill(reinterpret_cast<const char*>(widened), n * static_cast<int64_t>(sizeof(T)), n, count, tile, few_tile_rows);
     }
 }
 
@@ -217,15 +220,15 @@ void drain_tile(const Compute<S>* tile, const RowView& view, int64_t first, int6
     const int64_t n = view.entries.size();
     if (!view.entries.contiguous(sizeof(S)))
         return for_few<S>(view, first, count, tile, [](const T& staged, S& element) { element = narrow_to<S>(staged); });
-    const auto drain = kernels<T>().few.drain;
+    const auto drain = kernels<T>().drain;
     if constexpr (sizeof(S) == sizeof(T)) {
         view.rows.each_run(first, first + count, [&](int64_t r, int64_t run, int64_t at, int64_t step) {
-            drain(tile + r - first, n, run, view.data + at, step);
+            drain(tile + r - first, few_tile_rows, n, run, view.data + at, step);
         });
     } else {
         T narrowed[few_classes * few_tile_rows];
-        drain(tile, n, count, reinterpret_cast<char*>(narrowed), n * static_cast<int64_t>(sizeof(T)));
-        narrow_rows<S>(narrowed, view, first, count);
+        drain(tile, few_tile_rows, n, count, reinterpret_cast<char*>(narrowed), n * static_cast<int64_t>(sizeof(T)));
+        narrow_rows<S>(narrowed, n, view, first, count);
     }
 }
 
@@ -283,23 +286,24 @@ void each_row_with(const RowView& x, const Views<k>& others, const RowView* out,
     const auto in_pieces = [](const RowView* view) { return !view->entries.contiguous(sizeof(S)); };
     const bool strided = in_pieces(&x) || (out && in_pieces(out)) || std::any_of(others.begin(), others.end(), in_pieces);
     const int64_t together = strided ? tile_elements : widened_elements;
-    const int64_t per_tile = std::clamp<int64_t>(together / std::max<int64_t>(n, 1), 1, tile_rows), size = per_tile * n;
+    const int64_t per_tile = std::clamp<int64_t>(together / std::max<int64_t>(n, 1), 1, tile_rows);
+    const int64_t apart = row_distance<T>(n), size = per_tile * apart;
     Scratch<T, Use::tile> scratch(gather || scatter ? size : 0);
     Scratch<T, Use::other_tiles> other_scratch(gather_others ? static_cast<int64_t>(k) * size : 0);
     T* tile = scratch.data();
     for (int64_t first = begin; first < end; first += per_tile) {
         const int64_t count = std::min(per_tile, end - first);
-        if (gather) gather_rows<S>(x, first, count, tile);
+        if (gather) gather_rows<S>(x, first, count, tile, apart);
         for (size_t v = 0; v < k; ++v)
-            if (indirect(others[v])) gather_rows<S>(*others[v], first, count, other_scratch.data() + static_cast<int64_t>(v) * size);
+            if (indirect(others[v])) gather_rows<S>(*others[v], first, count, other_scratch.data() + static_cast<int64_t>(v) * size, apart);
         for (int64_t i = 0; i < count; ++i) {
             const int64_t r = first + i;
-            T* staged = tile + i * n;
+            T* staged = tile + i * apart;
             for (size_t v = 0; v < k; ++v)
-                vectors[v] = indirect(others[v]) ? other_scratch.data() + static_cast<int64_t>(v) * size + i * n : row_at<S>(*others[v], r);
+                vectors[v] = indirect(others[v]) ? other_scratch.data() + static_cast<int64_t>(v) * size + i * apart : row_at<S>(*others[v], r);
             kernel(r, gather ? staged : row_at<S>(x, r), vectors, scatter ? staged : out ? row_at<S>(*out, r) : nullptr);
         }
-        if (scatter) scatter_rows<S>(tile, *out, first, count);
+        if (scatter) scatter_rows<S>(tile, apart, *out, first, count);
     }
 }
 

@@ -1,5 +1,5 @@
-// Rows of few classes from memory to the columns of a tile and back, 16 bytes of each of some rows at a time transposed in the registers.
-// Entry by entry this took longer than the arithmetic on them.
+// From rows in memory to the columns of a tile and back, 16 bytes of each of some rows at a time transposed in the registers. Entry by entry
+// this took longer than the arithmetic on them.
 #pragma once
 
 #include "kernels.hpp"
@@ -70,7 +70,7 @@ SOFTGRAD_INLINE void transpose(Float (&v)[4]) {
 
 // Moves `count` columns of as many rows as a pack has lanes, the first at `row`, `stride` bytes apart.
 template <class T, int count>
-SOFTGRAD_INLINE void fill_columns(const char* row, int64_t stride, T* column) {
+SOFTGRAD_INLINE void fill_columns(const char* row, int64_t stride, T* column, int64_t apart) {
     constexpr int together = PieceOf<T>::entries;
     Vec<T> packs[together];
     for (int r = 0; r < together; ++r) {
@@ -89,14 +89,14 @@ SOFTGRAD_INLINE void fill_columns(const char* row, int64_t stride, T* column) {
         packs[r] = (Vec<T>)joined_pieces(raw);
     }
     transpose(packs);
-    for (int c = 0; c < count; ++c) store(column + c * few_tile_rows, packs[c]);
+    for (int c = 0; c < count; ++c) store(column + c * apart, packs[c]);
 }
 
 template <class T, int count>
-SOFTGRAD_INLINE void drain_columns(const T* column, char* row, int64_t stride) {
+SOFTGRAD_INLINE void drain_columns(const T* column, int64_t apart, char* row, int64_t stride) {
     constexpr int together = PieceOf<T>::entries;
     Vec<T> packs[together] = {};
-    for (int c = 0; c < count; ++c) packs[c] = load(column + c * few_tile_rows);
+    for (int c = 0; c < count; ++c) packs[c] = load(column + c * apart);
     transpose(packs);
     auto put = [&]<int p>() __attribute__((always_inline)) {
         if constexpr (p < pieces)
@@ -133,27 +133,27 @@ SOFTGRAD_INLINE void for_pieces(int64_t n, Move move) {
 }
 
 template <class T>
-void fill_tile(const char* rows, int64_t stride, int64_t n, int64_t count, T* tile) {
+void fill_tile(const char* rows, int64_t stride, int64_t n, int64_t count, T* tile, int64_t apart) {
     constexpr int width = Simd<T>::width;
     int64_t i = 0;
     for (; i + width <= count; i += width)
         for_pieces<T>(n, [&]<int columns>(int64_t j) __attribute__((always_inline)) {
-            fill_columns<T, columns>(rows + i * stride + j * static_cast<int64_t>(sizeof(T)), stride, tile + j * few_tile_rows + i);
+            fill_columns<T, columns>(rows + i * stride + j * static_cast<int64_t>(sizeof(T)), stride, tile + j * apart + i, apart);
         });
     for (; i < count; ++i)
-        for (int64_t j = 0; j < n; ++j) tile[j * few_tile_rows + i] = reinterpret_cast<const T*>(rows + i * stride)[j];
+        for (int64_t j = 0; j < n; ++j) tile[j * apart + i] = reinterpret_cast<const T*>(rows + i * stride)[j];
 }
 
 template <class T>
-void drain_tile(const T* tile, int64_t n, int64_t count, char* rows, int64_t stride) {
+void drain_tile(const T* tile, int64_t apart, int64_t n, int64_t count, char* rows, int64_t stride) {
     constexpr int width = Simd<T>::width;
     int64_t i = 0;
     for (; i + width <= count; i += width)
         for_pieces<T>(n, [&]<int columns>(int64_t j) __attribute__((always_inline)) {
-            drain_columns<T, columns>(tile + j * few_tile_rows + i, rows + i * stride + j * static_cast<int64_t>(sizeof(T)), stride);
+            drain_columns<T, columns>(tile + j * apart + i, apart, rows + i * stride + j * static_cast<int64_t>(sizeof(T)), stride);
         });
     for (; i < count; ++i)
-        for (int64_t j = 0; j < n; ++j) reinterpret_cast<T*>(rows + i * stride)[j] = tile[j * few_tile_rows + i];
+        for (int64_t j = 0; j < n; ++j) reinterpret_cast<T*>(rows + i * stride)[j] = tile[j * apart + i];
 }
 
 }  // namespace softgrad::SOFTGRAD_ISA_NAME
