@@ -27,22 +27,26 @@ SOFTGRAD_INLINE TwoParts<Double> product_in_parts(Double a, Double b) {
 template <class T>
 struct Pack {
     Vec<T> maximum;
-    Mask<T> holds_nan;
     TwoParts<Double> rest[halves<T>];      // R; NaN where the maximum is not finite
     Double inverse[halves<T>];             // 1 / (1 + R)
     TwoParts<Double> log_rest[halves<T>];  // log1p(R)
 
-    SOFTGRAD_INLINE void find_logarithms() {
-        for (int h = 0; h < halves<T>; ++h) {
-            log_rest[h] = log1p(rest[h].high, inverse[h]);
-            log_rest[h].low += rest[h].low * inverse[h];
-        }
+    // In two parts of the row's own dtype; of what is not finite the first has it.
+    SOFTGRAD_INLINE TwoParts<Vec<T>> log_rest_in_dtype() const {
+        Double parts[halves<T>];
+        for (int h = 0; h < halves<T>; ++h) parts[h] = log_rest[h].high + log_rest[h].low;
+        const Vec<T> high = joined(parts, Vec<T>{});
+        for (int h = 0; h < halves<T>; ++h) parts[h] = (log_rest[h].high - half_of(high, h)) + log_rest[h].low;
+        return {high, joined(parts, Vec<T>{})};
     }
 };
 
+// x - maximum, x not above it: the one of x and -maximum that is the larger in magnitude is then the smaller of the two.
 template <class T>
-SOFTGRAD_INLINE TwoParts<Vec<T>> below_maximum(Vec<T> x, Vec<T> maximum) {
-    return two_sum(x, -maximum);
+SOFTGRAD_INLINE TwoParts<Vec<T>> below_maximum(Vec<T> x, Vec<T> largest) {
+    const Vec<T> far = x < -largest ? x : -largest, near = maximum(-largest, x);  // a NaN stays
+    const Vec<T> sum = far + near;
+    return {sum, near - (sum - far)};
 }
 
 // Terms of float need no second part of a sum in double.
@@ -56,44 +60,88 @@ SOFTGRAD_INLINE void add_term(TwoParts<Double>& sum, Double term) {
     }
 }
 
-// Stores the exponentials, 2^spare too large, where `exponentials` is given; those of the maxima, and no others that matter, are
-// exactly that power of two.
 template <class T>
-SOFTGRAD_INLINE Pack<T> normalize_pack(const T* x, int64_t n, T* exponentials) {
+constexpr int most_packs = few_tile_rows / Simd<T>::width;
+
+// Calls use(first row, which pack) for the packs of a tile. What a pack needs is found for all of them before the next step, so that the
+// machine has something to do while one waits for a quotient.
+template <class T, class Use>
+SOFTGRAD_INLINE void each_pack(int64_t rows, Use use) {
+    for (int64_t i = 0, k = 0; i < rows; i += Simd<T>::width, ++k) use(i, k);
+}
+
+template <class T>
+SOFTGRAD_INLINE void find_maxima(const T* tile, int64_t n, int64_t rows, Pack<T>* packs) {
+    each_pack<T>(rows, [&](int64_t i, int64_t k) __attribute__((always_inline)) {
+        Vec<T> largest = broadcast(T(-infinity));
+        for (int64_t j = 0; j < n; ++j) largest = maximum(load(tile + i + j * few_tile_rows), largest);
+        packs[k].maximum = largest;
+    });
+}
+
+// After the maxima. Stores the exponentials, 2^spare too large, where `exponentials` is given; those of the maxima, and no others that
+// matter, are exactly that power of two.
+template <class T>
+SOFTGRAD_INLINE void sum_exponentials(const T* tile, int64_t n, int64_t rows, T* exponentials, Pack<T>* packs) {
     using C = ExpConstants<T>;
-    Pack<T> pack;
-    pack.maximum = broadcast(T(-infinity));
-    pack.holds_nan = Mask<T>{};
-    for (int64_t j = 0; j < n; ++j) {
-        const Vec<T> v = load(x + j * few_tile_rows);
-        pack.holds_nan |= v != v;
-        pack.maximum = maximum(v, pack.maximum);
-    }
     const Origin<T> at_maximum = origin_at(T(0));
-    const Vec<T> one = broadcast(T(1) / C::unspare);
-    Vec<T> maxima{}, residues{};
-    TwoParts<Double> others[halves<T>] = {};
-    for (int64_t j = 0; j < n; ++j) {
-        const Vec<T> v = load(x + j * few_tile_rows);
-        const Mask<T> equal = v == pack.maximum;
-        const TwoParts<Vec<T>> below = below_maximum<T>(v, pack.maximum);
-        const Exponential<T> e = exp_from<T, true>(at_maximum, below.high, below.low);
-        maxima = equal ? maxima + T(1) : maxima;
-        const Vec<T> term = equal ? Vec<T>{} : e.value;
-        residues = fma(equal ? Vec<T>{} : e.residue(), e.scale, residues);
-        for (int h = 0; h < halves<T>; ++h) add_term<T>(others[h], half_of(term, h));
-        if (exponentials) store(exponentials + j * few_tile_rows, equal ? one : e.value);
-    }
-    const Mask<T> finite = pack.maximum - pack.maximum == Vec<T>{};
-    const Vec<T> others_of_maximum = finite ? maxima - T(1) : broadcast(T(not_a_number));
-    for (int h = 0; h < halves<T>; ++h) {
-        const TwoParts<Double> sum = two_sum(half_of(others_of_maximum, h), others[h].high * double(C::unspare));
-        const Double low = (others[h].low + half_of(residues, h)) * double(C::unspare) + sum.low;
-        // An infinite sum cannot be; a NaN stays one.
-        pack.rest[h] = two_sum(sum.high, low);
-        pack.inverse[h] = 1.0 / (1.0 + pack.rest[h].high);
-    }
-    return pack;
+    each_pack<T>(rows, [&](int64_t i, int64_t k) __attribute__((always_inline)) {
+        Pack<T>& pack = packs[k];
+        const Vec<T> largest = pack.maximum;
+        Mask<T> maxima{};
+        Vec<T> residues{};
+        TwoParts<Double> others[halves<T>] = {};
+        for (int64_t j = 0; j < n; ++j) {
+            const Vec<T> v = load(tile + i + j * few_tile_rows);
+            const Mask<T> equal = v == largest;
+            const TwoParts<Vec<T>> below = below_maximum<T>(v, largest);
+            const Exponential<T> e = exp_from<T, true>(at_maximum, below.high, below.low);
+            maxima -= equal;
+            // That of the maximum is 0.
+            residues = fma(e.residue(), e.scale, residues);
+            const Vec<T> term = (Vec<T>)((Mask<T>)e.value & ~equal);
+            for (int h = 0; h < halves<T>; ++h) add_term<T>(others[h], half_of(term, h));
+            if (exponentials) store(exponentials + i + j * few_tile_rows, e.value);
+        }
+        const Mask<T> finite = largest - largest == Vec<T>{};
+        const Vec<T> count = (Vec<T>)((Mask<T>)broadcast(C::integer_maker) + maxima) - C::integer_maker;
+        const Vec<T> others_of_maximum = finite ? count - T(1) : broadcast(T(not_a_number));
+        for (int h = 0; h < halves<T>; ++h) {
+            const TwoParts<Double> sum = two_sum(half_of(others_of_maximum, h), others[h].high * double(C::unspare));
+            const Double low = (others[h].low + half_of(residues, h)) * double(C::unspare) + sum.low;
+            // An infinite sum cannot be; a NaN stays one.
+            pack.rest[h] = two_sum(sum.high, low);
+        }
+    });
+    each_pack<T>(rows, [&](int64_t, int64_t k) __attribute__((always_inline)) {
+        for (int h = 0; h < halves<T>; ++h) packs[k].inverse[h] = 1.0 / (1.0 + packs[k].rest[h].high);
+    });
+}
+
+template <class T>
+SOFTGRAD_INLINE void normalize_packs(const T* tile, int64_t n, int64_t rows, T* exponentials, Pack<T>* packs) {
+    find_maxima(tile, n, rows, packs);
+    sum_exponentials(tile, n, rows, exponentials, packs);
+}
+
+template <class T>
+SOFTGRAD_INLINE void find_logarithms(Pack<T>* packs, int64_t rows) {
+    each_pack<T>(rows, [&](int64_t, int64_t k) __attribute__((always_inline)) {
+        Pack<T>& pack = packs[k];
+        for (int h = 0; h < halves<T>; ++h) {
+            pack.log_rest[h] = log1p(pack.rest[h].high, pack.inverse[h]);
+            pack.log_rest[h].low += pack.rest[h].low * pack.inverse[h];
+        }
+    });
+}
+
+// 1 / (1 + R) of one half.
+template <class T>
+SOFTGRAD_INLINE TwoParts<Double> inverse_in_parts(const Pack<T>& pack, int half) {
+    const TwoParts<Double> sum = two_sum(1.0 + Double{}, pack.rest[half].high);
+    const Double inverse = pack.inverse[half];
+    const TwoParts<Double> back = product_in_parts(inverse, sum.high);
+    return {inverse, ((1.0 - back.high) - back.low - inverse * (sum.low + pack.rest[half].low)) * inverse};
 }
 
 // Exponentials as they are stored become probabilities times a factor.
@@ -102,6 +150,27 @@ class PackProbabilities;
 
 template <>
 class PackProbabilities<float> {
+#if defined(SOFTGRAD_FUSED)
+    Float high_, low_, unspare_;
+
+  public:
+    SOFTGRAD_INLINE PackProbabilities(const Pack<float>& pack, const Double* factor) {
+        using C = ExpConstants<float>;
+        Double parts[2], before[2];
+        for (int h = 0; h < 2; ++h) {
+            parts[h] = factor[h] * pack.inverse[h];
+            // As in Probabilities.
+            before[h] = (parts[h] > C::large_factor) | (parts[h] < -C::large_factor) ? broadcast(double(C::unspare)) : broadcast(1.0);
+            parts[h] *= before[h];
+        }
+        high_ = joined(parts, Float{});
+        for (int h = 0; h < 2; ++h) parts[h] -= half_of(high_, h);
+        low_ = joined(parts, Float{});
+        unspare_ = joined(before, Float{}) == 1.0f ? broadcast(C::unspare) : broadcast(1.0f);
+    }
+    SOFTGRAD_INLINE Float operator()(Float e) const { return fma(e, high_, e * low_) * unspare_; }
+#else
+    // The product of two floats is exact in double.
     Double inverse_[2];
 
   public:
@@ -109,6 +178,7 @@ class PackProbabilities<float> {
         for (int h = 0; h < 2; ++h) inverse_[h] = factor[h] * pack.inverse[h] * double(ExpConstants<float>::unspare);
     }
     SOFTGRAD_INLINE Float operator()(Float e) const { return narrow(widen_low(e) * inverse_[0], widen_high(e) * inverse_[1]); }
+#endif
 };
 
 template <>
@@ -117,12 +187,8 @@ class PackProbabilities<double> {
 
   public:
     SOFTGRAD_INLINE PackProbabilities(const Pack<double>& pack, const Double* factor) {
-        const TwoParts<Double> sum = two_sum(1.0 + Double{}, pack.rest[0].high);
-        const Double sum_low = sum.low + pack.rest[0].low, inverse = pack.inverse[0];
-        const TwoParts<Double> back = product_in_parts(inverse, sum.high);
-        const Double inverse_low = ((1.0 - back.high) - back.low - inverse * sum_low) * inverse;
-        const TwoParts<Double> scaled = product_in_parts(inverse, factor[0]);
-        const Double low = scaled.low + inverse_low * factor[0];
+        const TwoParts<Double> inverse = inverse_in_parts(pack, 0), scaled = product_in_parts(inverse.high, factor[0]);
+        const Double low = scaled.low + inverse.low * factor[0];
         // As in Probabilities.
         constexpr double large = ExpConstants<double>::large_factor;
         const Int64 first = (scaled.high > large) | (scaled.high < -large);
@@ -148,88 +214,94 @@ SOFTGRAD_INLINE void scale_pack(T* exponentials, int64_t n, const PackProbabilit
 
 template <class T>
 void few_softmax(T* tile, int64_t n, int64_t rows) {
+    Pack<T> packs[most_packs<T>];
+    normalize_packs(tile, n, rows, tile, packs);
     const Double ones[2] = {1.0 + Double{}, 1.0 + Double{}};
-    for (int64_t i = 0; i < rows; i += Simd<T>::width) {
-        const Pack<T> pack = normalize_pack(tile + i, n, tile + i);
-        scale_pack(tile + i, n, PackProbabilities<T>(pack, ones));
-    }
+    each_pack<T>(rows, [&](int64_t i, int64_t k) __attribute__((always_inline)) {
+        scale_pack(tile + i, n, PackProbabilities<T>(packs[k], ones));
+    });
 }
 
 template <class T>
 void few_log_softmax(T* tile, int64_t n, int64_t rows) {
-    for (int64_t i = 0; i < rows; i += Simd<T>::width) {
-        Pack<T> pack = normalize_pack<T>(tile + i, n, nullptr);
-        pack.find_logarithms();
+    Pack<T> packs[most_packs<T>];
+    normalize_packs<T>(tile, n, rows, nullptr, packs);
+    find_logarithms(packs, rows);
+    each_pack<T>(rows, [&](int64_t i, int64_t k) __attribute__((always_inline)) {
+        const TwoParts<Vec<T>> log_rest = packs[k].log_rest_in_dtype();
         for (int64_t j = 0; j < n; ++j) {
             T* at = tile + i + j * few_tile_rows;
-            const TwoParts<Vec<T>> below = below_maximum<T>(load(at), pack.maximum);
-            Double parts[halves<T>];
-            for (int h = 0; h < halves<T>; ++h) {
-                const Double high = half_of(below.high, h), low = half_of(below.low, h);
-                // Infinity has no second part.
-                const Double second = high - high == 0.0 ? low : Double{};
-                parts[h] = (high - pack.log_rest[h].high) + (second - pack.log_rest[h].low);
-            }
-            store(at, joined(parts, Vec<T>{}));
+            const TwoParts<Vec<T>> below = below_maximum<T>(load(at), packs[k].maximum), sum = two_sum(below.high, -log_rest.high);
+            const Vec<T> second = sum.low + (below.low - log_rest.low);
+            // Infinity has no second part.
+            store(at, sum.high + (sum.high - sum.high == Vec<T>{} ? second : Vec<T>{}));
         }
-    }
+    });
 }
 
 template <class T>
 void few_logsumexp(const T* tile, int64_t n, int64_t rows, T* out) {
-    for (int64_t i = 0; i < rows; i += Simd<T>::width) {
-        Pack<T> pack = normalize_pack<T>(tile + i, n, nullptr);
-        pack.find_logarithms();
+    Pack<T> packs[most_packs<T>];
+    normalize_packs<T>(tile, n, rows, nullptr, packs);
+    find_logarithms(packs, rows);
+    each_pack<T>(rows, [&](int64_t i, int64_t k) __attribute__((always_inline)) {
+        const Pack<T>& pack = packs[k];
+        Mask<T> holds_nan{};
+        for (int64_t j = 0; j < n; ++j) {
+            const Vec<T> v = load(tile + i + j * few_tile_rows);
+            holds_nan |= v != v;
+        }
         Double parts[halves<T>];
         for (int h = 0; h < halves<T>; ++h) {
             const TwoParts<Double> sum = two_sum(half_of(pack.maximum, h), pack.log_rest[h].high);
             parts[h] = sum.high + (sum.low + pack.log_rest[h].low);
         }
-        const Mask<T> infinite = (pack.maximum - pack.maximum != Vec<T>{}) & ~pack.holds_nan;
+        const Mask<T> infinite = (pack.maximum - pack.maximum != Vec<T>{}) & ~holds_nan;
         store(out + i, infinite ? pack.maximum : joined(parts, Vec<T>{}));
-    }
+    });
+}
+
+// a + b, b in two parts, rounded once. An infinite a stays what it is, unless b is NaN.
+SOFTGRAD_INLINE Double plus(Double a, TwoParts<Double> b) {
+    const TwoParts<Double> sum = two_sum(a, b.high);
+    return a - a == Double{} ? sum.high + (sum.low + b.low) : a + (b.high + b.low);
 }
 
 // losses[i] of class targets[i], unscaled; the gradient times scale[i].
 template <class T>
 void few_cross_entropy(T* tile, int64_t n, int64_t rows, const int64_t* targets, const double* scale, double* losses) {
     constexpr int width = Simd<T>::width, half_width = Simd<double>::width;
-    for (int64_t i = 0; i < rows; i += width) {
-        T* at_target[width];
-        T logits[width];
-        for (int lane = 0; lane < width; ++lane) {
-            at_target[lane] = tile + targets[i + lane] * few_tile_rows + i + lane;
-            logits[lane] = *at_target[lane];
-        }
-        Pack<T> pack = normalize_pack(tile + i, n, scale ? tile + i : nullptr);
-        pack.find_logarithms();
-        T maximum[width];
-        store(maximum, pack.maximum);
-        for (int h = 0; h < halves<T>; ++h) {
-            double high[half_width], low[half_width];
-            store(high, pack.log_rest[h].high);
-            store(low, pack.log_rest[h].low);
-            for (int lane = 0; lane < half_width; ++lane) {
-                const int64_t at = h * half_width + lane;
-                losses[i + at] = plus(static_cast<double>(maximum[at]) - static_cast<double>(logits[at]), {high[lane], low[lane]});
-            }
-        }
-        if (!scale) continue;
-        T exponentials[width], slopes[width];
-        for (int lane = 0; lane < width; ++lane) exponentials[lane] = *at_target[lane];
-        const Mask<T> is_maximum = load(logits) == pack.maximum;
+    T* at_target[few_tile_rows];
+    T logits[few_tile_rows], exponentials[few_tile_rows];
+    for (int64_t i = 0; i < rows; ++i) {
+        at_target[i] = tile + targets[i] * few_tile_rows + i;
+        logits[i] = *at_target[i];
+    }
+    Pack<T> packs[most_packs<T>];
+    normalize_packs(tile, n, rows, scale ? tile : nullptr, packs);
+    find_logarithms(packs, rows);
+    if (scale)
+        for (int64_t i = 0; i < rows; ++i) exponentials[i] = *at_target[i];
+    each_pack<T>(rows, [&](int64_t i, int64_t k) __attribute__((always_inline)) {
+        const Pack<T>& pack = packs[k];
+        const Vec<T> at_target_of_pack = load(logits + i);
+        for (int h = 0; h < halves<T>; ++h)
+            store(losses + i + h * half_width, plus(half_of(pack.maximum, h) - half_of(at_target_of_pack, h), pack.log_rest[h]));
+        if (!scale) return;
+        const Mask<T> is_maximum = at_target_of_pack == pack.maximum;
+        T slopes[width];
         Double factor[halves<T>], parts[halves<T>];
         for (int h = 0; h < halves<T>; ++h) {
             factor[h] = load(scale + i + h * half_width);
-            const Double p = half_of(load(exponentials), h) * double(ExpConstants<T>::unspare) * pack.inverse[h];
+            const Double p = half_of(load(exponentials + i), h) * double(ExpConstants<T>::unspare) * pack.inverse[h];
             const Double maximal = half_of(is_maximum ? broadcast(T(1)) : Vec<T>{}, h);
             // Adding 0 makes a -0 a +0.
             parts[h] = (maximal == 1.0 ? 0.0 - pack.rest[h].high * pack.inverse[h] : p - 1.0) * factor[h];
         }
         scale_pack(tile + i, n, PackProbabilities<T>(pack, factor));
         store(slopes, joined(parts, Vec<T>{}));
-        for (int lane = 0; lane < width; ++lane) *at_target[lane] = slopes[lane];
-    }
+        for (int lane = 0; lane < width; ++lane) *at_target[i + lane] = slopes[lane];
+    });
 }
 
 // The products of row_products.hpp times scale[i], in the place of the tile, with the rows of v and w; the mean goes to means[i] instead.
@@ -237,9 +309,11 @@ template <class T>
 void few_product(Product product, T* tile, const T* v, const T* w, int64_t n, int64_t rows, const double* scale, double* means) {
     constexpr int half_width = Simd<double>::width;
     constexpr double unspare = ExpConstants<T>::unspare, at_maximum = 1.0 / unspare;
+    Pack<T> packs[most_packs<T>];
+    normalize_packs(tile, n, rows, tile, packs);
     for (int64_t i = 0; i < rows; i += Simd<T>::width) {
         T* const e = tile + i;
-        const Pack<T> pack = normalize_pack(e, n, e);
+        const Pack<T>& pack = packs[i / Simd<T>::width];
         // Calls use(j, h, exponentials, entries of the vectors) for the halves h of every entry j.
         auto each = [&](auto use, auto... vectors) __attribute__((always_inline)) {
             for (int64_t j = 0; j < n; ++j)

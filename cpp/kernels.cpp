@@ -4,6 +4,7 @@
 #include "conversions.hpp"
 #include "elementwise.hpp"
 #include "few_classes.hpp"
+#include "few_soft_cross_entropy.hpp"
 #include "row_cross_entropy.hpp"
 #include "row_log_softmax.hpp"
 #include "row_logsumexp.hpp"
@@ -26,7 +27,8 @@ constexpr DenseKernels<T> dense = {
 template <class T>
 constexpr RowKernels<T> rows = {
     dense<T, false>, logsumexp_row<T>, cross_entropy_row<T>, token_logprobs_row<T>, map<T, Sigmoid>, map<T, LogSigmoid>,
-    fill_tile<T>, drain_tile<T>, {few_softmax<T>, few_log_softmax<T>, few_logsumexp<T>, few_cross_entropy<T>, few_product<T>},
+    fill_tile<T>, drain_tile<T>,
+    {few_softmax<T>, few_log_softmax<T>, few_logsumexp<T>, few_cross_entropy<T>, few_soft_cross_entropy<T>, few_product<T>},
 };
 
 template <class Format>

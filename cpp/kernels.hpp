@@ -45,6 +45,8 @@ struct FewKernels {
     void (*logsumexp)(const T* tile, int64_t n, int64_t rows, T* out);
     // The gradient takes the place of the tile where `scale` is given.
     void (*cross_entropy)(T* tile, int64_t n, int64_t rows, const int64_t* targets, const double* scale, double* losses);
+    // q: a tile of target weights.
+    void (*soft_cross_entropy)(T* tile, int64_t n, int64_t rows, const double* q, const double* scale, double* losses);
     // v, w: tiles as well, or null. The mean goes to means[i] and has no scale.
     void (*product)(Product product, T* tile, const T* v, const T* w, int64_t n, int64_t rows, const double* scale, double* means);
 };

@@ -379,27 +379,33 @@ void clear_ignored(T* tile, int64_t n, int64_t count, const double* weight) {
             for (int64_t j = 0; j < n; ++j) tile[j * few_tile_rows + i] = T(0);
 }
 
-void weighted_probabilities(const Probabilities& probabilities, int64_t row, const double* class_weight, double* q) {
-    probabilities.read(probabilities.view, row, q);
+void weighted_probabilities(const Probabilities& probabilities, int64_t first, int64_t count, const double* class_weight, double* q) {
+    const int64_t n = probabilities.view.entries.size();
+    probabilities.read(probabilities.view, first, count, q);
     if (class_weight)
-        for (int64_t j = 0; j < probabilities.view.entries.size(); ++j) q[j] *= class_weight[j];
+        for (int64_t i = 0; i < count; ++i)
+            for (int64_t j = 0; j < n; ++j) q[i * n + j] *= class_weight[j];
 }
 
-// The target weights of a row, spread over the classes that take part.
-void stage_target(const Targets& targets, int64_t row, int64_t n, const unsigned char* allowed, int64_t allowed_count, double* q) {
+// The target weights of rows, one after the other, spread over the classes that take part.
+void stage_targets(const Targets& targets, int64_t first, int64_t count, int64_t n, const unsigned char* allowed, int64_t allowed_count,
+                   double* q) {
     const double* w = targets.class_weight;
     const double kept = 1.0 - targets.smoothing;
     const double spread = targets.smoothing / static_cast<double>(std::max<int64_t>(allowed_count, 1));
     if (targets.labels)
-        std::fill(q, q + n, 0.0);
+        std::fill(q, q + count * n, 0.0);
     else
-        weighted_probabilities(*targets.probabilities, row, w, q);
+        weighted_probabilities(*targets.probabilities, first, count, w, q);
     if (targets.smoothing != 0.0)
-        for (int64_t j = 0; j < n; ++j) q[j] = kept * q[j] + (allowed && !allowed[j] ? 0.0 : w ? spread * w[j] : spread);
-    if (targets.labels) {
-        const int64_t t = targets.labels[row];
-        q[t] += kept * (w ? w[t] : 1.0);
-    }
+        for (int64_t i = 0; i < count; ++i)
+            for (int64_t j = 0; j < n; ++j)
+                q[i * n + j] = kept * q[i * n + j] + (allowed && !allowed[j] ? 0.0 : w ? spread * w[j] : spread);
+    if (targets.labels)
+        for (int64_t i = 0; i < count; ++i) {
+            const int64_t t = targets.labels[first + i];
+            q[i * n + t] += kept * (w ? w[t] : 1.0);
+        }
 }
 
 }  // namespace
@@ -591,30 +597,54 @@ void softmax_means(const RowView& x, const RowView& v, const Transform& transfor
     });
 }
 
-template <class S>
-void few_cross_entropy(const CrossEntropyCall& call, const int64_t* labels) {
+// Calls losses_of(first row, count, rows of the tile, tile, scale or null, losses) over tiles.
+template <class S, class LossesOf>
+void each_few_loss(const CrossEntropyCall& call, const LossesOf& losses_of) {
     using T = Compute<S>;
     const int64_t n = call.logits.entries.size();
     const auto work = [&](int64_t first, int64_t count, int64_t rows, T* tile) {
-        int64_t targets[few_tile_rows] = {};
-        double scale[few_tile_rows] = {}, losses[few_tile_rows];
-        for (int64_t i = 0; i < count; ++i) {
-            const int64_t r = first + i;
-            targets[i] = labels[r];
-            scale[i] = (call.weight ? call.weight[r] : 1.0) * (call.upstream ? call.upstream[r] : 1.0) * call.scale;
-        }
-        kernels<T>().few.cross_entropy(tile, n, rows, targets, call.gradient ? scale : nullptr, losses);
-        for (int64_t i = 0; i < count; ++i) {
-            const double weight = call.weight ? call.weight[first + i] : 1.0;
-            call.losses[first + i] = weight == 0.0 ? 0.0 : weight * losses[i];
-        }
-        if (call.weight) clear_ignored(tile, n, count, call.weight + first);
+        double scale[few_tile_rows], losses[few_tile_rows];
+        std::fill(scale, scale + few_tile_rows, 1.0);
+        if (call.weight) std::copy(call.weight + first, call.weight + first + count, scale);
+        if (call.upstream)
+            for (int64_t i = 0; i < count; ++i) scale[i] *= call.upstream[first + i];
+        for (double& each : scale) each *= call.scale;
+        losses_of(first, count, rows, tile, call.gradient ? scale : nullptr, losses);
+        std::copy(losses, losses + count, call.losses + first);
+        if (!call.weight) return;
+        for (int64_t r = first; r < first + count; ++r) call.losses[r] = call.weight[r] == 0.0 ? 0.0 : call.weight[r] * call.losses[r];
+        clear_ignored(tile, n, count, call.weight + first);
     };
     for_row_ranges<S>(call.logits, [&](int64_t begin, int64_t end) {
         if (call.gradient)
             each_tile<S>(call.logits, *call.gradient, begin, end, work);
         else
             each_tile<S>(call.logits, nullptr, begin, end, work);
+    });
+}
+
+template <class S>
+void few_cross_entropy(const CrossEntropyCall& call, const int64_t* labels) {
+    using T = Compute<S>;
+    const int64_t n = call.logits.entries.size();
+    each_few_loss<S>(call, [&](int64_t first, int64_t count, int64_t rows, T* tile, const double* scale, double* losses) {
+        int64_t targets[few_tile_rows] = {};
+        std::copy(labels + first, labels + first + count, targets);
+        kernels<T>().few.cross_entropy(tile, n, rows, targets, scale, losses);
+    });
+}
+
+template <class S>
+void few_soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets) {
+    using T = Compute<S>;
+    const int64_t n = call.logits.entries.size(), size = n * few_tile_rows;
+    each_few_loss<S>(call, [&](int64_t first, int64_t count, int64_t rows, T* tile, const double* scale, double* losses) {
+        Scratch<double, Use::target> scratch(2 * size);
+        double *const staged = scratch.data(), *const q = staged + size;
+        stage_targets(targets, first, count, n, nullptr, n, staged);
+        std::fill(staged + count * n, staged + rows * n, 0.0);
+        kernels<double>().fill(reinterpret_cast<const char*>(staged), n * static_cast<int64_t>(sizeof(double)), n, rows, q, few_tile_rows);
+        kernels<T>().few.soft_cross_entropy(tile, n, rows, q, scale, losses);
     });
 }
 
@@ -631,11 +661,12 @@ template <class S>
 void soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets, const Transform& transform, double z_loss) {
     using T = Compute<S>;
     const int64_t n = call.logits.entries.size();
+    if (transform.is_identity() && is_few(n) && z_loss == 0.0 && !call.tangent) return few_soft_cross_entropy<S>(call, targets);
     if (transform.is_identity()) {
         const auto kernel = kernels<T>().soft_cross_entropy;
         each_loss<S>(call, z_loss == 0.0, [&](int64_t r, const T* x, double scale, T* grad) {
             Scratch<double, Use::target> scratch(n);
-            stage_target(targets, r, n, nullptr, n, scratch.data());
+            stage_targets(targets, r, 1, n, nullptr, n, scratch.data());
             return kernel(x, nullptr, n, scratch.data(), z_loss, 0.0, 0.0, scale, grad);
         });
         return;
@@ -649,7 +680,7 @@ void soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets, co
             if (grad) std::fill(grad, grad + n, T(0));
             return 0.0;
         }
-        stage_target(targets, r, n, row.allowed, row.allowed_count, target.data());
+        stage_targets(targets, r, 1, n, row.allowed, row.allowed_count, target.data());
         const double loss = kernel(row.high, row.low, n, target.data(), z_loss, row.maximum, row.maximum_low, scale,
                                    grad ? row.high : nullptr);
         if (grad)
@@ -660,15 +691,18 @@ void soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets, co
 }
 
 template <class S>
-void read_as_double(const RowView& view, int64_t row, double* to) {
-    char* const at_row = view.data + view.rows.offset(row);
-    if (view.entries.contiguous(sizeof(S))) {
-        const S* from = reinterpret_cast<const S*>(at_row);
-        for (int64_t j = 0; j < view.entries.size(); ++j) to[j] = static_cast<double>(widen(from[j]));
-        return;
-    }
-    view.entries.each(0, view.entries.size(), [&](int64_t j, int64_t at) {
-        to[j] = static_cast<double>(widen(*reinterpret_cast<const S*>(at_row + at)));
+void read_as_double(const RowView& view, int64_t first, int64_t count, double* to) {
+    const int64_t n = view.entries.size();
+    const bool contiguous = view.entries.contiguous(sizeof(S));
+    view.rows.each(first, first + count, [&](int64_t r, int64_t offset) {
+        char* const at_row = view.data + offset;
+        double* const row = to + (r - first) * n;
+        if (contiguous) {
+            const S* from = reinterpret_cast<const S*>(at_row);
+            for (int64_t j = 0; j < n; ++j) row[j] = static_cast<double>(widen(from[j]));
+            return;
+        }
+        view.entries.each(0, n, [&](int64_t j, int64_t at) { row[j] = static_cast<double>(widen(*reinterpret_cast<const S*>(at_row + at))); });
     });
 }
 
@@ -692,7 +726,7 @@ void probability_weights(const Probabilities& probabilities, const double* class
     for_ranges(probabilities.view.rows.size(), n, 1, [&](int64_t begin, int64_t end) {
         Scratch<double, Use::target> scratch(n);
         for (int64_t r = begin; r < end; ++r) {
-            weighted_probabilities(probabilities, r, class_weight, scratch.data());
+            weighted_probabilities(probabilities, r, 1, class_weight, scratch.data());
             out[r] = sum(scratch.data(), n);
         }
     });
@@ -708,7 +742,7 @@ double sum(const double* values, int64_t n) { return instruction_set().kernels->
     template void softmax_means<S>(const RowView&, const RowView&, const Transform&, double*);                    \
     template void cross_entropy<S>(const CrossEntropyCall&, const int64_t*);                                      \
     template void soft_cross_entropy<S>(const CrossEntropyCall&, const Targets&, const Transform&, double);       \
-    template void read_as_double<S>(const RowView&, int64_t, double*);                                            \
+    template void read_as_double<S>(const RowView&, int64_t, int64_t, double*);                                   \
     template void token_logprobs<S>(const RowView&, const int64_t*, double*, double*, int64_t*);
 SOFTGRAD_DTYPES(SOFTGRAD_INSTANTIATE)
 #undef SOFTGRAD_INSTANTIATE

@@ -54,7 +54,7 @@ void cross_entropy(const CrossEntropyCall& call, const int64_t* labels);
 // probabilities, K the number of classes that take part.
 struct Probabilities {
     RowView view;
-    void (*read)(const RowView& view, int64_t row, double* to);  // read_as_double of how they are stored
+    void (*read)(const RowView& view, int64_t first, int64_t count, double* to);  // read_as_double of how they are stored
 };
 
 struct Targets {
@@ -64,9 +64,9 @@ struct Targets {
     double smoothing;
 };
 
-// A row of elements stored as S.
+// Rows of elements stored as S, one after the other.
 template <class S>
-void read_as_double(const RowView& view, int64_t row, double* to);
+void read_as_double(const RowView& view, int64_t first, int64_t count, double* to);
 
 template <class S>
 void soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets, const Transform& transform, double z_loss);
