@@ -5,6 +5,18 @@
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
 
+// A sum as one number; an infinite one has no second part.
+SOFTGRAD_INLINE Double rounded(TwoParts<Double> sum) { return sum.high + (sum.high - sum.high == Double{} ? sum.low : Double{}); }
+
+// The sum of each row of a tile of target weights.
+inline void few_sums(const double* q, int64_t n, int64_t rows, double* sums) {
+    for (int64_t i = 0; i < rows; i += Simd<double>::width) {
+        TwoParts<Double> total{};
+        for (int64_t j = 0; j < n; ++j) add_term<double>(total, load(q + i + j * few_tile_rows));
+        store(sums + i, rounded(total));
+    }
+}
+
 // Of one half of a pack; as TargetSums.
 struct PackTargets {
     Double total, below_maximum, distance;
@@ -20,9 +32,7 @@ SOFTGRAD_INLINE PackTargets sum_targets(const T* x, const double* q, int64_t n, 
         add_term<T>(below, logit == maximum ? Double{} : weight);
         add_term<T>(distance, weight == Double{} ? Double{} : term);
     }
-    // An infinite sum has no second part.
-    const Double second = distance.high - distance.high == Double{} ? distance.low : Double{};
-    return {total.high + total.low, below.high + below.low, distance.high + second};
+    return {rounded(total), rounded(below), rounded(distance)};
 }
 
 // Q p - q times a factor, from exponentials as they are stored. The two may cancel: for float the difference is taken in double, for double

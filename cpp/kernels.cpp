@@ -35,6 +35,6 @@ template <class Format>
 constexpr Conversions conversions = {widen_row<Format>, narrow_row<Format>};
 
 extern const Kernels kernels;
-const Kernels kernels = {rows<float>, rows<double>, dense<double, true>, log_normalizer_row, sum_row, conversions<Float16Pack>, conversions<BFloat16Pack>};
+const Kernels kernels = {rows<float>, rows<double>, dense<double, true>, log_normalizer_row, sum_row, few_sums, conversions<Float16Pack>, conversions<BFloat16Pack>};
 
 }  // namespace softgrad::SOFTGRAD_ISA_NAME

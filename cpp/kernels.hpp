@@ -78,6 +78,7 @@ struct Kernels {
     DenseKernels<double> two_parts;
     void (*log_normalizer)(const double* x, const double* x_low, int64_t n, double* parts);
     double (*sum)(const double* values, int64_t n);
+    void (*few_sums)(const double* tile, int64_t n, int64_t rows, double* sums);
     Conversions float16, bfloat16;
 };
 

@@ -408,6 +408,17 @@ void stage_targets(const Targets& targets, int64_t first, int64_t count, int64_t
         }
 }
 
+// Calls work(tile of the target weights of `count` rows), which stage(rows) puts one after the other; zeros in the rows that are missing.
+template <class Stage, class Work>
+void with_target_tile(int64_t n, int64_t count, int64_t rows, const Stage& stage, const Work& work) {
+    Scratch<double, Use::target> scratch(2 * n * few_tile_rows);
+    double *const staged = scratch.data(), *const tile = staged + n * few_tile_rows;
+    stage(staged);
+    std::fill(staged + count * n, staged + rows * n, 0.0);
+    kernels<double>().fill(reinterpret_cast<const char*>(staged), n * static_cast<int64_t>(sizeof(double)), n, rows, tile, few_tile_rows);
+    work(tile);
+}
+
 }  // namespace
 
 template <class S>
@@ -637,14 +648,12 @@ void few_cross_entropy(const CrossEntropyCall& call, const int64_t* labels) {
 template <class S>
 void few_soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets) {
     using T = Compute<S>;
-    const int64_t n = call.logits.entries.size(), size = n * few_tile_rows;
+    const int64_t n = call.logits.entries.size();
     each_few_loss<S>(call, [&](int64_t first, int64_t count, int64_t rows, T* tile, const double* scale, double* losses) {
-        Scratch<double, Use::target> scratch(2 * size);
-        double *const staged = scratch.data(), *const q = staged + size;
-        stage_targets(targets, first, count, n, nullptr, n, staged);
-        std::fill(staged + count * n, staged + rows * n, 0.0);
-        kernels<double>().fill(reinterpret_cast<const char*>(staged), n * static_cast<int64_t>(sizeof(double)), n, rows, q, few_tile_rows);
-        kernels<T>().few.soft_cross_entropy(tile, n, rows, q, scale, losses);
+        const auto stage = [&](double* staged) { stage_targets(targets, first, count, n, nullptr, n, staged); };
+        with_target_tile(n, count, rows, stage, [&](const double* q) {
+            kernels<T>().few.soft_cross_entropy(tile, n, rows, q, scale, losses);
+        });
     });
 }
 
@@ -723,6 +732,20 @@ void token_logprobs(const RowView& logits, const int64_t* labels, double* logpro
 
 void probability_weights(const Probabilities& probabilities, const double* class_weight, double* out) {
     const int64_t n = probabilities.view.entries.size();
+    if (is_few(n)) {
+        for_ranges(probabilities.view.rows.size(), n + few_overhead, few_tile_rows, [&](int64_t begin, int64_t end) {
+            for (int64_t first = begin; first < end; first += few_tile_rows) {
+                const int64_t count = std::min(few_tile_rows, end - first), rows = (count + few_rows - 1) / few_rows * few_rows;
+                const auto stage = [&](double* staged) { weighted_probabilities(probabilities, first, count, class_weight, staged); };
+                with_target_tile(n, count, rows, stage, [&](const double* q) {
+                    double sums[few_tile_rows];
+                    instruction_set().kernels->few_sums(q, n, rows, sums);
+                    std::copy(sums, sums + count, out + first);
+                });
+            }
+        });
+        return;
+    }
     for_ranges(probabilities.view.rows.size(), n, 1, [&](int64_t begin, int64_t end) {
         Scratch<double, Use::target> scratch(n);
         for (int64_t r = begin; r < end; ++r) {

@@ -93,6 +93,13 @@ MUTATIONS = [
         (LOSS + "test_one_hot_rows_give_the_loss_of_their_index",),
     ),
     Mutation(
+        "p - 1 for -R / (1 + R) with probability labels of few classes",
+        "cpp/few_soft_cross_entropy.hpp",
+        "(exponential == at_maximum) & certain[h] ? at_largest[h] : each",
+        "each",
+        (LOSS + "test_one_hot_rows_give_the_loss_of_their_index",),
+    ),
+    Mutation(
         "a plain chain in the dtype of the row for the blocked sum",
         "cpp/row_normalizer.hpp",
         "    LaneSums<T> sums;\n    FourTerms<T> terms;",
@@ -137,7 +144,7 @@ MUTATIONS = [
     Mutation(
         "the same of few classes",
         "cpp/few_classes.hpp",
-        "residues = fma(equal ? Vec<T>{} : e.residue(), e.scale, residues);",
+        "residues = fma(e.residue(), e.scale, residues);",
         "",
         ("tests/test_mutations.py::test_logsumexp_of_two_classes_in_very_many_rows",),
     ),
