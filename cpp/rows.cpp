@@ -20,7 +20,7 @@ constexpr int64_t tile_elements = 1 << 19;
 constexpr int64_t widened_elements = 1 << 13;
 // What a piece should cost, and from what cost on a call is shared out: waking a thread takes as long as some 100 us of work. The cost of a
 // row is its number of elements, and for few classes, where the scalars of the row count, few_overhead more. (design.md has the figures.)
-constexpr int64_t piece_cost = 1 << 13, shared_cost = 1 << 17, few_overhead = 60;
+constexpr int64_t piece_cost = 1 << 13, shared_cost = 1 << 17, few_overhead = 20;
 constexpr int64_t scratch_kept = 1 << 20;
 
 template <class T>
