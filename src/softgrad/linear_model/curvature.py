@@ -21,6 +21,10 @@ from softgrad.linear_model.workers import Workers, over_blocks
 # Class probabilities are kept between Hessian products up to this size, and made again for each product above it.
 _KEPT_PROBABILITY_BYTES = 1 << 29
 
+# Rows that the whole Hessian is made of at a time: few enough that what they are multiplied to stays in the caches.
+_FACTOR_BYTES = 1 << 20
+_LEAST_FACTOR_ROWS = 256
+
 # With fewer operations than this in it an item is not worth a thread.
 _LEAST_WORK_OF_A_THREAD = 1 << 23
 
@@ -38,8 +42,8 @@ class Block(NamedTuple):
         """p_k (1 - p_k) times the weights of the rows; (K, number of rows)."""
         complements = 1.0 - self.probabilities
         others = self.probabilities.copy()
-        others.flat[self.likeliest] = 0.0
-        complements.flat[self.likeliest] = others.sum(axis=0)
+        others.put(self.likeliest, 0.0)
+        complements.put(self.likeliest, others.sum(axis=0))
         complements *= self.probabilities
         complements *= self.rows.weights.astype(complements.dtype)
         return complements
@@ -102,20 +106,21 @@ class Curvature:
         """The Hessian times a direction (K, P), the same shape."""
         weight, bias = self._standardisation.affine(direction, self._source.dtype)
 
-        def of_block(block: Block) -> tuple[NDArray[Any], Array]:
+        def of_block(block: Block) -> tuple[NDArray[Any], Array | None]:
             rows, probabilities, likeliest = block
             change = np.ascontiguousarray(rows.scores(weight, bias).T)
             change -= change.take(likeliest)
             change *= probabilities
             change -= probabilities * change.sum(axis=0)
             change *= rows.weights.astype(change.dtype)
-            return rows.gather(change.T), change.sum(axis=1, dtype=np.float64)
+            return rows.gather(change.T), None if bias is None else change.sum(axis=1, dtype=np.float64)
 
         by_weight = np.zeros((self._shape[0], self._source.n_features))
         by_bias = np.zeros(self._shape[0])
         for block_by_weight, block_by_bias in self._over_blocks(of_block):
             by_weight += block_by_weight
-            by_bias += block_by_bias
+            if block_by_bias is not None:
+                by_bias += block_by_bias
         return centred(self._standardisation.by_theta(by_weight, by_bias)) + self._ridge * direction
 
     def class_covariance(self) -> Array:
@@ -191,25 +196,28 @@ class Curvature:
         theta is then what the m = K - 1 differences and a row of zeros for `ground` are when centred.
         """
         classes, columns = self._shape
-        others = np.delete(np.arange(classes), ground)
+        others = [k for k in range(classes) if k != ground]
+        shape = (classes - 1, columns, classes - 1, columns)
+        length = max(_FACTOR_BYTES // (self._source.dtype.itemsize * columns * (classes - 1)), _LEAST_FACTOR_ROWS)
 
-        def of_block(block: Block) -> list[NDArray[Any]]:
-            X = self._with_intercept(block.rows.X)
+        def of_block(block: Block) -> Array:
             variances = block.variances()[others]
             probabilities = block.probabilities[others]
-            weighted = probabilities * block.rows.weights.astype(X.dtype)
-            parts = []
-            for k in range(classes - 1):
-                factors = -weighted[k] * probabilities[: k + 1]
-                factors[k] = variances[k]
-                stacked = (X[:, None, :] * factors.T[:, :, None]).reshape(len(X), -1)
-                parts.append(X.T @ stacked)
-            return parts
+            weighted = probabilities * block.rows.weights.astype(probabilities.dtype)
+            total = np.zeros(shape)
+            for start in range(0, len(block.likeliest), length):
+                cut = slice(start, start + length)
+                X = self._with_intercept(block.rows.X[cut])
+                for k in range(classes - 1):
+                    factors = -weighted[k, cut] * probabilities[: k + 1, cut]
+                    factors[k] = variances[k, cut]
+                    stacked = (X[:, None, :] * factors.T[:, :, None]).reshape(len(X), -1)
+                    total[k, :, : k + 1] += (X.T @ stacked).reshape(columns, k + 1, columns)
+            return total
 
-        total = np.zeros((classes - 1, columns, classes - 1, columns))
-        for parts in self._over_blocks(of_block):
-            for k, part in enumerate(parts):
-                total[k, :, : k + 1] += part.reshape(columns, k + 1, columns)
+        total = np.zeros(shape)
+        for part in self._over_blocks(of_block):
+            total += part
         every = np.arange(columns)
         total[:, every, :, every] += self._ridge[:, None, None] * (np.eye(classes - 1) - 1.0 / classes)
         return total.reshape((classes - 1) * columns, -1)

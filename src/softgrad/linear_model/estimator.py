@@ -137,15 +137,17 @@ class SoftmaxRegression(Predictions, CallbackSupport, ClassifierMixin, BaseEstim
       `softgrad.linear_model.elastic_net`.
 
     The Hessian of dense float64 X of 2^16 entries or more is that of a standardised float32 copy, which takes half the
-    memory of X: a direction need not be exact. Objective and gradient are those of X.
+    memory of X: a direction need not be exact. Objective and gradient are those of X. Smaller X is standardised once,
+    in float64, for all of them.
 
     The gap is estimated by the decrease that the quadratic model promises for an exact Newton step, g^T H^-1 g / 2. It
     is divided by 1 - r, where r is the larger of the last two ratios of a promise to the one before it, at most 0.9,
-    and by the length of the step where the line search made it shorter than 1. The step is taken before the fit ends,
-    so that the remaining gap is smaller, as a rule by orders of magnitude. After a whole step of "newton-cholesky" the
-    same is known of the point reached, g^T H^-1 g / 2 with its g and the H before, provided that it is at most 1/400
-    of the promise: H has then changed little, and the fit ends there. It is an estimate: where classes are nearly
-    separable in several ways and C is large, the remaining gap has been seen at up to five times `tol`.
+    and by the length of the step where the line search made it shorter than 1; it is multiplied by the square of the
+    length where that is above 1. The step is taken before the fit ends, so that the remaining gap is smaller, as a rule
+    by orders of magnitude. After a whole step of "newton-cholesky" the same is known of the point reached,
+    g^T H^-1 g / 2 with its g and the H before, provided that it is at most 1/1100 of the promise: H has then changed
+    little, and the fit ends there. It is an estimate: where classes are nearly separable in several ways and C is
+    large, the remaining gap has been seen at up to five times `tol`.
 
     With an `l1_ratio` above 0 the gap is no estimate: it is bounded by that to a dual feasible point.
 
@@ -262,7 +264,11 @@ class SoftmaxRegression(Predictions, CallbackSupport, ClassifierMixin, BaseEstim
             self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32], order="C", multi_output=True
         )
         targets = Targets.of(np.asarray(y))
-        weights: Array = _check_sample_weight(sample_weight, data, dtype=np.float64, ensure_non_negative=True)
+        weights: Array = (
+            np.ones(data.shape[0])
+            if sample_weight is None
+            else _check_sample_weight(sample_weight, data, dtype=np.float64, ensure_non_negative=True)
+        )
         class_weights = self._checked_class_weights(targets.labels, targets.totals(weights))
         values, weights = targets.weighted(weights, class_weights)
         counted = weights > 0

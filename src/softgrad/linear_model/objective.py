@@ -15,6 +15,7 @@ memory is many, read anew for every sum over the rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -33,8 +34,8 @@ Result = TypeVar("Result")
 _BLOCK_BYTES = 1 << 22
 _SCORE_BLOCK_BYTES = 1 << 21
 _LEAST_ROWS = 1024
-# With fewer entries of X than this a copy of it costs more than it saves.
-_LEAST_ENTRIES_TO_COPY = 1 << 16
+# With fewer entries of X than this a float32 copy costs more than it saves, and one in float64 less.
+_FEW_ENTRIES = 1 << 16
 
 
 class SoftmaxObjective:
@@ -92,15 +93,20 @@ class SoftmaxObjective:
         self.ridge = self._with_intercept(np.where(varies, (1.0 - l1_ratio) * penalty * inverse_scale**2, 1.0))
         self.absolute = self._with_intercept(l1_ratio * penalty * inverse_scale)
         self.shape = (n_classes, len(self.ridge))
-        self._products: tuple[RowSource, Standardisation] | None = None
+        in_memory = isinstance(source, ArrayRows) and not self.is_sparse and self.dtype == np.float64
+        few = source.n_rows * self.n_features < _FEW_ENTRIES
+        self._in_single_precision = in_memory and not few
+        # What sums by theta are made of. Few rows are standardised once, so that theta need not be changed into
+        # coefficients of the rows as they are, nor gradients back, at each point.
+        self._rows = self._standardised(np.float64) if in_memory and few else (source, self.standardisation)
 
     def _with_intercept(self, per_feature: Array) -> Array:
         """Nothing weighs on the intercept."""
         return np.append(per_feature, 0.0) if self.fit_intercept else per_feature
 
-    def _over_blocks(self, function: Callable[[Rows], Result]) -> Iterator[Result]:
-        """A function of each block of rows, in the order of the blocks."""
-        return over_blocks(self.workers, self.source, self.block_length, function)
+    def _over_blocks(self, function: Callable[[Rows], Result], source: RowSource | None = None) -> Iterator[Result]:
+        """A function of each block of rows, in the order of the blocks; of those as they are without a source."""
+        return over_blocks(self.workers, self.source if source is None else source, self.block_length, function)
 
     def start(self) -> Array:
         """No coefficients, and the intercepts that are optimal with none: the logarithms of the class frequencies."""
@@ -144,9 +150,10 @@ class SoftmaxObjective:
 
     def loss_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """The mean loss and its gradient by theta, whose columns sum to zero."""
-        weight, bias = self.standardisation.affine(theta, self.dtype)
+        source, standardisation = self._rows
+        weight, bias = standardisation.affine(theta, self.dtype)
 
-        def of_block(rows: Rows) -> tuple[float, NDArray[Any], Array]:
+        def of_block(rows: Rows) -> tuple[float, NDArray[Any], Array | None]:
             logits = rows.scores(weight, bias)
             losses, factors = cross_entropy.value_and_grad(
                 logits,
@@ -156,43 +163,41 @@ class SoftmaxObjective:
                 label_smoothing=self.label_smoothing,
                 out=logits,
             )
-            return float(rows.weights @ losses), rows.gather(factors), factors.sum(axis=0, dtype=np.float64)
+            by_bias = None if bias is None else factors.sum(axis=0, dtype=np.float64)
+            return float(rows.weights @ losses), rows.gather(factors), by_bias
 
         loss = 0.0
-        by_weight, by_bias = np.zeros((self.n_classes, self.n_features)), np.zeros(self.n_classes)
-        for block_loss, block_by_weight, block_by_bias in self._over_blocks(of_block):
+        by_weight, by_bias = np.zeros((self.n_classes, source.n_features)), np.zeros(self.n_classes)
+        for block_loss, block_by_weight, block_by_bias in self._over_blocks(of_block, source):
             loss += block_loss
             by_weight += block_by_weight
-            by_bias += block_by_bias
-        return loss, centred(self.standardisation.by_theta(by_weight, by_bias))
+            if block_by_bias is not None:
+                by_bias += block_by_bias
+        return loss, centred(standardisation.by_theta(by_weight, by_bias))
 
     def keeps_probabilities(self) -> bool:
         """Whether a `Curvature` has all probabilities in memory."""
-        source, _ = self._rows_of_products()
+        source, _ = self._rows_of_products
         return Curvature.keeps(source, self.n_classes)
 
     def curvature(self, theta: Array) -> Curvature:
         """The Hessian at theta."""
-        source, standardisation = self._rows_of_products()
+        source, standardisation = self._rows_of_products
         return Curvature(source, standardisation, theta, self.ridge, self.block_length, self.workers)
 
+    @cached_property
     def _rows_of_products(self) -> tuple[RowSource, Standardisation]:
-        """Those that Hessian products are made with: where float64 rows are in memory, a standardised float32 copy.
+        """Those that Hessian products are made with: where many float64 rows are in memory, a float32 copy.
 
         A direction need not be exact, and such a product takes half the time.
         """
-        if self._products is None:
-            self._products = self.source, self.standardisation
-            if isinstance(self.source, ArrayRows) and self._is_worth_a_copy(self.source.rows.X):
-                self._products = self._single_precision(self.source.rows), Standardisation.identity(self.shape[1])
-        return self._products
+        return self._standardised(np.float32) if self._in_single_precision else self._rows
 
-    def _is_worth_a_copy(self, X: Any) -> bool:
-        return not sparse.issparse(X) and self.dtype == np.float64 and X.size >= _LEAST_ENTRIES_TO_COPY
-
-    def _single_precision(self, rows: Rows) -> ArrayRows:
-        # With its column of ones.
-        copy = np.ones((len(rows.X), self.shape[1]), np.float32)
+    def _standardised(self, dtype: type[np.floating[Any]]) -> tuple[RowSource, Standardisation]:
+        """A standardised copy of rows in memory, with the column of ones of the intercepts."""
+        assert isinstance(self.source, ArrayRows)
+        rows = self.source.rows
+        copy = np.ones((len(rows.X), self.shape[1]), dtype)
 
         def fill(start: int) -> None:
             part = slice(start, start + self.block_length)
@@ -200,7 +205,7 @@ class SoftmaxObjective:
 
         for _ in self.workers.map(fill, range(0, len(copy), self.block_length)):
             pass
-        return ArrayRows(copy, rows.targets, rows.weights)
+        return ArrayRows(copy, rows.targets, rows.weights), Standardisation.identity(self.shape[1])
 
     def gram(self) -> Array:
         """sum_i s_i x_i x_i^T over the standardised features, (d, d)."""

@@ -92,12 +92,16 @@ class Standardisation:
 
     def affine(self, theta: Array, dtype: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
         """Weight and bias on the rows as they are, with the scores that theta has on the standardised features."""
+        if self._is_identity:
+            return theta.astype(dtype, copy=False), None
         weight = theta[:, : len(self.centre)] * self.inverse_scale
         bias = theta[:, -1] - weight @ self.centre if self.fit_intercept else None
         return weight.astype(dtype, copy=False), None if bias is None else bias.astype(dtype, copy=False)
 
     def by_theta(self, by_weight: Array, by_bias: Array) -> Array:
         """The transpose of `affine`."""
+        if self._is_identity:
+            return by_weight
         if not self.fit_intercept:
             return by_weight * self.inverse_scale
         result = np.empty((len(by_bias), len(self.centre) + 1))

@@ -36,7 +36,8 @@ class Targets(NamedTuple):
         """
         if y.ndim == 2 and y.shape[1] > 1:
             return cls(np.arange(y.shape[1]), _distributions(y))
-        y = column_or_1d(y, warn=True)
+        if y.ndim != 1:
+            y = column_or_1d(y, warn=True)
         integers = y.dtype.kind in "biu"
         if not integers:
             check_classification_targets(y)
