@@ -201,7 +201,7 @@ class Curvature:
         length = max(_FACTOR_BYTES // (self._source.dtype.itemsize * columns * (classes - 1)), _LEAST_FACTOR_ROWS)
 
         def of_block(block: Block) -> Array:
-            variances = block.variances()[others]
+            roots = np.sqrt(block.variances()[others])
             probabilities = block.probabilities[others]
             weighted = probabilities * block.rows.weights.astype(probabilities.dtype)
             total = np.zeros(shape)
@@ -209,17 +209,20 @@ class Curvature:
                 cut = slice(start, start + length)
                 X = self._with_intercept(block.rows.X[cut])
                 for k in range(classes - 1):
-                    factors = -weighted[k, cut] * probabilities[: k + 1, cut]
-                    factors[k] = variances[k, cut]
-                    stacked = (X[:, None, :] * factors.T[:, :, None]).reshape(len(X), -1)
-                    total[k, :, : k + 1] += (X.T @ stacked).reshape(columns, k + 1, columns)
+                    # BLAS does half the work for a square.
+                    half = X * roots[k, cut, None]
+                    total[k, :, k] += half.T @ half
+                    if k:
+                        factors = weighted[k, cut] * probabilities[:k, cut]
+                        stacked = (X[:, None, :] * factors.T[:, :, None]).reshape(len(X), -1)
+                        total[k, :, :k] -= (X.T @ stacked).reshape(columns, k, columns)
             return total
 
         total = np.zeros(shape)
         for part in self._over_blocks(of_block):
             total += part
-        every = np.arange(columns)
-        total[:, every, :, every] += self._ridge[:, None, None] * (np.eye(classes - 1) - 1.0 / classes)
+        diagonals = np.einsum("kplp->klp", total)
+        diagonals += (np.eye(classes - 1) - 1.0 / classes)[:, :, None] * self._ridge
         return total.reshape((classes - 1) * columns, -1)
 
 
