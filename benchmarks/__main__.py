@@ -2,7 +2,8 @@
 
 Prints a table for each question: the time of softgrad with its quartiles; the share of the roofline it reaches (the
 time in which a copy of the same run moves the bytes that must move); its time in units of its floors (`/ copy`); how
-many times its time each peer takes; the goal, and whether it is met. The pages are written apart, from a file:
+many times its time each peer takes; the goal, and whether it is met. The pages are written apart, from a file, which
+may be filled question by question:
 
     python -m benchmarks --json docs/performance.json
     python -m benchmarks --write
@@ -28,7 +29,12 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("question", nargs="*", help=f"all without it; {', '.join(QUESTIONS)}")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: whether it runs, not how fast")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures are written, or read by --write")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="where the figures are written, beside those of other questions, or read by --write",
+    )
     parser.add_argument("--seed", type=int, help="of the inputs; a new one without it")
     parser.add_argument(
         "--write",
@@ -63,15 +69,22 @@ def _measure(questions: list[str], *, quick: bool, json: Path | None, seed: int)
         print("quick: these sizes say nothing about the goals")
     if missing:
         print(f"not installed and left out: {', '.join(missing)}")
-    bench = Bench(quick, peers, np.random.default_rng(seed))
-    rows = {}
+    report = Report(machine, versions(), missing, quick, {}, {})
+    if json is not None and json.exists():
+        before = Report.load(json)
+        if not report.of_the_same(before):
+            raise SystemExit(f"{json} holds figures of another machine, of other versions or sizes: name another file")
+        report = before
     for question in questions:
         print(f"\n{heading_and_notes(question)[0]}\n", flush=True)
-        rows[question] = list(module(question).rows(bench))
-        print(results(rows[question]), end="", flush=True)
-        if json is not None:
-            # After each, for a run that is cut off.
-            Report(machine, versions(), missing, quick, seed, rows).save(json)
+        rows = []
+        for row in module(question).rows(Bench(quick, peers, np.random.default_rng(seed))):
+            rows.append(row)
+            report = report.with_answer(question, seed, rows)
+            if json is not None:
+                # After each, for a run that is cut off.
+                report.save(json)
+        print(results(rows), end="", flush=True)
     print(f"\n{time.monotonic() - started:.0f} s")
 
 

@@ -34,18 +34,20 @@ def _bandwidths(rows: Sequence[Row]) -> str:
 
 def page(report: Report) -> str:
     missing = f"Not installed and left out: {', '.join(report.missing)}. " if report.missing else ""
-    questions = " ".join(report.questions)
     parts = [
         text.HEAD.format(
-            seed_command=f"`python -m benchmarks {questions} --json docs/performance.json --seed {report.seed}`",
             machine=_machine(report),
             missing=missing,
             verdict=_verdict(report),
         )
     ]
-    for question, rows in report.questions.items():
+    for question in QUESTIONS:
+        if question not in report.questions:
+            continue
+        rows = report.questions[question]
         heading, notes = heading_and_notes(question)
-        parts.append(f"\n## {heading}\n\n`python -m benchmarks {question}`. {notes}\n\n{results(rows)}")
+        command = f"`python -m benchmarks {question} --json docs/performance.json --seed {report.seeds[question]}`"
+        parts.append(f"\n## {heading}\n\n{command}. {notes}\n\n{results(rows)}")
         if question == "cross_entropy":
             parts += [text.BANDWIDTH, _bandwidths(rows)]
     return "".join(parts)

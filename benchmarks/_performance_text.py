@@ -3,7 +3,8 @@
 HEAD = """\
 # Performance
 
-Written from one run, {seed_command}, by `python -m benchmarks --write`; do not edit.
+Written by `python -m benchmarks --write` from docs/performance.json, which the command above each table filled; do not
+edit.
 
 {machine}.
 
@@ -21,8 +22,8 @@ Written from one run, {seed_command}, by `python -m benchmarks --write`; do not 
 {verdict}
 
 What stands between softgrad and memory is arithmetic. [design.md](design.md) counts it: *What a vector of the row
-kernel costs*, *Rows of up to 64 classes*, *Threads* (calls of less than some 100 us). Rows that stay in a cache wait for
-nothing else: next to a peer whose exponential is rounded less carefully, the ratio is that of the instructions.
+kernel costs*, *Rows of up to 64 classes*, *Threads* (calls of less than some 100 us). Rows that stay in a cache wait
+for nothing else: next to a peer whose exponential is rounded less carefully, the ratio is that of the instructions.
 """
 
 BANDWIDTH = """

@@ -1,16 +1,17 @@
-"""Curves of the relative gap against time: `python -m benchmarks._regression_plot FILE.svg`.
+"""Curves of the relative gap against time: `python -m benchmarks._regression_plot --json FILE`.
 
-With --scale the problems are that share of their size, with --limit no fit takes much longer than so many seconds.
+From a file that `python -m benchmarks regression --json FILE` wrote, into the guide to SoftmaxRegression.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks._regression_problems import problems
-from benchmarks.regression import gaps, race_all
+from benchmarks._results import Report
 
+PLOT = Path(__file__).parents[1] / "docs" / "guide" / "softmax-regression.svg"
 _COLOURS = {
     "softgrad": "#d62728",
     "lbfgs": "#1f77b4",
@@ -22,20 +23,13 @@ _COLOURS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks._regression_plot", description=__doc__)
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--scale", type=float, default=1.0)
-    parser.add_argument("--limit", type=float, default=60.0)
-    parser.add_argument("--seed", type=int, default=7)
-    arguments = parser.parse_args()
-    curves = {
-        name: gaps(race_all(name, arguments.scale, arguments.seed, arguments.limit))
-        for name in problems(arguments.scale)
-    }
-    draw(curves, arguments.file)
-    print(f"wrote {arguments.file}")
+    parser.add_argument("--json", type=Path, metavar="FILE", required=True)
+    rows = Report.load(parser.parse_args().json).questions["regression"]
+    draw({row.work.partition(", to ")[0]: row.curves for row in rows if row.curves}, PLOT)
+    print(f"wrote {PLOT}")
 
 
-def draw(curves: dict[str, dict[str, list[tuple[float, float]]]], file: Path) -> None:
+def draw(curves: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], file: Path) -> None:
     from matplotlib.figure import Figure
 
     rows = -(-len(curves) // 3)

@@ -24,8 +24,8 @@ _MOST_ITERATIONS = 1 << 17
 _SHORT_SECONDS = 0.5
 _TIMES_REPEATED = 5
 TOLERANCES = (1e-1, 1e-2, 1e-3, 1e-6, 1e-9)
-# Above this gap to what softgrad reached, the number of iterations doubles from fit to fit; below it grows by 1.3.
-_FAR = 1e-2
+# Above this gap to what softgrad reached, the number of iterations doubles from fit to fit; below it grows less.
+_FAR, _GROWTH = 1e-2, 1.4
 
 
 class Fit(NamedTuple):
@@ -72,7 +72,7 @@ def _run(pipe: Connection, solver: str, name: str, scale: float, seed: int, limi
     for asked, seconds, objective in fits:
         pipe.send((asked, seconds, objective))
         # The next one would be cut off.
-        if seconds > limit / 1.3:
+        if seconds > limit / _GROWTH:
             break
     pipe.send("done")
 
@@ -128,7 +128,7 @@ def _by_iterations(solver: str, problem: Any, best: float) -> Iterator[Fit]:
         yield Fit(iterations, seconds, objective)
         if model.n_iter_.max() < iterations:
             return
-        growth = 2.0 if objective > (1.0 + _FAR) * best else 1.3
+        growth = 2.0 if objective > (1.0 + _FAR) * best else _GROWTH
         iterations = max(iterations + 1, round(growth * iterations))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,8 @@ class Row:
     bytes_needed: int = 0
     bytes_copied: int = 0
     # softgrad is at most this many times the floor; the peer at least this many times softgrad.
+    # (seconds, relative distance from the optimum) of each contender's fits.
+    curves: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
     at_most: Mapping[str, float] = field(default_factory=dict)
     at_least: Mapping[str, float] = field(default_factory=dict)
     # In the unit of the row.
@@ -90,14 +92,22 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """The rows of a run by question, and what they were measured on."""
+    """The rows by question, each with the seed of its inputs, and what they were measured on."""
 
     machine: Mapping[str, str]
     versions: Mapping[str, str]
     missing: Sequence[str]
     quick: bool
-    seed: int
+    seeds: Mapping[str, int]
     questions: Mapping[str, Sequence[Row]]
+
+    def of_the_same(self, other: Report) -> bool:
+        """Whether both are of the same machine, versions and sizes."""
+        mine, others = (replace(report, seeds={}, questions={}) for report in (self, other))
+        return mine == others
+
+    def with_answer(self, question: str, seed: int, rows: Sequence[Row]) -> Report:
+        return replace(self, seeds={**self.seeds, question: seed}, questions={**self.questions, question: rows})
 
     def save(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
@@ -111,7 +121,8 @@ class Report:
 
 def _row(read: dict[str, Any]) -> Row:
     spreads = {kind: {name: Spread(**spread) for name, spread in read[kind].items()} for kind in ("floors", "peers")}
-    return Row(**{**read, **spreads, "softgrad": Spread(**read["softgrad"])})
+    curves = {name: [tuple(point) for point in points] for name, points in read["curves"].items()}
+    return Row(**{**read, **spreads, "softgrad": Spread(**read["softgrad"]), "curves": curves})
 
 
 # From which value on a unit is used, its size, its name.

@@ -32,7 +32,7 @@ REPORT = Report(
     {"softgrad": "0.1.0"},
     [],
     quick=False,
-    seed=7,
+    seeds={"linear_head": 7, "linear_head_growth": 7},
     questions={
         "linear_head": [times(2048, 1024, 32_000)],
         "linear_head_growth": [*(times(*size) for size in dict.fromkeys(SIZES)), *(memory(*shape) for shape in MEMORY)],
