@@ -108,9 +108,12 @@ SOFTGRAD_INLINE Exponential<T> exp_from(Origin<T> origin, Vec<T> x, [[maybe_unus
     const Vec<T> y = maximum(broadcast(origin.lowest), x - origin.subtract);  // a NaN stays
     const Vec<T> shifted = fma(y, broadcast(C::log2e), broadcast(origin.integer_maker)), n = shifted - origin.integer_maker;
     const Vec<T> reduced = fma(n, broadcast(-C::ln2_high), y);  // exact
-    Vec<T> low = n * -C::ln2_low;
+    Vec<T> low;
     // Far below, even the second part may be large.
-    if constexpr (two_parts) low += y > origin.lowest ? x_low : Vec<T>{};
+    if constexpr (two_parts)
+        low = fma(n, broadcast(-C::ln2_low), y > origin.lowest ? x_low : Vec<T>{});
+    else
+        low = n * -C::ln2_low;
     const Vec<T> t = reduced + low;
     Vec<T> q = broadcast(C::tail[degree]);
     for (int i = degree - 1; i >= 0; --i) q = fma(q, t, broadcast(C::tail[i]));
