@@ -203,7 +203,7 @@ class Curvature:
         def of_block(block: Block) -> Array:
             roots = np.sqrt(block.variances()[others])
             probabilities = block.probabilities[others]
-            weighted = probabilities * block.rows.weights.astype(probabilities.dtype)
+            weights = block.rows.weights.astype(probabilities.dtype)
             total = np.zeros(shape)
             for start in range(0, len(block.likeliest), length):
                 cut = slice(start, start + length)
@@ -213,7 +213,7 @@ class Curvature:
                     half = X * roots[k, cut, None]
                     total[k, :, k] += half.T @ half
                     if k:
-                        factors = weighted[k, cut] * probabilities[:k, cut]
+                        factors = weights[cut] * probabilities[k, cut] * probabilities[:k, cut]
                         stacked = (X[:, None, :] * factors.T[:, :, None]).reshape(len(X), -1)
                         total[k, :, :k] -= (X.T @ stacked).reshape(columns, k, columns)
             return total

@@ -160,7 +160,7 @@ class _Dual:
         self._objective = objective
         # Where every row has the same probabilities; centred features do not see which.
         _, self._constant = objective.loss_and_gradient(objective.start())
-        self._shares = objective.class_shares()
+        self._shares = objective.class_shares
 
     def relative_gap(self, point: Point) -> float:
         objective = self._objective

@@ -112,12 +112,13 @@ class SoftmaxObjective:
         """No coefficients, and the intercepts that are optimal with none: the logarithms of the class frequencies."""
         theta = np.zeros(self.shape)
         if self.fit_intercept:
-            frequencies = self.class_shares()
+            frequencies = self.class_shares
             # A class whose rows all weigh nothing has its optimal intercept at -inf; this one is within rounding of it.
             logs = np.log(np.maximum(frequencies, np.finfo(np.float64).eps))
             theta[:, -1] = logs - logs.mean()
         return theta
 
+    @cached_property
     def class_shares(self) -> Array:
         """The mean target of each class, (K,)."""
         shares = np.full(self.n_classes, self.label_smoothing / self.n_classes)

@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs, dtrtri
 
-from softgrad.linear_model.curvature import Curvature, centred, zero_sum_basis
+from softgrad.linear_model.curvature import Curvature, zero_sum_basis
 from softgrad.linear_model.objective import SoftmaxObjective
 from softgrad.linear_model.rows import Array
 
@@ -51,7 +51,7 @@ class Preconditioner(Protocol):
         """Move to the Hessian of another point, after so many products in the step that led there."""
 
     def apply(self, residual: Array) -> Array:
-        """The approximate inverse times a residual (K, P)."""
+        """The approximate inverse times a residual (K, P), but for what all classes have in common."""
 
 
 def choose_preconditioner(objective: SoftmaxObjective, solver: str = "auto") -> tuple[Preconditioner, str]:
@@ -77,10 +77,9 @@ class HessianPreconditioner:
     name = "newton-cholesky"
 
     def __init__(self, objective: SoftmaxObjective) -> None:
-        shares = objective.class_shares()
         # The class that has the most to do with the others.
-        self._ground = int(shares.argmax())
-        self._others = np.delete(np.arange(len(shares)), self._ground)
+        self._ground = int(objective.class_shares.argmax())
+        self._others = [k for k in range(objective.n_classes) if k != self._ground]
 
     def update(self, curvature: Curvature, products: int) -> None:  # noqa: ARG002
         self._upper, self._units, lift = _cholesky(curvature.hessian(self._ground))
@@ -90,7 +89,7 @@ class HessianPreconditioner:
         right = residual[self._others].ravel() * self._units
         differences = np.zeros_like(residual)
         differences[self._others] = (dpotrs(self._upper, right)[0].ravel() * self._units).reshape(-1, residual.shape[1])
-        return centred(differences)
+        return differences
 
 
 class BlockPreconditioner:

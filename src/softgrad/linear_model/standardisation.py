@@ -76,7 +76,7 @@ class Standardisation:
             means += extent.means
             least, most = np.minimum(least, extent.least), np.maximum(most, extent.most)
         # The mean of a constant feature may be rounded away from it.
-        centre = np.clip(means, least, most) if fit_intercept else np.zeros_like(means)
+        centre = np.minimum(np.maximum(means, least), most) if fit_intercept else np.zeros_like(means)
         spread = np.maximum(most - centre, centre - least)
         smallest, largest = _SPREAD_RANGE[dtype]
         # Written so that an overflow to inf or NaN is caught as well.
