@@ -114,6 +114,20 @@ def test_gradient_sums_to_zero_over_the_classes(fit_intercept: bool) -> None:
 
 
 @both
+def test_rows_as_they_are_give_what_standardised_ones_do(fit_intercept: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    setting = Setting(fit_intercept=fit_intercept)
+    theta = setting.theta()
+    value, gradient = setting.objective.value_and_gradient(theta)
+    monkeypatch.setattr(module, "_FEW_ENTRIES", 0)
+    source = ArrayRows(setting.X, setting.y, setting.weights)
+    plain = SoftmaxObjective(source, n_classes=4, C=setting.C, fit_intercept=fit_intercept)
+    plain_value, plain_gradient = plain.value_and_gradient(theta)
+    assert plain_value == pytest.approx(value, rel=1e3 * EPS)
+    np.testing.assert_allclose(plain_gradient, gradient, rtol=0, atol=1e3 * EPS * np.abs(gradient).max())
+    assert not np.array_equal(plain_gradient, gradient)
+
+
+@both
 def test_hessian_product_is_the_textbook_hessian(fit_intercept: bool) -> None:
     setting = Setting(fit_intercept=fit_intercept)
     theta = setting.theta()

@@ -87,6 +87,16 @@ def test_the_estimated_gap_holds(
         assert objective_of(model, problem) - best <= slack * tol * best
 
 
+def test_a_step_that_was_made_longer_counts_in_the_gap() -> None:
+    """Here the second step ends at 3.8 times its length, and 15 times what the model promises is left to gain."""
+    problem = problems.heavy_tailed(np.random.default_rng(1981986326))
+    model = SoftmaxRegression(C=1e-6, tol=1e-3, fit_intercept=False).fit(problem.X, problem.y)
+    best = SoftmaxRegression(C=1e-6, tol=1e-10, fit_intercept=False).fit(problem.X, problem.y).loss_curve_[-1]
+    assert model.loss_curve_[2] / best - 1.0 > 1e-3
+    assert model.converged_
+    assert model.loss_curve_[-1] / best - 1.0 <= 1e-3
+
+
 def test_the_gap_of_an_exact_step_is_that_of_the_point_it_reached() -> None:
     """Not that of the point before, which is hundreds of times as large: no iteration is needed to find it out."""
     for name in ("wine", "breast_cancer"):
