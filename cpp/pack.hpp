@@ -133,10 +133,8 @@ template <class V>
 SOFTGRAD_INLINE V maximum(V a, V kept) {
     return a > kept ? a : kept;
 }
-#if defined(__AVX512F__)
-SOFTGRAD_INLINE Float maximum(Float a, Float kept) { return _mm512_max_ps(a, kept); }
-SOFTGRAD_INLINE Double maximum(Double a, Double kept) { return _mm512_max_pd(a, kept); }
-#elif defined(__AVX2__)
+#if defined(__AVX2__) && !defined(__AVX512F__)
+// GCC makes a comparison and a blend of it where the comparison serves twice.
 SOFTGRAD_INLINE Float maximum(Float a, Float kept) { return _mm256_max_ps(a, kept); }
 SOFTGRAD_INLINE Double maximum(Double a, Double kept) { return _mm256_max_pd(a, kept); }
 #endif

@@ -179,10 +179,20 @@ def test_a_run_of_some_questions_makes_no_page(tmp_path: Path) -> None:
 
 def test_a_full_run_makes_both_pages(tmp_path: Path) -> None:
     file, readme = tmp_path / "performance.json", tmp_path / "README.md"
-    report = replace(REPORT, questions={question: [ROW] for question in QUESTIONS})
+    report = REPORT
+    for question in QUESTIONS:
+        report = report.with_answer(question, 9, [ROW])
     report.save(file)
     readme.write_text(f"{README_BEGIN}{README_END}")
     (tmp_path / "docs").mkdir()
     write(file, tmp_path)
     assert (tmp_path / "docs" / "performance.md").read_text() == page(report)
     assert headlines([ROW]) in readme.read_text()
+
+
+def test_figures_of_another_question_are_kept_with_their_seed() -> None:
+    report = REPORT.with_answer("softmax", 9, [ROW])
+    assert report.questions == {"cross_entropy": [ROW], "softmax": [ROW]}
+    assert report.seeds == {"cross_entropy": 7, "softmax": 9}
+    assert report.of_the_same(REPORT)
+    assert not report.of_the_same(replace(REPORT, versions={"softgrad": "0.2.0"}))

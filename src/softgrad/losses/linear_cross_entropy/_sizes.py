@@ -74,7 +74,9 @@ def _of_classes(operands: Operands, bound: int) -> Sizes:
 
 def _steps(operands: Operands, height: int) -> tuple[int, int]:
     by_time = _PRODUCT // (height * _row_cost(operands))
-    by_memory = _SCRATCH_BYTES // max(1, int(operands.weight.shape[1]) * operands.work.itemsize)
+    # Beside a product stand its result and what BLAS rearranges, columns of the block.
+    beside = max(int(operands.weight.shape[1]), height)
+    by_memory = _SCRATCH_BYTES // (max(1, beside) * operands.work.itemsize)
     return max(_LEAST_CLASSES, by_time), max(_LEAST_CLASSES, min(by_time, by_memory))
 
 
