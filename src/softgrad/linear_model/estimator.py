@@ -147,7 +147,8 @@ class SoftmaxRegression(Predictions, CallbackSupport, ClassifierMixin, BaseEstim
     by orders of magnitude. After a whole step of "newton-cholesky" the same is known of the point reached,
     g^T H^-1 g / 2 with its g and the H before, provided that it is at most 1/1100 of the promise: H has then changed
     little, and the fit ends there. It is an estimate: where classes are nearly separable in several ways and C is
-    large, the remaining gap has been seen at up to five times `tol`.
+    large, the remaining gap has been seen at up to five times `tol`. With features of heavy tails three of 768 fits
+    missed a `tol` of 1e-3, one of them by twelve times, and none one of 1e-6.
 
     With an `l1_ratio` above 0 the gap is no estimate: it is bounded by that to a dual feasible point.
 
@@ -297,7 +298,8 @@ class SoftmaxRegression(Predictions, CallbackSupport, ClassifierMixin, BaseEstim
         """Fit to rows that need not fit into memory, to the same optimum as `fit`.
 
         The source is read many times: five times before the first iteration, then once for every product with the
-        Hessian and every step that is tried.
+        Hessian and every step that is tried. Parquet, Feather and Arrow files are read one piece ahead by a thread; an
+        iterable is iterated in the calling thread.
 
         Parameters
         ----------
