@@ -21,9 +21,18 @@ edit.
 
 {verdict}
 
-What stands between softgrad and memory is arithmetic. [design.md](design.md) counts it: *What a vector of the row
-kernel costs*, *Rows of up to 64 classes*, *Threads* (calls of less than some 100 us). Rows that stay in a cache wait
-for nothing else: next to a peer whose exponential is rounded less carefully, the ratio is that of the instructions.
+Why, where one is missed:
+
+- *copy*: what stands between softgrad and memory is arithmetic. [design.md](design.md) counts it: *What a vector of the
+  row kernel costs*, *Rows of up to 64 classes*. On AVX2 twelve of the instructions for eight floats need one of two
+  multipliers; a set with twice the width has half of them.
+- *PyTorch, JAX and SciPy where rows stay in a cache*, on whatever axis: nobody waits for memory there, and the ratio is
+  that of instructions. Their exponential is rounded less carefully ([accuracy.md](accuracy.md)).
+- *PyTorch at 64 x 1000 and 4096 x 10*: it uses two threads that spin between calls. softgrad's sleep, and waking one
+  takes longer than the call saves (design.md, *Threads*).
+- *1.50 us*: of a call of a microsecond and a half the median follows the clock of a shared machine, the first quartile
+  does not.
+- *PyTorch, chunked*: three times the products is more than it takes itself; see its column and "three products".
 """
 
 BANDWIDTH = """

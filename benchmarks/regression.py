@@ -4,10 +4,11 @@ The gap is (objective - optimum) / optimum; the objective is computed apart from
 least that any of them reached. scikit-learn's solvers are given their tolerance as 0 and as many iterations as they
 need, which nobody knows beforehand; between two numbers of iterations the time is interpolated. softgrad is given the
 gap as `tol`, has to know itself when it is there, and its time counts only if it is. All in float64, C = 1, two
-cores, each solver in a process of its own; a fit of half a second or less is the fastest of five. */ pass* is in
-units of the two products with X that one gradient needs. Far from the optimum, above a gap of 1e-2, the number of
-iterations doubles from fit to fit, nearer it grows by 1.4. A solver is left when a fit takes 3 times softgrad's to 1e-9
-(or 1 s, if that is more; at most 30 s more than softgrad), or has no memory left: where it had not reached the gap it
+cores, each solver in a process of its own; a fit of half a second or less is the fastest of five, or of as many as half
+a second holds. */ pass* is in units of the two products with X that one gradient needs. Far from the optimum, above a
+gap of 1e-2, the number of iterations doubles from fit to fit, nearer it grows by 1.4. A solver is left when a fit takes
+3 times softgrad's to 1e-9 (or 1 s, if that is more; at most 30 s more than softgrad),
+or has no memory left: where it had not reached the gap it
 is missing in a row, and counts in the mean as if its longest fit had. The goals: at least 3 times the speed of the
 fastest solver on the geometric mean of the problems at 1e-6, and never slower than any.
 `python -m benchmarks._regression_plot` draws the curves.

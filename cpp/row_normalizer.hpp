@@ -241,7 +241,8 @@ inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials, const T* 
         bounded.move_to(sums);
     }
 
-    result.maxima = sum_of_lanes(equal_count);
+    result.maxima = 0;  // together they may be more than 2^31
+    for (int lane = 0; lane < Simd<T>::width; ++lane) result.maxima += equal_count[lane];
     const double c = static_cast<double>(result.maxima);
     TwoParts<double> others = sums.total();
     others.low += residues.total();

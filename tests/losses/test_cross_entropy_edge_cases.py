@@ -115,22 +115,23 @@ def test_padded_with_masked_classes(case, dtype, kind):
 
 
 @kinds
+@pytest.mark.parametrize("more", [0, 70])
 @pytest.mark.parametrize(("case", "dtype"), CASES)
-def test_an_ignored_row_is_exactly_zero_whatever_it_holds(case, dtype, kind):
+def test_an_ignored_row_is_exactly_zero_whatever_it_holds(case, dtype, more, kind):
     """By ignore_index, or for probabilities by a sample weight of 0: the other row is as if alone."""
-    other = np.linspace(-1.0, 2.0, len(case.x), dtype=dtype)
-    x = np.stack([case.row(dtype), other])
+    held = np.concatenate([case.row(dtype), np.zeros(more, dtype)])
+    x = np.stack([held, np.linspace(-1.0, 2.0, held.size, dtype=dtype)])
     if kind == "index":
         labels, options = np.array([-100, 0]), {"ignore_index": -100}
     else:
-        labels = one_hot([case.label, 0], len(case.x), dtype)
+        labels = one_hot([case.label, 0], held.size, dtype)
         options = {"sample_weight": np.array([0.0, 1.0])}
     for reduction, normalizer in (("mean", "weights"), ("mean", "count"), ("sum", "weights")):
         chosen = options | {"reduction": reduction, "normalizer": normalizer}
         loss, gradient = sg.cross_entropy.value_and_grad(x, labels, **chosen)
         alone, alone_gradient = sg.cross_entropy.value_and_grad(x[1], labels[1])
         assert loss == alone
-        np.testing.assert_array_equal(gradient[0], np.zeros(len(case.x)))
+        np.testing.assert_array_equal(gradient[0], np.zeros(held.size))
         np.testing.assert_array_equal(gradient[1], alone_gradient)
     losses = sg.cross_entropy(x, labels, reduction="none", **options)
     assert losses[0] == 0.0
