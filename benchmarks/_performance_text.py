@@ -32,6 +32,9 @@ Why, where one is missed:
   takes longer than the call saves (design.md, *Threads*).
 - *1.50 us*: of a call of a microsecond and a half the median follows the clock of a shared machine, the first quartile
   does not.
+- *three products*: products of blocks take longer than the whole ones, since BLAS packs the weight anew for each, and
+  beside them are the kernel and the additions (design.md, *linear_cross_entropy*). It is met in some runs and not in
+  others.
 - *PyTorch, chunked*: three times the products is more than it takes itself; see its column and "three products".
 """
 
