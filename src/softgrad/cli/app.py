@@ -16,7 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-DATA_HELP = "digits, iris or wine, or a .csv, .tsv, .parquet or .feather file, also .gz; with train --stream .svmlight too."
+DATA_HELP = "digits, iris or wine, or a .csv, .tsv, .parquet or .feather file, also .gz; with train --stream .svmlight."
 JSON_HELP = "Print one JSON object on stdout, and everything else on stderr."
 
 Data = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP, show_default=False)]
