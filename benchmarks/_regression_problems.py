@@ -142,18 +142,15 @@ _TOYS: dict[str, Draw] = {
 }
 
 
-def problems(scale: float = 1.0) -> dict[str, Draw]:
-    """All of them by name, with so large a share of their rows."""
-
-    def rows(count: int) -> int:
-        return max(int(scale * count), 200)
-
+def problems() -> dict[str, Draw]:
+    """All of them by name."""
     return _TOYS | {
-        f"dense {rows(60_000)} x 784 x 10, correlated": lambda rng: correlated(rng, rows(60_000), 784, 10),
-        f"dense {rows(500_000)} x 54 x 7": lambda rng: terrain(rng, rows(500_000)),
-        f"ill-conditioned {rows(20_000)} x 300 x 10": lambda rng: ill_conditioned(rng, rows(20_000)),
-        f"sparse {rows(20_000)} x 50000 x 20": lambda rng: words(rng, rows(20_000), 50_000, 20),
-        f"dense {rows(100_000)} x 512 x {rows(1000)}": lambda rng: many_classes(rng, rows(100_000), 512, rows(1000)),
-        f"sparse, source lines of {rows(60) // 4 if scale < 1 else 60} modules of Python {sys.version_info[0]}."
-        f"{sys.version_info[1]}": lambda _rng: source_lines(rows(60) // 4 if scale < 1 else 60, 1 << 16),
+        "dense 60000 x 784 x 10, correlated": lambda rng: correlated(rng, 60_000, 784, 10),
+        "dense 500000 x 54 x 7": lambda rng: terrain(rng, 500_000),
+        "ill-conditioned 20000 x 300 x 10": lambda rng: ill_conditioned(rng, 20_000),
+        "sparse 20000 x 50000 x 20": lambda rng: words(rng, 20_000, 50_000, 20),
+        "dense 100000 x 512 x 1000": lambda rng: many_classes(rng, 100_000, 512, 1000),
+        f"sparse, source lines of 60 modules of Python {sys.version_info[0]}.{sys.version_info[1]}": lambda _rng: (
+            source_lines(60, 1 << 16)
+        ),
     }

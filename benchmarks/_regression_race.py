@@ -36,11 +36,11 @@ class Fit(NamedTuple):
     objective: float
 
 
-def race(solver: str, problem: str, scale: float, seed: int, limit: float, best: float = -np.inf) -> list[Fit]:
+def race(solver: str, problem: str, seed: int, limit: float, best: float = -np.inf) -> list[Fit]:
     """The fits of a solver; none takes longer than `limit` seconds. `best` is the least objective known."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    process = context.Process(target=_run, args=(there, solver, problem, scale, seed, limit, best))
+    process = context.Process(target=_run, args=(there, solver, problem, seed, limit, best))
     process.start()
     there.close()
     fits: list[Fit] = []
@@ -60,12 +60,12 @@ def race(solver: str, problem: str, scale: float, seed: int, limit: float, best:
     return fits
 
 
-def _run(pipe: Connection, solver: str, name: str, scale: float, seed: int, limit: float, best: float) -> None:
+def _run(pipe: Connection, solver: str, name: str, seed: int, limit: float, best: float) -> None:
     keep_to_two_cores()
     warnings.simplefilter("ignore")
     from benchmarks._regression_problems import problems
 
-    problem = problems(scale)[name](np.random.default_rng(seed))
+    problem = problems()[name](np.random.default_rng(seed))
     _load_libraries(solver, problem)
     pipe.send("ready")
     fits = _by_tolerance(problem) if solver == "softgrad" else _by_iterations(solver, problem, best)

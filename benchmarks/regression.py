@@ -47,7 +47,7 @@ def rows(bench: Bench) -> Iterator[Row]:
         if bench.quick and name != _QUICK:
             continue
         seed = int(bench.rng.integers(1 << 32))
-        curves = race_all(name, 1.0, seed, limit)
+        curves = race_all(name, seed, limit)
         one_pass = _seconds_of_a_pass(draw(np.random.default_rng(seed)))
         for gap in _GAPS:
             row = _row(name, gap, curves, one_pass)
@@ -73,13 +73,13 @@ def rows(bench: Bench) -> Iterator[Row]:
     )
 
 
-def race_all(name: str, scale: float, seed: int, limit: float) -> Curves:
+def race_all(name: str, seed: int, limit: float) -> Curves:
     """softgrad first; a solver of scikit-learn is then left as soon as one fit takes `_TIMES` its longest."""
-    own = race("softgrad", name, scale, seed, limit)
+    own = race("softgrad", name, seed, limit)
     best = min((fit.objective for fit in own), default=-np.inf)
     longest = max((fit.seconds for fit in own if fit.asked >= min(_GAPS)), default=limit)
     enough = max(min(_TIMES * longest, longest + _SECONDS_MORE), _LEAST_SECONDS)
-    return {"softgrad": own} | {solver: race(solver, name, scale, seed, enough, best) for solver in SCIKIT_LEARN}
+    return {"softgrad": own} | {solver: race(solver, name, seed, enough, best) for solver in SCIKIT_LEARN}
 
 
 def gaps(curves: Curves) -> dict[str, list[tuple[float, float]]]:

@@ -93,16 +93,11 @@ class Encoding:
     def __init__(self, table: StreamedTable, target: str, division: Division) -> None:
         self.table, self.target = table, target
         self._division = division
-        self.train_rows = self.test_rows = 0
         names = [name for name in table.names if name != target]
         labels = Labels(target, division)
         learnt: dict[str, _Numbers | _Texts] = {}
-        trained_in = division.start()
         for part in table.parts(len(names)):
-            labels.add(part.labels(target), part.first_row)
-            train = trained_in(part.first_row, part.rows)
-            self.train_rows += int(train.sum())
-            self.test_rows += int((~train).sum())
+            train = labels.add(part.labels(target), part.first_row)
             for name in names:
                 values = part.feature(name)
                 if isinstance(values, Words):
@@ -114,6 +109,7 @@ class Encoding:
                     assert isinstance(numbers, _Numbers)
                     numbers.add(values[train])
         self.classes = labels.classes()
+        self.train_rows, self.test_rows = labels.train_rows, labels.test_rows
         self.columns: tuple[Column, ...] = tuple(learnt[name].column() for name in names)
 
     @property

@@ -44,16 +44,24 @@ class Division:
 
 
 class Labels:
-    """The labels of a target, found part by part; the first row of each is kept for the training."""
+    """The labels of a target, found part by part; the first row of each is kept for the training.
+
+    Attributes
+    ----------
+    train_rows, test_rows : int
+        Rows so far.
+    """
 
     def __init__(self, target: str, division: Division) -> None:
         self._target = target
         self._division = division
         self._kind: Kind = "text"
         self._found: set[object] = set()
+        self._trained_in = division.start()
+        self.train_rows = self.test_rows = 0
 
-    def add(self, labels: IntArray | BoolArray | Words, first_row: int) -> None:
-        """Those of the next part.
+    def add(self, labels: IntArray | BoolArray | Words, first_row: int) -> BoolArray:
+        """Those of the next part; returns which of its rows are for the training.
 
         Raises
         ------
@@ -77,6 +85,10 @@ class Labels:
                 f"target {self._target!r} has more than {MOST_CLASSES} different values; so many classes cannot be "
                 f"told apart, and regression targets are not supported"
             )
+        train = self._trained_in(first_row, len(labels.codes if isinstance(labels, Words) else labels))
+        self.train_rows += int(train.sum())
+        self.test_rows += int((~train).sum())
+        return train
 
     def classes(self) -> Classes:
         """All of them.

@@ -46,18 +46,14 @@ class SvmlightRows:
     def __init__(self, source: str, division: Division) -> None:
         self._source = source
         self._division = division
-        self.train_rows = self.test_rows = 0
         labels = Labels(TARGET, division)
-        trained_in = division.start()
         with user_errors(source):
             self._file = SvmlightFile(Path(source))
             for _, y in self._file:
-                first_row = self.train_rows + self.test_rows
+                first_row = labels.train_rows + labels.test_rows
                 labels.add(_whole(y, first_row), first_row)
-                train = trained_in(first_row, len(y))
-                self.train_rows += int(train.sum())
-                self.test_rows += int((~train).sum())
         self.classes = labels.classes()
+        self.train_rows, self.test_rows = labels.train_rows, labels.test_rows
         first = self._file.first_index
         self.columns = tuple(NumberColumn(str(first + i), 0.0, 1.0) for i in range(self._file.n_features))
 
