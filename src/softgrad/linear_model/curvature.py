@@ -7,7 +7,9 @@ for p_k (1 - p_k) comes from the other classes' probabilities.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, TypeVar
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 import scipy.linalg
@@ -31,21 +33,32 @@ _LEAST_WORK_OF_A_THREAD = 1 << 23
 Result = TypeVar("Result")
 
 
-class Block(NamedTuple):
-    """Rows, their probabilities (K, number of rows), and the flat position in them of each likeliest class."""
+@dataclass
+class Block:
+    """Rows and their probabilities, (K, number of rows)."""
 
     rows: Rows
     probabilities: NDArray[Any]
-    likeliest: NDArray[np.intp]
+
+    @cached_property
+    def likeliest(self) -> NDArray[np.intp]:
+        """The flat position of each row's likeliest class among the probabilities."""
+        count = self.probabilities.shape[1]
+        positions: NDArray[np.intp] = self.probabilities.argmax(axis=0) * count + np.arange(count)
+        return positions
+
+    @cached_property
+    def weights(self) -> NDArray[Any]:
+        """Those of the rows, in the precision of the probabilities."""
+        return self.rows.weights.astype(self.probabilities.dtype, copy=False)
 
     def variances(self) -> NDArray[Any]:
         """p_k (1 - p_k) times the weights of the rows; (K, number of rows)."""
-        complements = 1.0 - self.probabilities
-        others = self.probabilities.copy()
-        others.put(self.likeliest, 0.0)
-        complements.put(self.likeliest, others.sum(axis=0))
+        likely = self.probabilities > 0.5
+        others = np.where(likely, 0.0, self.probabilities).sum(axis=0)
+        complements = np.where(likely, others, 1.0 - self.probabilities)
         complements *= self.probabilities
-        complements *= self.rows.weights.astype(complements.dtype)
+        complements *= self.weights
         return complements
 
 
@@ -88,8 +101,7 @@ class Curvature:
 
     def _block(self, rows: Rows) -> Block:
         scores = np.ascontiguousarray(rows.scores(self._weight, self._bias).T)
-        likeliest = scores.argmax(axis=0) * scores.shape[1] + np.arange(scores.shape[1])
-        return Block(rows, softmax(scores, axis=0, out=scores), likeliest)
+        return Block(rows, softmax(scores, axis=0, out=scores))
 
     def _over_blocks(self, function: Callable[[Block], Result]) -> Iterator[Result]:
         """A function of each block, in the order of the blocks."""
@@ -107,13 +119,13 @@ class Curvature:
         weight, bias = self._standardisation.affine(direction, self._source.dtype)
 
         def of_block(block: Block) -> tuple[NDArray[Any], Array | None]:
-            rows, probabilities, likeliest = block
-            change = np.ascontiguousarray(rows.scores(weight, bias).T)
-            change -= change.take(likeliest)
+            probabilities = block.probabilities
+            change = np.ascontiguousarray(block.rows.scores(weight, bias).T)
+            change -= change.take(block.likeliest)
             change *= probabilities
             change -= probabilities * change.sum(axis=0)
-            change *= rows.weights.astype(change.dtype)
-            return rows.gather(change.T), None if bias is None else change.sum(axis=1, dtype=np.float64)
+            change *= block.weights
+            return block.rows.gather(change.T), None if bias is None else change.sum(axis=1, dtype=np.float64)
 
         by_weight = np.zeros((self._shape[0], self._source.n_features))
         by_bias = np.zeros(self._shape[0])
@@ -127,7 +139,7 @@ class Curvature:
         """The mean over the rows of diag(p) - p p^T, (K, K): the Hessian by the intercepts."""
 
         def of_block(block: Block) -> NDArray[Any]:
-            weighted = block.probabilities * block.rows.weights.astype(block.probabilities.dtype)
+            weighted = block.probabilities * block.weights
             part: NDArray[Any] = weighted @ block.probabilities.T
             return part
 
@@ -160,7 +172,7 @@ class Curvature:
         """
         kept = self._kept
         assert kept is not None
-        starts = np.cumsum([0, *(len(block.likeliest) for block in kept)])
+        starts = np.cumsum([0, *(block.probabilities.shape[1] for block in kept)])
         variances = np.hstack([block.variances() for block in kept])
         diagonal = self.diagonal()
 
@@ -203,9 +215,8 @@ class Curvature:
         def of_block(block: Block) -> Array:
             roots = np.sqrt(block.variances()[others])
             probabilities = block.probabilities[others]
-            weights = block.rows.weights.astype(probabilities.dtype)
             total = np.zeros(shape)
-            for start in range(0, len(block.likeliest), length):
+            for start in range(0, block.probabilities.shape[1], length):
                 cut = slice(start, start + length)
                 X = self._with_intercept(block.rows.X[cut])
                 for k in range(classes - 1):
@@ -213,7 +224,7 @@ class Curvature:
                     half = X * roots[k, cut, None]
                     total[k, :, k] += half.T @ half
                     if k:
-                        factors = weights[cut] * probabilities[k, cut] * probabilities[:k, cut]
+                        factors = block.weights[cut] * probabilities[k, cut] * probabilities[:k, cut]
                         stacked = (X[:, None, :] * factors.T[:, :, None]).reshape(len(X), -1)
                         total[k, :, :k] -= (X.T @ stacked).reshape(columns, k, columns)
             return total

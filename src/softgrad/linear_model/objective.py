@@ -26,7 +26,7 @@ from softgrad.linear_model.curvature import Curvature, centred
 from softgrad.linear_model.rows import Array, ArrayRows, Rows, RowSource
 from softgrad.linear_model.standardisation import Extent, Standardisation
 from softgrad.linear_model.workers import Workers, over_blocks
-from softgrad.losses.cross_entropy import cross_entropy
+from softgrad.losses._problem import Problem, cross_entropy_problem
 
 Result = TypeVar("Result")
 
@@ -154,27 +154,46 @@ class SoftmaxObjective:
         source, standardisation = self._rows
         weight, bias = standardisation.affine(theta, self.dtype)
 
-        def of_block(rows: Rows) -> tuple[float, NDArray[Any], Array | None]:
+        def of_block(block: tuple[Rows, Problem]) -> tuple[float, NDArray[Any], Array | None]:
+            rows, problem = block
             logits = rows.scores(weight, bias)
-            losses, factors = cross_entropy.value_and_grad(
-                logits,
-                rows.targets,
-                reduction="none",
-                upstream=rows.weights,
-                label_smoothing=self.label_smoothing,
-                out=logits,
-            )
-            by_bias = None if bias is None else factors.sum(axis=0, dtype=np.float64)
-            return float(rows.weights @ losses), rows.gather(factors), by_bias
+            losses = problem.row_losses(logits, logits)
+            by_bias = None if bias is None else logits.sum(axis=0, dtype=np.float64)
+            return float(rows.weights @ losses), rows.gather(logits), by_bias
 
         loss = 0.0
         by_weight, by_bias = np.zeros((self.n_classes, source.n_features)), np.zeros(self.n_classes)
-        for block_loss, block_by_weight, block_by_bias in self._over_blocks(of_block, source):
+        for block_loss, block_by_weight, block_by_bias in self._over_losses(of_block):
             loss += block_loss
             by_weight += block_by_weight
             if block_by_bias is not None:
                 by_bias += block_by_bias
         return loss, centred(standardisation.by_theta(by_weight, by_bias))
+
+    def _over_losses(self, function: Callable[[tuple[Rows, Problem]], Result]) -> Iterator[Result]:
+        """A function of each block of rows and its losses, in the order of the blocks."""
+        if self._losses_of_views is not None:
+            return self.workers.map(function, self._losses_of_views)
+        return self._over_blocks(lambda rows: function((rows, self._problem(rows))), self._rows[0])
+
+    @cached_property
+    def _losses_of_views(self) -> list[tuple[Rows, Problem]] | None:
+        """Where all rows stay in memory and a block of them is no copy, the losses are checked once."""
+        source, _ = self._rows
+        if self.is_sparse or not source.resident:
+            return None
+        return [(rows, self._problem(rows)) for piece in source for rows in piece.blocks(self.block_length)]
+
+    def _problem(self, rows: Rows) -> Problem:
+        """The losses of some rows, the gradient of each times the weight of the row."""
+        return cross_entropy_problem(
+            (len(rows.targets), self.n_classes),
+            (1,),
+            rows.targets,
+            rows.weights,
+            label_smoothing=self.label_smoothing,
+            reduction="none",
+        )
 
     def keeps_probabilities(self) -> bool:
         """Whether a `Curvature` has all probabilities in memory."""

@@ -16,9 +16,9 @@ from softgrad.linear_model.solvers import Point, Solution, State, Step, iterate,
 
 _MOST_TRIALS = 40
 _SUFFICIENT_DECREASE = 1e-4
-# Where the model promises more than this part of the objective, but for the first iteration, exact steps are mostly too
-# short, and end at about this length: tried first, it saves an evaluation of most such iterations.
-_FAR_PROMISE, _FAR_LENGTH = 0.03, 1.6
+# Where the model promises more than this part of the objective exact steps are mostly too short, and end at about this
+# length: tried first, it saves an evaluation of most such iterations. The first step is that of other probabilities.
+_FIRST_FAR_PROMISE, _FAR_PROMISE, _FAR_LENGTH = 0.5, 0.03, 1.6
 # Up to this contraction the Hessian has changed little over the step. On 200 fits to heavy-tailed features the gap was
 # then at most 1.3 times the estimate; with 0.05 it was 6 times, once.
 _LOCAL_CONTRACTION = 0.03
@@ -50,7 +50,8 @@ def minimise(
             smallest=state.smallest,
         )
         products = newton.products
-        is_far = preconditioner.is_exact and bool(state.promises) and newton.decrease > _FAR_PROMISE * point.value
+        far = (_FAR_PROMISE if state.promises else _FIRST_FAR_PROMISE) * point.value
+        is_far = preconditioner.is_exact and newton.decrease > far
         step = _line_search(objective, point, newton.direction, _FAR_LENGTH if is_far else 1.0)
         promises = [*state.promises, newton.decrease]
         gap = _relative_gap(promises, step, point.value)
