@@ -4,13 +4,13 @@ The gap is (objective - optimum) / optimum; the objective is computed apart from
 least that any of them reached. scikit-learn's solvers are given their tolerance as 0 and as many iterations as they
 need, which nobody knows beforehand; between two numbers of iterations the time is interpolated. softgrad is given the
 gap as `tol`, has to know itself when it is there, and its time counts only if it is. All in float64, C = 1, two
-cores, each solver in a process of its own; a fit of half a second or less is the fastest of five, or of as many as half
-a second holds. */ pass* is in units of the two products with X that one gradient needs. Far from the optimum, above a
-gap of 1e-2, the number of iterations doubles from fit to fit, nearer it grows by 1.4. A solver is left when a fit takes
-3 times softgrad's to 1e-9 (or 1 s, if that is more; at most 30 s more than softgrad),
-or has no memory left: where it had not reached the gap it
-is missing in a row, and counts in the mean as if its longest fit had. The goals: at least 3 times the speed of the
-fastest solver on the geometric mean of the problems at 1e-6, and never slower than any.
+cores, each solver in a process of its own; a fit of a fifth of a second or less is the fastest of five, or of as many
+as a fifth of a second holds, and a problem of such fits has three rounds of all solvers, as the clock of the machine
+changes within seconds. */ pass* is in units of the two products with X that one gradient needs. Far from the optimum,
+above a gap of 1e-2, the number of iterations doubles from fit to fit, nearer it grows by 1.4. A solver is left when a
+fit takes 3 times softgrad's to 1e-9 (or 1 s, if that is more; at most 30 s more than softgrad), or has no memory left:
+where it had not reached the gap it is missing in a row, and counts in the mean as if its longest fit had. The goals: at
+least 3 times the speed of the fastest solver on the geometric mean of the problems at 1e-6, and never slower than any.
 `python -m benchmarks._regression_plot` draws the curves.
 """
 
@@ -25,14 +25,16 @@ import numpy as np
 
 from benchmarks._harness import Bench
 from benchmarks._regression_problems import Problem, problems
-from benchmarks._regression_race import SCIKIT_LEARN, Fit, race
+from benchmarks._regression_race import SCIKIT_LEARN, SHORT_SECONDS, Fit, race
 from benchmarks._results import Row, Spread
 
 _GAPS = (1e-3, 1e-6, 1e-9)
-_LIMIT_SECONDS = 150.0
+_LIMIT_SECONDS = 600.0
 # A solver whose fits take this many times softgrad's longest fit, or so many seconds more, has lost at every gap.
 _TIMES, _SECONDS_MORE = 3.0, 30.0
 _LEAST_SECONDS = 1.0
+# The processor's clock may be another one when the next solver has its turn.
+_ROUNDS = 3
 _GOAL_GAP = 1e-6
 _QUICK = "wine, scaled"
 FASTEST = "fastest of scikit-learn"
@@ -59,7 +61,8 @@ def rows(bench: Bench) -> Iterator[Row]:
                 ratios.append(
                     min(_least_seconds(gap, reached[solver]) for solver in SCIKIT_LEARN) / row.softgrad.median
                 )
-                row = replace(row, curves=reached)
+                ended = {solver: [at for at in points if np.isfinite(at[1])] for solver, points in reached.items()}
+                row = replace(row, curves=ended)
             yield row
     if missed:
         raise RuntimeError(f"softgrad did not reach {', '.join(missed)}")
@@ -74,6 +77,22 @@ def rows(bench: Bench) -> Iterator[Row]:
 
 
 def race_all(name: str, seed: int, limit: float) -> Curves:
+    """Several rounds of a problem of short fits; of those that were asked the same the fastest counts."""
+    curves = _one_round(name, seed, limit)
+    if max((fit.seconds for fit in curves["softgrad"]), default=limit) < SHORT_SECONDS:
+        for _ in range(_ROUNDS - 1):
+            again = _one_round(name, seed, limit)
+            curves = {solver: _fastest([*fits, *again[solver]]) for solver, fits in curves.items()}
+    return curves
+
+
+def _fastest(fits: list[Fit]) -> list[Fit]:
+    """One for each that was asked, in the order of their seconds."""
+    fastest = {fit.asked: fit for fit in sorted(fits, key=lambda fit: fit.seconds, reverse=True)}
+    return sorted(fastest.values(), key=lambda fit: fit.seconds)
+
+
+def _one_round(name: str, seed: int, limit: float) -> Curves:
     """softgrad first; a solver of scikit-learn is then left as soon as one fit takes `_TIMES` its longest."""
     own = race("softgrad", name, seed, limit)
     best = min((fit.objective for fit in own), default=-np.inf)
@@ -83,7 +102,7 @@ def race_all(name: str, seed: int, limit: float) -> Curves:
 
 
 def gaps(curves: Curves) -> dict[str, list[tuple[float, float]]]:
-    """(seconds, relative gap) of each fit."""
+    """(seconds, relative gap) of each fit; inf of one that was left."""
     best = min(fit.objective for fits in curves.values() for fit in fits)
     return {solver: [(fit.seconds, fit.objective / best - 1.0) for fit in fits] for solver, fits in curves.items()}
 

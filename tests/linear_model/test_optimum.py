@@ -210,7 +210,7 @@ def test_no_intercept_is_a_model_through_the_origin() -> None:
     model = SoftmaxRegression(fit_intercept=False, tol=1e-13).fit(problem.X, problem.y)
     assert not model.intercept_.any()
     by_coef, _ = problems.gradient(problem.X, problem.y, model.coef_, model.intercept_, 1.0)
-    # The gap is g' H^-1 g / 2, so |g_k| <= sqrt(2 gap H_kk); p (1 - p) <= 1/4, and p cannot change that much beside the optimum.
+    # The gap is g' H^-1 g / 2, so |g_k| <= sqrt(2 gap H_kk) with p (1 - p) <= 1/4.
     curvature = 0.25 * (problem.X**2).mean(axis=0) + 1.0 / len(problem.y)
     assert (np.abs(by_coef) <= 2 * np.sqrt(2 * 1e-13 * objective_of(model, problem) * curvature)).all()
     assert np.abs(model.coef_).max() > 0.1

@@ -163,8 +163,8 @@ class Curvature:
             total += part
         return total + self._ridge
 
-    def sampled_blocks(self, count: int) -> Iterator[Array]:
-        """For each class the block of the Hessian by its coefficients, (P, P), summed over about `count` rows.
+    def sampled_blocks(self, count: int, function: Callable[[Array], Result]) -> Iterator[Result]:
+        """A function of the block of the Hessian by the coefficients of each class, (P, P), from about `count` rows.
 
         They are taken at equal steps of the summed p_k (1 - p_k), so that a row comes as often as it counts. The
         diagonal is that of all rows: a feature that is 0 in every row taken would else seem to have no curvature.
@@ -174,28 +174,26 @@ class Curvature:
         assert kept is not None
         starts = np.cumsum([0, *(block.probabilities.shape[1] for block in kept)])
         variances = np.hstack([block.variances() for block in kept])
-        diagonal = self.diagonal()
+        least = self.diagonal() - self._ridge
+        whole = self._taken(kept, starts, np.arange(starts[-1])) if _takes_all(starts[-1], count) else None
 
-        whole = [self._with_intercept(block.rows.X) for block in kept] if _takes_all(starts[-1], count) else None
-
-        def of_class(label: int) -> Array:
+        def of_class(label: int) -> Result:
             rows, factors = _sample(variances[label], count)
-            roots = np.sqrt(factors)
-            cuts = np.searchsorted(rows, starts)
-            total = np.zeros((self._shape[1], self._shape[1]))
-            for number, (start, first, last) in enumerate(zip(starts, cuts, cuts[1:], strict=False)):
-                if whole is not None:
-                    X = whole[number]
-                else:
-                    X = self._with_intercept(kept[number].rows.X[rows[first:last] - start])
-                X = X * roots[first:last].astype(X.dtype)[:, None]
-                total += X.T @ X
-            least = diagonal[label] - self._ridge
-            np.fill_diagonal(total, np.maximum(np.diag(total), least) + self._ridge)
-            return total
+            X = self._taken(kept, starts, rows) if whole is None else whole
+            X = X * np.sqrt(factors).astype(X.dtype)[:, None]
+            block = (X.T @ X).astype(np.float64, copy=False)
+            np.fill_diagonal(block, np.maximum(np.diag(block), least[label]))
+            block.flat[:: self._shape[1] + 1] += self._ridge
+            return function(block)
 
-        small = min(count, len(variances[0])) * self._shape[1] ** 2 <= _LEAST_WORK_OF_A_THREAD
+        small = min(count, starts[-1]) * self._shape[1] ** 2 <= _LEAST_WORK_OF_A_THREAD
         return (map if small else self._workers.map)(of_class, range(self._shape[0]))
+
+    def _taken(self, kept: list[Block], starts: NDArray[np.intp], rows: NDArray[np.intp]) -> NDArray[Any]:
+        """Rows in ascending order, counted through all blocks, as `_with_intercept` gives them."""
+        cuts = np.searchsorted(rows, starts)
+        bounds = zip(kept, starts, cuts, cuts[1:], strict=False)
+        return np.vstack([self._with_intercept(block.rows.X[rows[a:b] - start]) for block, start, a, b in bounds])
 
     def _with_intercept(self, X: Any) -> NDArray[Any]:
         """Some rows standardised, with a column of ones if there is an intercept."""

@@ -110,7 +110,7 @@ class BlockPreconditioner:
 
     def update(self, curvature: Curvature, products: int) -> None:
         if self._inverses is None or products > self._cost:
-            self._inverses = np.stack([_inverse_factor(block) for block in curvature.sampled_blocks(self._count)])
+            self._inverses = np.stack(list(curvature.sampled_blocks(self._count, _inverse_factor)))
 
     def apply(self, residual: Array) -> Array:
         assert self._inverses is not None
