@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import os
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -15,27 +13,31 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from softgrad.linear_model import elastic_net, truncated_newton
 from softgrad.linear_model.callbacks import CallbackSupport, FitTask, with_callbacks
-from softgrad.linear_model.checkpoint import checkpoint_place, load_checkpoint, save_checkpoint
-from softgrad.linear_model.minibatch import AveragedSteps
 from softgrad.linear_model.objective import SoftmaxObjective
+from softgrad.linear_model.partial_fit import PartialFit
 from softgrad.linear_model.preconditioners import LARGEST_FACTOR, SOLVERS, choose_preconditioner
 from softgrad.linear_model.predictions import Predictions
 from softgrad.linear_model.row_space import RowSpace
-from softgrad.linear_model.rows import Array, ArrayRows, Rows, RowSource, WidenedRows
+from softgrad.linear_model.rows import Array, ArrayRows, RowSource, WidenedRows
 from softgrad.linear_model.solvers import IterationReport, Point, Solution, State, starting_state
-from softgrad.linear_model.streaming import Source, StreamedRows, Survey, chunks_of
-from softgrad.linear_model.targets import ClassWeight, Targets, checked_class_weights, values_of
+from softgrad.linear_model.stream_fit import StreamFit
+from softgrad.linear_model.targets import ClassWeight, Targets, checked_class_weights
 from softgrad.linear_model.workers import Workers
 
 
-class SoftmaxRegression(Predictions, CallbackSupport, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class SoftmaxRegression(
+    StreamFit,
+    PartialFit,
+    Predictions,
+    CallbackSupport,  # type: ignore[misc]
+    ClassifierMixin,  # type: ignore[misc]
+    BaseEstimator,  # type: ignore[misc]
+):
     """Softmax (multinomial logistic) regression, solved to a stated distance from the optimum.
 
     It minimises, over the coefficients W (K x d) and the intercepts b,
@@ -270,7 +272,7 @@ class SoftmaxRegression(Predictions, CallbackSupport, ClassifierMixin, BaseEstim
             if sample_weight is None
             else _check_sample_weight(sample_weight, data, dtype=np.float64, ensure_non_negative=True)
         )
-        class_weights = self._checked_class_weights(targets.labels, targets.totals(weights))
+        class_weights = checked_class_weights(self.class_weight, targets.labels, targets.totals(weights))
         values, weights = targets.weighted(weights, class_weights)
         counted = weights > 0
         if not counted.all():
@@ -283,192 +285,6 @@ class SoftmaxRegression(Predictions, CallbackSupport, ClassifierMixin, BaseEstim
         space = RowSpace(data) if rows < features and rows <= LARGEST_FACTOR and not self.l1_ratio else None
         source = ArrayRows(data if space is None else space.data, values, weights)
         return self._fit_rows(source, targets.labels, previous, space=space, task=task)
-
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
-    @with_callbacks  # type: ignore[untyped-decorator]
-    def fit_stream(
-        self,
-        source: Source,
-        target: str | None = None,
-        *,
-        sample_weight: str | None = None,
-        checkpoint: str | os.PathLike[str] | None = None,
-        resume: bool = False,
-    ) -> Self:
-        """Fit to rows that need not fit into memory, to the same optimum as `fit`.
-
-        The source is read many times: five times before the first iteration, then once for every product with the
-        Hessian and every step that is tried. Parquet, Feather and Arrow files are read one piece ahead by a thread; an
-        iterable is iterated in the calling thread.
-
-        Parameters
-        ----------
-        source : path, or iterable that starts again each time it is iterated
-            A path ends in .csv, .tsv, .parquet, .feather, .arrow or .svmlight (.libsvm, .svm); text files also with
-            .gz. The items of an iterable are record batches, tables or frames that Arrow can read, all with the same
-            columns; or, without `target`, tuples ``(X, y)`` or ``(X, y, sample_weight)`` of arrays, X dense or sparse.
-            The columns besides `target` and `sample_weight` are the features; they hold numbers or truth values,
-            finite and none missing. Features are float32 if all of them are, else float64.
-        target : str, optional
-            The column of the labels: integers, text or booleans. Those of a text file are integers if all of them are,
-            else text.
-        sample_weight : str, optional
-            The column of the row weights, none negative.
-        checkpoint : path, optional
-            Where the state of the fit is written before every iteration, in place of the state before. It must not be
-            there yet, unless `resume` is True. It stays when the fit has ended.
-        resume : bool, default False
-            Go on from the checkpoint. On the same machine the result is then that of the fit without an interruption,
-            bit for bit. What `polish` does is done again from its start.
-
-        Returns
-        -------
-        SoftmaxRegression
-            Itself.
-
-        Raises
-        ------
-        ValueError
-            As in `fit`; also if a batch has other columns than the first, the source changes between two passes, or the
-            checkpoint is damaged or of other data or parameters.
-        TypeError
-            The source gives its items only once, or a feature holds no numbers.
-        FileExistsError, FileNotFoundError
-            The checkpoint is there without `resume`, or is not there with it.
-        OSError
-            A file cannot be read, or the checkpoint not be written: the one before is still there.
-        ImportError
-            The source needs pyarrow, or the checkpoint safetensors, and it is not installed.
-
-        Notes
-        -----
-        In memory are a few pieces of 4 MiB of the rows (or 256 rows, if that is more), what the reader holds (of a
-        Parquet file up to 3 MiB a column, of an Arrow or Feather file a record batch), some 20 arrays of the size of
-        `coef_`, and what the solver holds in `fit`. The number of rows does not matter.
-
-        Rows are counted from 1 in messages. `tol`, `max_iter` and what is only shown may differ when a fit is resumed.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_iris
-        >>> from softgrad.linear_model import SoftmaxRegression
-        >>> X, y = load_iris(return_X_y=True)
-        >>> batches = [(X[:80], y[:80]), (X[80:], y[80:])]
-        >>> model = SoftmaxRegression(tol=1e-12).fit_stream(batches)
-        >>> bool(abs(model.coef_ - SoftmaxRegression(tol=1e-12).fit(X, y).coef_).max() < 1e-9)
-        True
-        """
-        previous = self._previous_fit()
-        place = checkpoint_place(checkpoint, resume=resume)
-        chunks = chunks_of(source, target, sample_weight)
-        survey = Survey(chunks, digest=place is not None)
-        class_weights = self._checked_class_weights(survey.labels, survey.totals)
-        state = keep = None
-        if place is not None:
-            problem = self._description() | {"class weights": class_weights.tolist()} | survey.description()
-            state = load_checkpoint(place, problem) if resume else None
-            keep = partial(save_checkpoint, place, problem)
-        self.n_features_in_ = survey.n_features
-        if chunks.names is not None:
-            self.feature_names_in_ = np.array(chunks.names, dtype=object)
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
-        task = FitTask(self, None, None, None, int(self.max_iter))
-        rows = StreamedRows(survey, class_weights)
-        return self._fit_rows(rows, survey.labels, previous, state=state, keep=keep, task=task)
-
-    def _takes_steps(self) -> bool:
-        if self.class_weight == "balanced":
-            raise AttributeError('class_weight="balanced" needs all rows; partial_fit takes a dict or None')
-        if self.l1_ratio:
-            raise AttributeError(f"steps along gradients give no zeros; l1_ratio is {self.l1_ratio:g}, and must be 0")
-        return True
-
-    @available_if(_takes_steps)  # type: ignore[untyped-decorator]
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
-    def partial_fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        classes: ArrayLike | None = None,
-        sample_weight: ArrayLike | None = None,
-    ) -> Self:
-        """Take steps along the gradients of some rows, in batches of 256, and average where they lead.
-
-        This does not reach the optimum, and does not know how far it is: `relative_gap_` is inf and `converged_` False.
-        `fit`, or `fit_stream` for rows larger than memory, is what does. The first call begins at the coefficients of a
-        fit if there was one.
-
-        Parameters
-        ----------
-        X : array_like or sparse, shape (n, d)
-        y : array_like, shape (n,) or (n, K)
-            As in `fit`.
-        classes : array_like, shape (K,), optional
-            All labels that there will be; needed in the first call.
-        sample_weight : array_like, shape (n,), optional
-            Weight of each row, none negative.
-
-        Returns
-        -------
-        SoftmaxRegression
-            Itself. `loss_curve_` has for each call the mean loss of its batches, each before its step.
-
-        Raises
-        ------
-        ValueError
-            As in `fit`; also if the first call names no classes, or a label is none of them.
-        AttributeError
-            `class_weight` is "balanced", which needs all rows, or `l1_ratio` is above 0, to whose zeros steps along
-            gradients do not lead.
-        FloatingPointError
-            The coefficients overflow; those before the call are kept.
-        """
-        begun = getattr(self, "_steps", None)
-        first = begun is None and not hasattr(self, "classes_")
-        if first and classes is None:
-            raise ValueError("the first call of partial_fit needs classes: all labels that there will be")
-        data, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            order="C",
-            multi_output=True,
-            reset=first,
-        )
-        labels = np.unique(np.asarray(classes)) if first else self.classes_
-        if classes is not None and not np.array_equal(np.unique(np.asarray(classes)), labels):
-            raise ValueError(f"classes are {np.unique(np.asarray(classes))}; the first call had {labels}")
-        values = values_of(np.asarray(y), labels)
-        weights: Array = _check_sample_weight(sample_weight, data, dtype=np.float64, ensure_non_negative=True)
-        values, weights = Targets(labels, values).weighted(weights, self._checked_class_weights(labels, None))
-        counted = np.flatnonzero(weights > 0)
-        if begun is None:
-            shape = (len(labels), data.shape[1])
-            coef, intercept = (np.zeros(shape), np.zeros(len(labels))) if first else (self.coef_, self.intercept_)
-            begun = AveragedSteps(coef, intercept, fit_intercept=self.fit_intercept)
-        steps = copy.deepcopy(begun)
-        curve = list(self.loss_curve_) if hasattr(self, "_steps") else []
-        if counted.size:
-            order = check_random_state(self.random_state).permutation(counted)
-            smoothing = float(self.label_smoothing)
-            curve.append(steps.take(Rows(data, values, weights), order, C=float(self.C), label_smoothing=smoothing))
-        if not steps.is_finite():
-            raise FloatingPointError(f"the coefficients overflow {data.dtype} in partial_fit; rescale X or lower C")
-        self._steps, self.classes_ = steps, labels
-        self.coef_, self.intercept_ = steps.coef.copy(), steps.intercept - steps.intercept.mean()
-        self.n_iter_, self.loss_curve_ = steps.steps, curve
-        self.relative_gap_, self.converged_ = np.inf, False
-        self.solver_, self.solver_reason_ = "averaged mini-batches", "partial_fit"
-        return self
-
-    def _description(self) -> dict[str, Any]:
-        """The parameters that decide what the optimum is, as JSON can hold them."""
-        left_out = {"tol", "max_iter", "class_weight", "warm_start", "random_state", "n_threads", "verbose", "callback"}
-        parameters = {name: value for name, value in self.get_params().items() if name not in left_out}
-        return {name: getattr(value, "item", lambda value=value: value)() for name, value in parameters.items()}
 
     def _fit_rows(
         self,
@@ -568,9 +384,6 @@ class SoftmaxRegression(Predictions, CallbackSupport, ClassifierMixin, BaseEstim
         if not np.array_equal(previous, labels):
             raise ValueError(f"y has the classes {labels}; warm_start starts from a fit with {previous}")
         return coef, intercept
-
-    def _checked_class_weights(self, labels: NDArray[Any], totals: Array | None) -> Array:
-        return checked_class_weights(self.class_weight, labels, totals)
 
     def _report(self, report: IterationReport) -> None:
         if self.verbose:

@@ -1,0 +1,127 @@
+"""The method that takes rows as they come, and does not reach the optimum."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import _fit_context
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from softgrad.linear_model.minibatch import AveragedSteps
+from softgrad.linear_model.rows import Array, Rows
+from softgrad.linear_model.targets import ClassWeight, Targets, checked_class_weights, values_of
+
+
+class PartialFit:
+    """The method of an estimator with the parameters and attributes of `SoftmaxRegression`."""
+
+    C: float
+    fit_intercept: bool
+    l1_ratio: float
+    class_weight: ClassWeight
+    label_smoothing: float
+    random_state: int | np.random.RandomState | None
+
+    coef_: Array
+    intercept_: Array
+    classes_: NDArray[Any]
+    n_iter_: int
+    loss_curve_: list[float]
+    relative_gap_: float
+    converged_: bool
+    solver_: str
+    solver_reason_: str
+
+    def _takes_steps(self) -> bool:
+        if self.class_weight == "balanced":
+            raise AttributeError('class_weight="balanced" needs all rows; partial_fit takes a dict or None')
+        if self.l1_ratio:
+            raise AttributeError(f"steps along gradients give no zeros; l1_ratio is {self.l1_ratio:g}, and must be 0")
+        return True
+
+    @available_if(_takes_steps)  # type: ignore[untyped-decorator]
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Take steps along the gradients of some rows, in batches of 256, and average where they lead.
+
+        This does not reach the optimum, and does not know how far it is: `relative_gap_` is inf and `converged_` False.
+        `fit`, or `fit_stream` for rows larger than memory, is what does. The first call begins at the coefficients of a
+        fit if there was one.
+
+        Parameters
+        ----------
+        X : array_like or sparse, shape (n, d)
+        y : array_like, shape (n,) or (n, K)
+            As in `fit`.
+        classes : array_like, shape (K,), optional
+            All labels that there will be; needed in the first call.
+        sample_weight : array_like, shape (n,), optional
+            Weight of each row, none negative.
+
+        Returns
+        -------
+        SoftmaxRegression
+            Itself. `loss_curve_` has for each call the mean loss of its batches, each before its step.
+
+        Raises
+        ------
+        ValueError
+            As in `fit`; also if the first call names no classes, or a label is none of them.
+        AttributeError
+            `class_weight` is "balanced", which needs all rows, or `l1_ratio` is above 0, to whose zeros steps along
+            gradients do not lead.
+        FloatingPointError
+            The coefficients overflow; those before the call are kept.
+        """
+        begun = getattr(self, "_steps", None)
+        first = begun is None and not hasattr(self, "classes_")
+        if first and classes is None:
+            raise ValueError("the first call of partial_fit needs classes: all labels that there will be")
+        data, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            order="C",
+            multi_output=True,
+            reset=first,
+        )
+        labels = np.unique(np.asarray(classes)) if first else self.classes_
+        if classes is not None and not np.array_equal(np.unique(np.asarray(classes)), labels):
+            raise ValueError(f"classes are {np.unique(np.asarray(classes))}; the first call had {labels}")
+        values = values_of(np.asarray(y), labels)
+        weights: Array = _check_sample_weight(sample_weight, data, dtype=np.float64, ensure_non_negative=True)
+        values, weights = Targets(labels, values).weighted(
+            weights, checked_class_weights(self.class_weight, labels, None)
+        )
+        counted = np.flatnonzero(weights > 0)
+        if begun is None:
+            shape = (len(labels), data.shape[1])
+            coef, intercept = (np.zeros(shape), np.zeros(len(labels))) if first else (self.coef_, self.intercept_)
+            begun = AveragedSteps(coef, intercept, fit_intercept=self.fit_intercept)
+        steps = copy.deepcopy(begun)
+        curve = list(self.loss_curve_) if hasattr(self, "_steps") else []
+        if counted.size:
+            order = check_random_state(self.random_state).permutation(counted)
+            smoothing = float(self.label_smoothing)
+            curve.append(steps.take(Rows(data, values, weights), order, C=float(self.C), label_smoothing=smoothing))
+        if not steps.is_finite():
+            raise FloatingPointError(f"the coefficients overflow {data.dtype} in partial_fit; rescale X or lower C")
+        self._steps, self.classes_ = steps, labels
+        self.coef_, self.intercept_ = steps.coef.copy(), steps.intercept - steps.intercept.mean()
+        self.n_iter_, self.loss_curve_ = steps.steps, curve
+        self.relative_gap_, self.converged_ = np.inf, False
+        self.solver_, self.solver_reason_ = "averaged mini-batches", "partial_fit"
+        return self

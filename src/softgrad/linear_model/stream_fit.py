@@ -1,0 +1,128 @@
+"""The method that fits to rows that need not fit into memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import _fit_context
+
+from softgrad.linear_model.callbacks import FitTask, with_callbacks
+from softgrad.linear_model.checkpoint import checkpoint_place, load_checkpoint, save_checkpoint
+from softgrad.linear_model.rows import Array
+from softgrad.linear_model.streaming import Source, StreamedRows, Survey, chunks_of
+from softgrad.linear_model.targets import ClassWeight, checked_class_weights
+
+
+class StreamFit:
+    """The method of an estimator with the parameters of `SoftmaxRegression`, which fits to a `RowSource` itself."""
+
+    class_weight: ClassWeight
+    max_iter: int
+    n_features_in_: int
+    get_params: Callable[[], dict[str, Any]]
+    _previous_fit: Callable[[], tuple[NDArray[Any], Array, Array] | None]
+    _fit_rows: Callable[..., Self]
+
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @with_callbacks  # type: ignore[untyped-decorator]
+    def fit_stream(
+        self,
+        source: Source,
+        target: str | None = None,
+        *,
+        sample_weight: str | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+    ) -> Self:
+        """Fit to rows that need not fit into memory, to the same optimum as `fit`.
+
+        The source is read many times: five times before the first iteration, then once for every product with the
+        Hessian and every step that is tried. Parquet, Feather and Arrow files are read one piece ahead by a thread; an
+        iterable is iterated in the calling thread.
+
+        Parameters
+        ----------
+        source : path, or iterable that starts again each time it is iterated
+            A path ends in .csv, .tsv, .parquet, .feather, .arrow or .svmlight (.libsvm, .svm); text files also with
+            .gz. The items of an iterable are record batches, tables or frames that Arrow can read, all with the same
+            columns; or, without `target`, tuples ``(X, y)`` or ``(X, y, sample_weight)`` of arrays, X dense or sparse.
+            The columns besides `target` and `sample_weight` are the features; they hold numbers or truth values,
+            finite and none missing. Features are float32 if all of them are, else float64.
+        target : str, optional
+            The column of the labels: integers, text or booleans. Those of a text file are integers if all of them are,
+            else text.
+        sample_weight : str, optional
+            The column of the row weights, none negative.
+        checkpoint : path, optional
+            Where the state of the fit is written before every iteration, in place of the state before. It must not be
+            there yet, unless `resume` is True. It stays when the fit has ended.
+        resume : bool, default False
+            Go on from the checkpoint. On the same machine the result is then that of the fit without an interruption,
+            bit for bit. What `polish` does is done again from its start.
+
+        Returns
+        -------
+        SoftmaxRegression
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            As in `fit`; also if a batch has other columns than the first, the source changes between two passes, or the
+            checkpoint is damaged or of other data or parameters.
+        TypeError
+            The source gives its items only once, or a feature holds no numbers.
+        FileExistsError, FileNotFoundError
+            The checkpoint is there without `resume`, or is not there with it.
+        OSError
+            A file cannot be read, or the checkpoint not be written: the one before is still there.
+        ImportError
+            The source needs pyarrow, or the checkpoint safetensors, and it is not installed.
+
+        Notes
+        -----
+        In memory are a few pieces of 4 MiB of the rows (or 256 rows, if that is more), what the reader holds (of a
+        Parquet file up to 3 MiB a column, of an Arrow or Feather file a record batch), some 20 arrays of the size of
+        `coef_`, and what the solver holds in `fit`. The number of rows does not matter.
+
+        Rows are counted from 1 in messages. `tol`, `max_iter` and what is only shown may differ when a fit is resumed.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from softgrad.linear_model import SoftmaxRegression
+        >>> X, y = load_iris(return_X_y=True)
+        >>> batches = [(X[:80], y[:80]), (X[80:], y[80:])]
+        >>> model = SoftmaxRegression(tol=1e-12).fit_stream(batches)
+        >>> bool(abs(model.coef_ - SoftmaxRegression(tol=1e-12).fit(X, y).coef_).max() < 1e-9)
+        True
+        """
+        previous = self._previous_fit()
+        place = checkpoint_place(checkpoint, resume=resume)
+        chunks = chunks_of(source, target, sample_weight)
+        survey = Survey(chunks, digest=place is not None)
+        class_weights = checked_class_weights(self.class_weight, survey.labels, survey.totals)
+        state = keep = None
+        if place is not None:
+            problem = self._description() | {"class weights": class_weights.tolist()} | survey.description()
+            state = load_checkpoint(place, problem) if resume else None
+            keep = partial(save_checkpoint, place, problem)
+        self.n_features_in_ = survey.n_features
+        if chunks.names is not None:
+            self.feature_names_in_ = np.array(chunks.names, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        task = FitTask(self, None, None, None, int(self.max_iter))
+        rows = StreamedRows(survey, class_weights)
+        return self._fit_rows(rows, survey.labels, previous, state=state, keep=keep, task=task)
+
+    def _description(self) -> dict[str, Any]:
+        """The parameters that decide what the optimum is, as JSON can hold them."""
+        left_out = {"tol", "max_iter", "class_weight", "warm_start", "random_state", "n_threads", "verbose", "callback"}
+        parameters = {name: value for name, value in self.get_params().items() if name not in left_out}
+        return {name: getattr(value, "item", lambda value=value: value)() for name, value in parameters.items()}
