@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import scipy.linalg
@@ -77,6 +77,8 @@ class Curvature:
     block_length : int
         Rows taken at a time.
     workers : Workers
+    order : "C" or "F"
+        In which products are made.
     """
 
     def __init__(
@@ -87,14 +89,16 @@ class Curvature:
         ridge: Array,
         block_length: int,
         workers: Workers,
+        order: Literal["C", "F"],
     ) -> None:
         self._source = source
         self._standardisation = standardisation
         self._ridge = ridge
         self._block_length = block_length
         self._workers = workers
+        self._order = order
         self._shape = theta.shape
-        self._weight, self._bias = standardisation.affine(theta, source.dtype)
+        self._weight, self._bias = standardisation.affine(theta, source.dtype, order)
         self._kept: list[Block] | None = None
         if self.keeps(source, len(theta)):
             self._kept = list(over_blocks(workers, source, block_length, self._block))
@@ -116,7 +120,7 @@ class Curvature:
 
     def product(self, direction: Array) -> Array:
         """The Hessian times a direction (K, P), the same shape."""
-        weight, bias = self._standardisation.affine(direction, self._source.dtype)
+        weight, bias = self._standardisation.affine(direction, self._source.dtype, self._order)
 
         def of_block(block: Block) -> tuple[NDArray[Any], Array | None]:
             probabilities = block.probabilities
@@ -127,7 +131,7 @@ class Curvature:
             change *= block.weights
             return block.rows.gather(change.T), None if bias is None else change.sum(axis=1, dtype=np.float64)
 
-        by_weight = np.zeros((self._shape[0], self._source.n_features))
+        by_weight = np.zeros((self._shape[0], self._source.n_features), order=self._order)
         by_bias = np.zeros(self._shape[0])
         for block_by_weight, block_by_bias in self._over_blocks(of_block):
             by_weight += block_by_weight

@@ -138,9 +138,10 @@ class SoftmaxRegression(
     - "elastic net", with an `l1_ratio` above 0: Newton steps on the coefficients that are not at 0, see
       `softgrad.linear_model.elastic_net`.
 
-    The Hessian of dense float64 X of 2^16 entries or more is that of a standardised float32 copy, which takes half the
-    memory of X: a direction need not be exact. Objective and gradient are those of X. Smaller X is standardised once,
-    in float64, for all of them.
+    The Hessian of float64 X of 2^16 entries or more is that of a standardised float32 copy, which takes half the
+    memory of X: a direction need not be exact. Objective and gradient are those of X. Smaller dense X is standardised
+    once, in float64, for all of them. Of sparse X the copy has the entries in units of their feature's spread, which
+    takes a third of its memory; there is none where a feature is farther from 0 than it spreads, so 0 in no row.
 
     The gap is estimated by the decrease that the quadratic model promises for an exact Newton step, g^T H^-1 g / 2. It
     is divided by 1 - r, where r is the larger of the last two ratios of a promise to the one before it, at most 0.9,

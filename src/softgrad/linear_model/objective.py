@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,12 +93,16 @@ class SoftmaxObjective:
         self.ridge = self._with_intercept(np.where(varies, (1.0 - l1_ratio) * penalty * inverse_scale**2, 1.0))
         self.absolute = self._with_intercept(l1_ratio * penalty * inverse_scale)
         self.shape = (n_classes, len(self.ridge))
-        in_memory = isinstance(source, ArrayRows) and not self.is_sparse and self.dtype == np.float64
+        # Of products, so that those with sparse rows need no copy of it.
+        self._order: Literal["C", "F"] = "F" if self.is_sparse else "C"
+        in_memory = isinstance(source, ArrayRows) and self.dtype == np.float64
         few = source.n_rows * self.n_features < _FEW_ENTRIES
-        self._in_single_precision = in_memory and not few
+        # Sparse rows cannot be centred: what is subtracted from a product with them must not be much larger than it.
+        self._in_single_precision = in_memory and not few and (not self.is_sparse or self.standardisation.spans_zero())
         # What sums by theta are made of. Few rows are standardised once, so that theta need not be changed into
         # coefficients of the rows as they are, nor gradients back, at each point.
-        self._rows = self._standardised(np.float64) if in_memory and few else (source, self.standardisation)
+        standardise = in_memory and few and not self.is_sparse
+        self._rows = self._standardised(np.float64) if standardise else (source, self.standardisation)
 
     def _with_intercept(self, per_feature: Array) -> Array:
         """Nothing weighs on the intercept."""
@@ -152,7 +156,7 @@ class SoftmaxObjective:
     def loss_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """The mean loss and its gradient by theta, whose columns sum to zero."""
         source, standardisation = self._rows
-        weight, bias = standardisation.affine(theta, self.dtype)
+        weight, bias = standardisation.affine(theta, self.dtype, self._order)
 
         def of_block(block: tuple[Rows, Problem]) -> tuple[float, NDArray[Any], Array | None]:
             rows, problem = block
@@ -162,7 +166,8 @@ class SoftmaxObjective:
             return float(rows.weights @ losses), rows.gather(logits), by_bias
 
         loss = 0.0
-        by_weight, by_bias = np.zeros((self.n_classes, source.n_features)), np.zeros(self.n_classes)
+        by_weight = np.zeros((self.n_classes, source.n_features), order=self._order)
+        by_bias = np.zeros(self.n_classes)
         for block_loss, block_by_weight, block_by_bias in self._over_losses(of_block):
             loss += block_loss
             by_weight += block_by_weight
@@ -203,7 +208,7 @@ class SoftmaxObjective:
     def curvature(self, theta: Array) -> Curvature:
         """The Hessian at theta."""
         source, standardisation = self._rows_of_products
-        return Curvature(source, standardisation, theta, self.ridge, self.block_length, self.workers)
+        return Curvature(source, standardisation, theta, self.ridge, self.block_length, self.workers, self._order)
 
     @cached_property
     def _rows_of_products(self) -> tuple[RowSource, Standardisation]:
@@ -211,7 +216,17 @@ class SoftmaxObjective:
 
         A direction need not be exact, and such a product takes half the time.
         """
-        return self._standardised(np.float32) if self._in_single_precision else self._rows
+        if not self._in_single_precision:
+            return self._rows
+        return self._in_units(np.float32) if self.is_sparse else self._standardised(np.float32)
+
+    def _in_units(self, dtype: type[np.floating[Any]]) -> tuple[RowSource, Standardisation]:
+        """A copy of sparse rows in memory, in units of the spread; it shares the places of the entries."""
+        assert isinstance(self.source, ArrayRows)
+        rows = self.source.rows
+        entries = (rows.X.data * self.standardisation.inverse_scale[rows.X.indices]).astype(dtype)
+        copy = sparse.csr_array((entries, rows.X.indices, rows.X.indptr), shape=rows.X.shape)
+        return ArrayRows(copy, rows.targets, rows.weights), self.standardisation.in_units()
 
     def _standardised(self, dtype: type[np.floating[Any]]) -> tuple[RowSource, Standardisation]:
         """A standardised copy of rows in memory, with the column of ones of the intercepts."""

@@ -25,7 +25,7 @@ class Rows(NamedTuple):
     weights: Array
 
     def blocks(self, length: int) -> Iterator[Rows]:
-        """The same rows in blocks of this length; longer ones where they are sparse."""
+        """The same rows in blocks of equal length, at most this one; of longer ones where they are sparse."""
         n, d = self.X.shape
         # Sums over the blocks are of shape (K, d), which sparse rows may be much smaller than.
         if sparse.issparse(self.X):
@@ -33,12 +33,13 @@ class Rows(NamedTuple):
         if n <= length:
             yield self
             return
-        for start in range(0, n, length):
-            part = slice(start, start + length)
+        number = -(-n // length)
+        for i in range(number):
+            part = slice(n * i // number, n * (i + 1) // number)
             yield Rows(self.X[part], self.targets[part], self.weights[part])
 
     def scores(self, weight: NDArray[Any], bias: NDArray[Any] | None) -> NDArray[Any]:
-        """X @ weight.T + bias for a weight (K, d) of the dtype of X; (n, K)."""
+        """X @ weight.T + bias for a weight (K, d) of the dtype of X, for sparse X best in Fortran order; (n, K)."""
         if sparse.issparse(self.X):
             scores: NDArray[Any] = self.X @ np.ascontiguousarray(weight.T)
         else:
@@ -48,7 +49,7 @@ class Rows(NamedTuple):
         return scores
 
     def gather(self, factors: NDArray[Any]) -> NDArray[Any]:
-        """factors.T @ X for factors (n, K): (K, d)."""
+        """factors.T @ X for factors (n, K): (K, d), for sparse X in Fortran order."""
         if sparse.issparse(self.X):
             gathered: NDArray[Any] = (self.X.T @ factors).T
             return gathered

@@ -6,7 +6,7 @@ theta (K x P) are the coefficients of the standardised features and, if there ar
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,13 +90,15 @@ class Standardisation:
         scale = np.where(spread <= np.maximum(rounding, smallest), 0.0, spread)
         return cls(centre, scale, fit_intercept=fit_intercept)
 
-    def affine(self, theta: Array, dtype: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    def affine(
+        self, theta: Array, dtype: np.dtype[Any], order: Literal["C", "F"]
+    ) -> tuple[NDArray[Any], NDArray[Any] | None]:
         """Weight and bias on the rows as they are, with the scores that theta has on the standardised features."""
         if self._is_identity:
-            return theta.astype(dtype, copy=False), None
+            return theta.astype(dtype, order, copy=False), None
         weight = theta[:, : len(self.centre)] * self.inverse_scale
         bias = theta[:, -1] - weight @ self.centre if self.fit_intercept else None
-        return weight.astype(dtype, copy=False), None if bias is None else bias.astype(dtype, copy=False)
+        return weight.astype(dtype, order, copy=False), None if bias is None else bias.astype(dtype, copy=False)
 
     def by_theta(self, by_weight: Array, by_bias: Array) -> Array:
         """The transpose of `affine`."""
@@ -109,6 +111,16 @@ class Standardisation:
         result[:, :-1] *= self.inverse_scale
         result[:, -1] = by_bias
         return result
+
+    def spans_zero(self) -> bool:
+        """Whether no feature is farther from 0 than it spreads, as those of sparse rows are not."""
+        return bool((np.abs(self.centre) <= self.scale)[self.scale > 0].all())
+
+    def in_units(self) -> Standardisation:
+        """That of features in units of their spread."""
+        return Standardisation(
+            self.centre * self.inverse_scale, (self.scale > 0).astype(np.float64), fit_intercept=self.fit_intercept
+        )
 
     def theta(self, coef: Array, intercept: Array) -> Array:
         """The theta of given coefficients."""
