@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 from softgrad.linear_model import curvature as curvature_module
 from softgrad.linear_model import objective as module
@@ -136,6 +137,31 @@ def test_hessian_product_is_the_textbook_hessian(fit_intercept: bool) -> None:
         direction = setting.theta()
         expected = (hessian @ direction.ravel()).reshape(direction.shape)
         np.testing.assert_allclose(curvature.product(direction), expected, rtol=1e-10, atol=1e-12)
+
+
+@both
+@pytest.mark.parametrize("offset", [0.0, 1e9])
+def test_products_of_many_sparse_rows_are_those_of_dense_ones(
+    offset: float, fit_intercept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In float32; not where a feature without zeros would lose what it varies by."""
+    monkeypatch.setattr(module, "_FEW_ENTRIES", 0)
+    rng = fresh_rng()
+    X = rng.standard_normal((200, 6)) * np.array([1e-3, 1.0, 5.0, 1e3, 1e7, 1.0])
+    X[rng.random(X.shape) < 0.6] = 0.0
+    X[:, 5] = offset + rng.standard_normal(200)
+    y = np.arange(200) % 3
+    objectives = [
+        SoftmaxObjective(ArrayRows(rows, y, np.ones(200)), n_classes=3, C=1.0, fit_intercept=fit_intercept)
+        for rows in (scipy.sparse.csr_array(X), X)
+    ]
+    theta, direction = rng.standard_normal((2, *objectives[0].shape))
+    found, expected = (objective.curvature(theta).product(direction) for objective in objectives)
+    single = np.finfo(np.float32).eps
+    np.testing.assert_allclose(found, expected, rtol=0, atol=64 * single * np.abs(expected).max())
+    assert found.dtype == np.float64
+    kept = objectives[0].curvature(theta)._source.dtype
+    assert kept == (np.float64 if offset and fit_intercept else np.float32)
 
 
 @both
