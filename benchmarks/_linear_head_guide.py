@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.__main__ import RESULTS, ROOT
 from benchmarks._linear_head_plot import save, size
+from benchmarks._marked import with_written
 from benchmarks._results import Report, Row, digits, quantity, spread
 from benchmarks._tables import aligned
 
@@ -65,15 +66,6 @@ def figures(report: Report) -> str:
     return _TIME.format(machine=machine) + _times(times) + _MEMORY + _memory(memory)
 
 
-def guide_with(guide: str, report: Report) -> str:
-    """The guide with what stands between its two marks written anew."""
-    before, begin, rest = guide.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{GUIDE.name} has no {BEGIN!r} with {END!r} behind it")
-    return f"{before}{begin}\n{figures(report)}{end}{after}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, metavar="FILE", default=RESULTS)
@@ -81,7 +73,7 @@ def main() -> None:
     report = Report.load(json)
     if report.quick:
         raise ValueError(f"{json} is of a quick run, whose sizes say nothing about speed")
-    written = guide_with(GUIDE.read_text(encoding="utf-8"), report)
+    written = with_written(GUIDE.read_text(encoding="utf-8"), BEGIN, END, figures(report))
     GUIDE.write_text(written, encoding="utf-8")
     print(f"wrote {GUIDE}")
     save(report)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import _performance_text as text
+from benchmarks._marked import with_written
 from benchmarks._questions import APART, QUESTIONS, heading_and_notes
 from benchmarks._results import Report, Row, digits
 from benchmarks._tables import aligned, headlines, results
@@ -55,13 +56,9 @@ def page(report: Report) -> str:
 
 def readme_with(readme: str, report: Report) -> str:
     """The README with what stands between its two marks written anew."""
-    before, begin, rest = readme.partition(text.README_BEGIN)
-    _, end, after = rest.partition(text.README_END)
-    if not begin or not end:
-        raise ValueError(f"README.md has no {text.README_BEGIN!r} with {text.README_END!r} behind it")
     rows = [row for of_question in report.questions.values() for row in of_question]
     note = text.README_NOTE.format(machine=_machine(report))
-    return f"{before}{begin}\n{note}{headlines(rows)}{end}{after}"
+    return with_written(readme, text.README_BEGIN, text.README_END, f"{note}{headlines(rows)}")
 
 
 def write(results_file: Path, root: Path) -> None:

@@ -11,7 +11,7 @@ above a gap of 1e-2, the number of iterations doubles from fit to fit, nearer it
 fit takes 3 times softgrad's to 1e-9 (or 1 s, if that is more; at most 30 s more than softgrad), or has no memory left:
 where it had not reached the gap it is missing in a row, and counts in the mean as if its longest fit had. The goals: at
 least 3 times the speed of the fastest solver on the geometric mean of the problems at 1e-6, and never slower than any.
-`python -m benchmarks._regression_plot` draws the curves.
+`python -m benchmarks._regression_guide` writes figures and curves into the guide.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from benchmarks._regression_problems import Problem, problems
 from benchmarks._regression_race import SCIKIT_LEARN, SHORT_SECONDS, Fit, race
 from benchmarks._results import Row, Spread
 
-_GAPS = (1e-3, 1e-6, 1e-9)
+GAPS = (1e-3, 1e-6, 1e-9)
 _LIMIT_SECONDS = 600.0
 # A solver whose fits take this many times softgrad's longest fit, or so many seconds more, has lost at every gap.
 _TIMES, _SECONDS_MORE = 3.0, 30.0
 _LEAST_SECONDS = 1.0
 # The processor's clock may be another one when the next solver has its turn.
 _ROUNDS = 3
-_GOAL_GAP = 1e-6
+GOAL_GAP = 1e-6
 _QUICK = "wine, scaled"
 FASTEST = "fastest of scikit-learn"
 Curves = dict[str, list[Fit]]
@@ -51,12 +51,12 @@ def rows(bench: Bench) -> Iterator[Row]:
         seed = int(bench.rng.integers(1 << 32))
         curves = race_all(name, seed, limit)
         one_pass = _seconds_of_a_pass(draw(np.random.default_rng(seed)))
-        for gap in _GAPS:
+        for gap in GAPS:
             row = _row(name, gap, curves, one_pass)
             if row is None:
                 missed.append(f"{name} to {gap:g}")
                 continue
-            if gap == _GOAL_GAP:
+            if gap == GOAL_GAP:
                 reached = gaps(curves)
                 ratios.append(
                     min(_least_seconds(gap, reached[solver]) for solver in SCIKIT_LEARN) / row.softgrad.median
@@ -68,7 +68,7 @@ def rows(bench: Bench) -> Iterator[Row]:
         raise RuntimeError(f"softgrad did not reach {', '.join(missed)}")
     mean = float(np.exp(np.mean(np.log(ratios))))
     yield Row(
-        f"geometric mean over {len(ratios)} problems to {_GOAL_GAP:g}, in units of softgrad's time",
+        f"geometric mean over {len(ratios)} problems to {GOAL_GAP:g}, in units of softgrad's time",
         _single(1.0),
         {"pass": _single(1.0)},
         {FASTEST: _single(mean)},
@@ -96,7 +96,7 @@ def _one_round(name: str, seed: int, limit: float) -> Curves:
     """softgrad first; a solver of scikit-learn is then left as soon as one fit takes `_TIMES` its longest."""
     own = race("softgrad", name, seed, limit)
     best = min((fit.objective for fit in own), default=-np.inf)
-    longest = max((fit.seconds for fit in own if fit.asked >= min(_GAPS)), default=limit)
+    longest = max((fit.seconds for fit in own if fit.asked >= min(GAPS)), default=limit)
     enough = max(min(_TIMES * longest, longest + _SECONDS_MORE), _LEAST_SECONDS)
     return {"softgrad": own} | {solver: race(solver, name, seed, enough, best) for solver in SCIKIT_LEARN}
 

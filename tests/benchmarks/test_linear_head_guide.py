@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from benchmarks._linear_head_guide import BEGIN, END, GUIDE, figures, guide_with, main
+from benchmarks._linear_head_guide import BEGIN, END, GUIDE, figures, main
 from benchmarks._linear_head_plot import draw
+from benchmarks._marked import with_written
 from benchmarks._results import Report, Row, Spread
 from benchmarks.linear_head_growth import MEMORY, SIZES
 
@@ -53,11 +54,11 @@ def test_the_tables() -> None:
 
 
 def test_they_stand_between_the_marks_of_the_guide() -> None:
-    written = guide_with(f"before\n{BEGIN}\nold\n{END}\nafter\n", REPORT)
+    written = with_written(f"before\n{BEGIN}\nold\n{END}\nafter\n", BEGIN, END, figures(REPORT))
     assert written == f"before\n{BEGIN}\n{figures(REPORT)}{END}\nafter\n"
-    assert figures(REPORT) in guide_with(GUIDE.read_text(encoding="utf-8"), REPORT)
+    assert figures(REPORT) in with_written(GUIDE.read_text(encoding="utf-8"), BEGIN, END, figures(REPORT))
     with pytest.raises(ValueError, match="figures: begin"):
-        guide_with("nothing", REPORT)
+        with_written("nothing", BEGIN, END, figures(REPORT))
 
 
 def test_the_plot_has_every_curve() -> None:

@@ -1,0 +1,108 @@
+"""Writes the figures of docs/guide/softmax-regression.md, table and plot: `python -m benchmarks._regression_guide`.
+
+From the file of a run in which `regression` was asked.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.__main__ import ROOT
+from benchmarks._marked import with_written
+from benchmarks._results import Report, Row, digits, quantity
+from benchmarks._tables import aligned
+from benchmarks.regression import FASTEST, GAPS, GOAL_GAP
+
+GUIDE = ROOT / "docs" / "guide" / "softmax-regression.md"
+PLOT = GUIDE.with_suffix(".svg")
+BEGIN = "<!-- figures: begin, written by python -m benchmarks._regression_guide -->"
+END = "<!-- figures: end -->"
+_HEAD = """\
+One run, {machine}, seed {seed}. Seconds until the relative gap to the optimum was at most so much. "More than": no
+solver of scikit-learn got there before it was left; the least of their longest fits is named.
+
+"""
+_COLOURS = {
+    "softgrad": "#d62728",
+    "lbfgs": "#1f77b4",
+    "newton-cg": "#2ca02c",
+    "newton-cholesky": "#9467bd",
+    "saga": "#8c564b",
+}
+
+
+def by_problem(rows: Sequence[Row]) -> dict[str, dict[float, Row]]:
+    """The rows of each problem by the gap that they are to."""
+    found: dict[str, dict[float, Row]] = {}
+    for row in rows:
+        problem, is_problem, gap = row.work.rpartition(", to ")
+        if is_problem:
+            found.setdefault(problem, {})[float(gap)] = row
+    return found
+
+
+def _fastest(row: Row) -> tuple[str, float]:
+    """The fastest solver of scikit-learn in words, and how many times softgrad's time it took, or took at least."""
+    if row.peers:
+        name = min(row.peers, key=lambda peer: row.peers[peer].median)
+        return f"{quantity(row.peers[name].median, 's')}, {name}", row.of_peer(name)
+    fits = [points for name, points in row.curves.items() if name != "softgrad" and points]
+    longest = min(max(seconds for seconds, _ in points) for points in fits)
+    return f"more than {quantity(longest, 's')}", longest / row.softgrad.median
+
+
+def figures(report: Report) -> str:
+    """The table, and what it was measured on."""
+    rows = report.questions["regression"]
+    lines = []
+    for problem, to in by_problem(rows).items():
+        own = [quantity(to[gap].softgrad.median, "s") if gap in to else "-" for gap in GAPS]
+        words, ratio = _fastest(to[GOAL_GAP])
+        sign = "" if to[GOAL_GAP].peers else "> "
+        lines.append([problem, *own, words, f"{sign}{digits(ratio)}x"])
+    lines += [
+        [row.work, *["-"] * len(GAPS), FASTEST, f"{digits(row.of_peer(FASTEST))}x"]
+        for row in rows
+        if FASTEST in row.peers
+    ]
+    machine = ", ".join([*report.machine.values(), *(f"{name} {number}" for name, number in report.versions.items())])
+    header = ["problem", *(f"softgrad, to {gap:g}" for gap in GAPS), f"{FASTEST}, to {GOAL_GAP:g}", "times softgrad's"]
+    return _HEAD.format(machine=machine, seed=report.seeds["regression"]) + aligned(header, lines)
+
+
+def draw(curves: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], file: Path) -> None:
+    """The gap against time, a picture for each problem."""
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    rows = -(-len(curves) // 3)
+    figure = Figure(figsize=(12, 3.2 * rows), layout="constrained")
+    axes = figure.subplots(rows, 3, squeeze=False)
+    for axis, (name, of_solvers) in zip(axes.flat, curves.items(), strict=False):
+        for solver, points in of_solvers.items():
+            seconds, reached = [at for at, _ in points], [max(gap, 1e-12) for _, gap in points]
+            axis.loglog(seconds, reached, ".-", color=_COLOURS[solver], markersize=4)
+        axis.axhline(GOAL_GAP, color="#888888", linewidth=0.5)
+        axis.set_ylim(1e-12, 3.0)
+        axis.set_title(name, fontsize=9)
+    for axis in list(axes.flat)[len(curves) :]:
+        axis.axis("off")
+    axes.flat[0].legend([Line2D([], [], color=colour) for colour in _COLOURS.values()], list(_COLOURS), fontsize=8)
+    figure.supxlabel("seconds")
+    figure.supylabel("relative gap")
+    figure.savefig(file, metadata={"Date": None})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, metavar="FILE", required=True)
+    report = Report.load(parser.parse_args().json)
+    GUIDE.write_text(with_written(GUIDE.read_text(encoding="utf-8"), BEGIN, END, figures(report)), encoding="utf-8")
+    draw({name: to[GOAL_GAP].curves for name, to in by_problem(report.questions["regression"]).items()}, PLOT)
+    print(f"wrote {GUIDE} and {PLOT}")
+
+
+if __name__ == "__main__":
+    main()
