@@ -135,7 +135,7 @@ class Identity:
     def update(self, curvature: Any, products: int) -> None: ...
 
     def apply(self, residual: np.ndarray) -> np.ndarray:
-        return residual
+        return residual.copy()
 
 
 # Most of the decrease lies in the first two, half of it in the many slow ones.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
-from softgrad.linear_model.curvature import Curvature, centred
+from softgrad.linear_model.curvature import Curvature, centre
 from softgrad.linear_model.preconditioners import Preconditioner
 from softgrad.linear_model.rows import Array
 
@@ -58,12 +58,14 @@ def newton_step(
         The estimate of the previous step; it may have doubled since.
     """
     if preconditioner.is_exact:
-        direction = -centred(preconditioner.apply(gradient))
+        direction = -centre(preconditioner.apply(gradient))
         return NewtonStep(direction, -0.5 * float(np.vdot(gradient, direction)), smallest, 0)
     direction = np.zeros_like(gradient)
     residual = -gradient
-    preconditioned = search = centred(preconditioner.apply(residual))
-    product = float(np.vdot(residual, preconditioned))
+    search = centre(preconditioner.apply(residual))
+    product = float(np.vdot(residual, search))
+    # New arrays take longer than what is computed in them where there are many unknowns.
+    scratch = np.empty_like(search)
     decrease = left_out = 0.0
     lanczos = _Lanczos()
     smallest = 2.0 * smallest
@@ -73,12 +75,12 @@ def newton_step(
         if not (product > 0 and bend > 0):
             break
         length = product / bend
-        direction = direction + length * search
-        residual = residual - length * curved
+        direction += np.multiply(search, length, out=scratch)
+        residual -= np.multiply(curved, length, out=scratch)
         part = 0.5 * length * product
         decrease += part
 
-        preconditioned = centred(preconditioner.apply(residual))
+        preconditioned = centre(preconditioner.apply(residual))
         product, before = float(np.vdot(residual, preconditioned)), product
         ratio = product / before
         lanczos.append(length, ratio)
@@ -92,7 +94,8 @@ def newton_step(
                 break
         if decrease > ceiling:
             break
-        search = preconditioned + ratio * search
+        search *= ratio
+        search += preconditioned
     return NewtonStep(direction, decrease + left_out, min(smallest, lanczos.smallest()), lanczos.length)
 
 

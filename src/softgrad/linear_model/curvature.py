@@ -7,14 +7,13 @@ for p_k (1 - p_k) comes from the other classes' probabilities.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from softgrad._products import row_products
 from softgrad.functional.softmax import softmax
 from softgrad.linear_model.rows import Array, Rows, RowSource
 from softgrad.linear_model.standardisation import Standardisation
@@ -33,33 +32,23 @@ _LEAST_WORK_OF_A_THREAD = 1 << 23
 Result = TypeVar("Result")
 
 
-@dataclass
-class Block:
-    """Rows and their probabilities, (K, number of rows)."""
+class Block(NamedTuple):
+    """Rows and their logits, (number of rows, K)."""
 
     rows: Rows
-    probabilities: NDArray[Any]
+    logits: NDArray[Any]
 
-    @cached_property
-    def likeliest(self) -> NDArray[np.intp]:
-        """The flat position of each row's likeliest class among the probabilities."""
-        count = self.probabilities.shape[1]
-        positions: NDArray[np.intp] = self.probabilities.argmax(axis=0) * count + np.arange(count)
-        return positions
-
-    @cached_property
-    def weights(self) -> NDArray[Any]:
-        """Those of the rows, in the precision of the probabilities."""
-        return self.rows.weights.astype(self.probabilities.dtype, copy=False)
+    def probabilities(self) -> NDArray[Any]:
+        """Those of the classes, (number of rows, K)."""
+        return softmax(self.logits)
 
     def variances(self) -> NDArray[Any]:
-        """p_k (1 - p_k) times the weights of the rows; (K, number of rows)."""
-        likely = self.probabilities > 0.5
-        others = np.where(likely, 0.0, self.probabilities).sum(axis=0)
-        complements = np.where(likely, others, 1.0 - self.probabilities)
-        complements *= self.probabilities
-        complements *= self.weights
-        return complements
+        """p_k (1 - p_k) times the weights of the rows, (number of rows, K)."""
+        return row_products("variances", self.logits, None, (1,), factor=self.rows.weights)
+
+    def product(self, vector: NDArray[Any]) -> NDArray[Any]:
+        """diag(p) - p p^T times the vector of each row times its weight, (number of rows, K)."""
+        return row_products("softmax", self.logits, vector, (1,), factor=self.rows.weights)
 
 
 class Curvature:
@@ -104,8 +93,7 @@ class Curvature:
             self._kept = list(over_blocks(workers, source, block_length, self._block))
 
     def _block(self, rows: Rows) -> Block:
-        scores = np.ascontiguousarray(rows.scores(self._weight, self._bias).T)
-        return Block(rows, softmax(scores, axis=0, out=scores))
+        return Block(rows, rows.scores(self._weight, self._bias))
 
     def _over_blocks(self, function: Callable[[Block], Result]) -> Iterator[Result]:
         """A function of each block, in the order of the blocks."""
@@ -123,13 +111,8 @@ class Curvature:
         weight, bias = self._standardisation.affine(direction, self._source.dtype, self._order)
 
         def of_block(block: Block) -> tuple[NDArray[Any], Array | None]:
-            probabilities = block.probabilities
-            change = np.ascontiguousarray(block.rows.scores(weight, bias).T)
-            change -= change.take(block.likeliest)
-            change *= probabilities
-            change -= probabilities * change.sum(axis=0)
-            change *= block.weights
-            return block.rows.gather(change.T), None if bias is None else change.sum(axis=1, dtype=np.float64)
+            change = block.product(block.rows.scores(weight, bias))
+            return block.rows.gather(change), None if bias is None else change.sum(axis=0, dtype=np.float64)
 
         by_weight = np.zeros((self._shape[0], self._source.n_features), order=self._order)
         by_bias = np.zeros(self._shape[0])
@@ -137,14 +120,17 @@ class Curvature:
             by_weight += block_by_weight
             if block_by_bias is not None:
                 by_bias += block_by_bias
-        return centred(self._standardisation.by_theta(by_weight, by_bias)) + self._ridge * direction
+        result = centre(self._standardisation.by_theta(by_weight, by_bias))
+        result += self._ridge * direction
+        return result
 
     def class_covariance(self) -> Array:
         """The mean over the rows of diag(p) - p p^T, (K, K): the Hessian by the intercepts."""
 
         def of_block(block: Block) -> NDArray[Any]:
-            weighted = block.probabilities * block.weights
-            part: NDArray[Any] = weighted @ block.probabilities.T
+            probabilities = block.probabilities()
+            weighted = probabilities * block.rows.weights.astype(probabilities.dtype)[:, None]
+            part: NDArray[Any] = weighted.T @ probabilities
             return part
 
         joint = np.zeros((self._shape[0], self._shape[0]))
@@ -157,10 +143,10 @@ class Curvature:
 
         def of_block(block: Block) -> Array:
             variances = block.variances()
-            squares = self._standardisation.squares(block.rows.X, variances)
+            squares = self._standardisation.squares(block.rows.X, variances.T)
             if not self._standardisation.fit_intercept:
                 return squares
-            return np.column_stack([squares, variances.sum(axis=1, dtype=np.float64)])
+            return np.column_stack([squares, variances.sum(axis=0, dtype=np.float64)])
 
         total = np.zeros(self._shape)
         for part in self._over_blocks(of_block):
@@ -176,8 +162,8 @@ class Curvature:
         """
         kept = self._kept
         assert kept is not None
-        starts = np.cumsum([0, *(block.probabilities.shape[1] for block in kept)])
-        variances = np.hstack([block.variances() for block in kept])
+        starts = np.cumsum([0, *(len(block.logits) for block in kept)])
+        variances = np.ascontiguousarray(np.vstack([block.variances() for block in kept]).T)
         least = self.diagonal() - self._ridge
         whole = self._taken(kept, starts, np.arange(starts[-1])) if _takes_all(starts[-1], count) else None
 
@@ -215,19 +201,20 @@ class Curvature:
         length = max(_FACTOR_BYTES // (self._source.dtype.itemsize * columns * (classes - 1)), _LEAST_FACTOR_ROWS)
 
         def of_block(block: Block) -> Array:
-            roots = np.sqrt(block.variances()[others])
-            probabilities = block.probabilities[others]
+            roots = np.sqrt(block.variances())
+            probabilities = block.probabilities() if classes > 2 else None
             total = np.zeros(shape)
-            for start in range(0, block.probabilities.shape[1], length):
+            for start in range(0, len(block.logits), length):
                 cut = slice(start, start + length)
                 X = self._with_intercept(block.rows.X[cut])
-                for k in range(classes - 1):
+                for k, label in enumerate(others):
                     # BLAS does half the work for a square.
-                    half = X * roots[k, cut, None]
+                    half = X * roots[cut, label, None]
                     total[k, :, k] += half.T @ half
-                    if k:
-                        factors = block.weights[cut] * probabilities[k, cut] * probabilities[:k, cut]
-                        stacked = (X[:, None, :] * factors.T[:, :, None]).reshape(len(X), -1)
+                    if probabilities is not None and k:
+                        p = probabilities[cut]
+                        factors = block.rows.weights[cut, None].astype(p.dtype) * p[:, label, None] * p[:, others[:k]]
+                        stacked = (X[:, None, :] * factors[:, :, None]).reshape(len(X), -1)
                         total[k, :, :k] -= (X.T @ stacked).reshape(columns, k, columns)
             return total
 
@@ -245,10 +232,15 @@ def zero_sum_basis(classes: int) -> Array:
     return basis
 
 
+def centre(values: Array) -> Array:
+    """The values, less their mean over the classes, the first axis."""
+    values -= values.sum(axis=0) / len(values)
+    return values
+
+
 def centred(values: Array) -> Array:
-    """The values less their mean over the classes, the first axis."""
-    result: Array = values - values.sum(axis=0) / len(values)
-    return result
+    """A copy of the values less their mean over the classes."""
+    return centre(values.copy())
 
 
 def _takes_all(rows: int, count: int) -> bool:

@@ -27,6 +27,7 @@ from softgrad.linear_model.rows import Array, ArrayRows, RowSource, WidenedRows
 from softgrad.linear_model.solvers import IterationReport, Point, Solution, State, starting_state
 from softgrad.linear_model.stream_fit import StreamFit
 from softgrad.linear_model.targets import ClassWeight, Targets, checked_class_weights
+from softgrad.linear_model.used_features import UsedFeatures
 from softgrad.linear_model.workers import Workers
 
 
@@ -142,6 +143,7 @@ class SoftmaxRegression(
     memory of X: a direction need not be exact. Objective and gradient are those of X. Smaller dense X is standardised
     once, in float64, for all of them. Of sparse X the copy has the entries in units of their feature's spread, which
     takes a third of its memory; there is none where a feature is farther from 0 than it spreads, so 0 in no row.
+    Features that are 0 in every row of sparse X are left out, and do not count in d.
 
     The gap is estimated by the decrease that the quadratic model promises for an exact Newton step, g^T H^-1 g / 2. It
     is divided by 1 - r, where r is the larger of the last two ratios of a promise to the one before it, at most 0.9,
@@ -279,11 +281,12 @@ class SoftmaxRegression(
         if not counted.all():
             data, values, weights = data[counted], values[counted], weights[counted]
         task = FitTask(self, data, y, sample_weight, int(self.max_iter))
-        if sparse.issparse(data):
-            source = ArrayRows(sparse.csr_array(data), values, weights)
-            return self._fit_rows(source, targets.labels, previous, task=task)
         rows, features = data.shape
-        space = RowSpace(data) if rows < features and rows <= LARGEST_FACTOR and not self.l1_ratio else None
+        space: RowSpace | UsedFeatures | None = None
+        if sparse.issparse(data):
+            space = UsedFeatures(data)
+        elif rows < features and rows <= LARGEST_FACTOR and not self.l1_ratio:
+            space = RowSpace(data)
         source = ArrayRows(data if space is None else space.data, values, weights)
         return self._fit_rows(source, targets.labels, previous, space=space, task=task)
 
@@ -293,7 +296,7 @@ class SoftmaxRegression(
         labels: NDArray[Any],
         previous: tuple[NDArray[Any], Array, Array] | None,
         *,
-        space: RowSpace | None = None,
+        space: RowSpace | UsedFeatures | None = None,
         state: State | None = None,
         keep: Callable[[State], object] | None = None,
         task: FitTask | None = None,
@@ -339,7 +342,7 @@ class SoftmaxRegression(
                 objective = self._objective(WidenedRows(source, objective.block_length), len(labels), workers)
                 point = self._evaluate(objective, objective.coordinates(*theta))
                 solution = solve(objective, starting_state(objective, point, after=solution.objectives))
-        self.solver_ += "" if space is None else ", row space"
+        self.solver_ += "" if space is None else space.solver_suffix
         for name, value in attributes(solution.theta).items():
             setattr(self, name, value)
         # partial_fit begins anew from here.

@@ -51,7 +51,7 @@ class Preconditioner(Protocol):
         """Move to the Hessian of another point, after so many products in the step that led there."""
 
     def apply(self, residual: Array) -> Array:
-        """The approximate inverse times a residual (K, P), but for what all classes have in common."""
+        """The approximate inverse times a residual (K, P), but for what all classes have in common; a new array."""
 
 
 def choose_preconditioner(objective: SoftmaxObjective, solver: str = "auto") -> tuple[Preconditioner, str]:

@@ -18,6 +18,8 @@ class RowSpace:
     the regression on Z has the same optimum, with n features.
     """
 
+    solver_suffix = ", row space"
+
     def __init__(self, X: NDArray[Any]) -> None:
         self._basis, triangle = scipy.linalg.qr(X.T.astype(np.float64), mode="economic", overwrite_a=True)
         self.data: Array = np.ascontiguousarray(triangle.T)

@@ -11,6 +11,9 @@ from scipy import sparse
 
 Array = NDArray[np.float64]
 
+# Of a block of sparse rows, for each feature.
+_LEAST_ENTRIES = 16
+
 
 class Rows(NamedTuple):
     """Some rows in memory.
@@ -27,9 +30,9 @@ class Rows(NamedTuple):
     def blocks(self, length: int) -> Iterator[Rows]:
         """The same rows in blocks of equal length, at most this one; of longer ones where they are sparse."""
         n, d = self.X.shape
-        # Sums over the blocks are of shape (K, d), which sparse rows may be much smaller than.
+        # Sums over the blocks are of shape (K, d), which sparse rows may be much smaller than; two share the threads.
         if sparse.issparse(self.X):
-            length = max(length, d // 4)
+            length = max(length, min(_LEAST_ENTRIES * d * n // max(self.X.nnz, 1), -(-n // 2)))
         if n <= length:
             yield self
             return
