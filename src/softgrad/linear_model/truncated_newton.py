@@ -16,6 +16,8 @@ from softgrad.linear_model.solvers import Point, Solution, State, Step, iterate,
 
 _MOST_TRIALS = 40
 _SUFFICIENT_DECREASE = 1e-4
+# A point uphill again by this part of the slope at the start is too far: the step back costs less than an iteration.
+_OVERSHOT = 0.5
 # Where the model promises more than this part of the objective exact steps are mostly too short, and end at about this
 # length: tried first, it saves an evaluation of most such iterations. The first step is that of other probabilities.
 _FIRST_FAR_PROMISE, _FAR_PROMISE, _FAR_LENGTH = 0.5, 0.03, 1.6
@@ -119,9 +121,10 @@ def _line_search(objective: SoftmaxObjective, origin: Point, direction: Array, l
         lower = trial.value <= origin.value + _SUFFICIENT_DECREASE * length * slope
         # The objective is convex: a slope that has come closer to zero tells of a decrease that its value cannot show.
         flatter = trial.value <= ceiling and abs(trial_slope) <= 0.8 * abs(slope)
-        if trial.is_finite() and (lower or flatter):
+        if trial.is_finite() and (lower or flatter) and trial_slope <= -_OVERSHOT * slope:
             break
-        length /= 2
+        # Where a straight line through the two slopes is 0.
+        length *= min(max(slope / (slope - trial_slope), 0.4), 0.7) if trial_slope > 0 else 0.5
     else:
         return None
     # Where the classes are nearly separable the optimum is far out, and the Newton step much too short.
