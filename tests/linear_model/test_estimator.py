@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy import sparse
 from scipy.special import log_softmax as scipy_log_softmax
 from scipy.special import softmax as scipy_softmax
 from sklearn.base import clone
@@ -369,3 +370,22 @@ def test_no_warning_of_numpy_escapes(wine: problems.Problem) -> None:
         nothing = SoftmaxRegression(C=1e-300).fit(*wine)
     assert separable.loss_curve_[-1] < 1e-290
     assert np.abs(nothing.coef_).max() < 1e-290
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_sparse_features_without_entries_have_no_coefficient(dtype: type) -> None:
+    X, y = problems.real("iris")
+    wide = np.zeros((150, 9), dtype)
+    wide[:, [1, 2, 5, 7]] = X
+    whole = SoftmaxRegression(tol=1e-5).fit(sparse.csr_array(wide), y)
+    narrow = SoftmaxRegression(tol=1e-5).fit(sparse.csr_array(X.astype(dtype)), y)
+    assert whole.coef_.shape == (3, 9)
+    np.testing.assert_array_equal(whole.coef_[:, [1, 2, 5, 7]], narrow.coef_)
+    assert not whole.coef_[:, [0, 3, 4, 6, 8]].any()
+    assert whole.solver_ == narrow.solver_
+    # A previous fit may have coefficients for what has no entries here.
+    whole.set_params(warm_start=True)
+    whole.coef_ = whole.coef_ + np.eye(3, 9)
+    again = whole.fit(sparse.csr_array(wide), y)
+    assert not again.coef_[:, [0, 3, 4, 6, 8]].any()
+    assert again.loss_curve_[-1] == pytest.approx(narrow.loss_curve_[-1], rel=1e-4)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from softgrad.linear_model import preconditioners
+from softgrad.linear_model import preconditioners, truncated_newton
 from softgrad.linear_model.conjugate_gradients import newton_step
 from softgrad.linear_model.curvature import Curvature, zero_sum_basis
 from softgrad.linear_model.objective import SoftmaxObjective
@@ -229,3 +229,28 @@ def test_blocks_of_classes_are_those_of_the_hessian(count: int) -> None:
         else:
             assert np.all(np.diag(found) >= np.diag(expected) * (1 - 1e-12))
             assert 0 < np.abs(found - expected).max() < 0.5 * np.abs(expected).max()
+
+
+class Valley:
+    """cosh(3 (x - 0.3)) of one number, and how often it was asked for."""
+
+    dtype = np.dtype(np.float64)
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def value_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        self.asked += 1
+        return float(np.cosh(3.0 * (theta[0, 0] - 0.3))), 3.0 * np.sinh(3.0 * (theta - 0.3))
+
+
+@pytest.mark.parametrize("length", [0.01, 0.5, 1.0, 4.0])
+def test_a_step_does_not_end_far_up_the_other_side(length: float) -> None:
+    """At 0.5 the value is lower, and the slope uphill is 0.62 of that down at the start."""
+    valley: Any = Valley()
+    origin = truncated_newton.evaluate(valley, np.zeros((1, 1)))
+    step = truncated_newton._line_search(valley, origin, np.ones((1, 1)), length)
+    assert step is not None
+    assert step.point.value < origin.value
+    assert abs(float(step.point.gradient[0, 0])) <= 0.5 * abs(float(origin.gradient[0, 0]))
+    assert valley.asked <= 7
