@@ -84,7 +84,8 @@ def words(rng: np.random.Generator, rows: int, features: int, classes: int) -> P
         members = np.flatnonzero(y == label)
         at_row.append(np.repeat(members, lengths[members]))
         at_word.append(rng.choice(features, size=lengths[members].sum(), p=own / own.sum()))
-    where = (np.concatenate(at_row), np.concatenate(at_word))
+    # scikit-learn takes no others than 32-bit indices.
+    where = (np.concatenate(at_row).astype(np.int32), np.concatenate(at_word).astype(np.int32))
     counts = sparse.csr_array((np.ones(len(where[0])), where), shape=(rows, features))
     counts.sum_duplicates()
     random = rng.random(rows) < 0.1
