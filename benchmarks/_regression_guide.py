@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 
 from benchmarks.__main__ import ROOT
@@ -82,7 +83,8 @@ def draw(curves: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], file
     axes = figure.subplots(rows, 3, squeeze=False)
     for axis, (name, of_solvers) in zip(axes.flat, curves.items(), strict=False):
         for solver, points in of_solvers.items():
-            seconds, reached = [at for at, _ in points], [max(gap, 1e-12) for _, gap in points]
+            ended = [(at, gap) for at, gap in points if isfinite(gap)]
+            seconds, reached = [at for at, _ in ended], [max(gap, 1e-12) for _, gap in ended]
             axis.loglog(seconds, reached, ".-", color=_COLOURS[solver], markersize=4)
         axis.axhline(GOAL_GAP, color="#888888", linewidth=0.5)
         axis.set_ylim(1e-12, 3.0)

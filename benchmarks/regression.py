@@ -61,8 +61,7 @@ def rows(bench: Bench) -> Iterator[Row]:
                 ratios.append(
                     min(_least_seconds(gap, reached[solver]) for solver in SCIKIT_LEARN) / row.softgrad.median
                 )
-                ended = {solver: [at for at in points if np.isfinite(at[1])] for solver, points in reached.items()}
-                row = replace(row, curves=ended)
+                row = replace(row, curves=reached)
             yield row
     if missed:
         raise RuntimeError(f"softgrad did not reach {', '.join(missed)}")
