@@ -43,7 +43,8 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "softgrad.gradcheck": ({"numpy"}, set()),
     "softgrad.linear_model": (
         {"numpy", "scipy", "sklearn", "threadpoolctl", "onnx", "pyarrow", "safetensors"},
-        {"softgrad._checksum", "softgrad._files", "softgrad._native", "softgrad.losses", "softgrad.functional"},
+        {"softgrad._checksum", "softgrad._files", "softgrad._native", "softgrad._products"}
+        | {"softgrad.losses", "softgrad.functional"},
     ),
     "softgrad.cli": (
         {"numpy", "typer", "click", "rich", "pyarrow", "sklearn", "safetensors", "matplotlib"},
