@@ -64,4 +64,12 @@ def test_it_stands_between_the_marks_of_the_guide() -> None:
 def test_the_plot_has_the_curves(tmp_path: Path) -> None:
     draw({name: to[1e-6].curves for name, to in by_problem(REPORT.questions["regression"]).items()}, tmp_path / "p.svg")
     text = (tmp_path / "p.svg").read_text(encoding="utf-8")
-    assert text.count("<svg") == 1
+    assert "<!-- wine, raw -->" in text
+    assert "<!-- slow -->" in text
+    # The colours of the three solvers that have fits, beside those of the legend.
+    assert [text.count(colour) > 1 for colour in ("#d62728", "#1f77b4", "#8c564b", "#2ca02c")] == [
+        True,
+        True,
+        True,
+        False,
+    ]

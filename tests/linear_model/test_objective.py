@@ -240,7 +240,7 @@ def test_blocks_of_rows_change_nothing(kept_bytes: int, monkeypatch: pytest.Monk
     monkeypatch.setattr(module, "_SCORE_BLOCK_BYTES", 1)
     monkeypatch.setattr(module, "_BLOCK_BYTES", 1)
     monkeypatch.setattr(module, "_LEAST_ROWS", 256)
-    monkeypatch.setattr(curvature_module, "_KEPT_PROBABILITY_BYTES", kept_bytes)
+    monkeypatch.setattr(curvature_module, "_KEPT_LOGIT_BYTES", kept_bytes)
     assert len(list(ArrayRows(setting.X, setting.y, setting.weights).rows.blocks(256))) == 3
     for parts, expected in zip(results(), whole, strict=True):
         np.testing.assert_allclose(parts, expected, rtol=1e-11, atol=1e-14)

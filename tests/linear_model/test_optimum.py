@@ -105,7 +105,8 @@ def test_the_gap_of_an_exact_step_is_that_of_the_point_it_reached() -> None:
         model = SoftmaxRegression(tol=1e-6).fit(problem.X, problem.y)
         before, reached = (value / best - 1.0 for value in model.loss_curve_[-2:])
         assert before > 100 * model.relative_gap_
-        assert model.relative_gap_ == pytest.approx(reached, rel=0.3)
+        # The Hessian may have changed by 2 theta, theta at most 0.03: (1 + 0.06) / (1 - 0.06) - 1.
+        assert model.relative_gap_ == pytest.approx(reached, rel=0.13)
 
 
 @pytest.mark.parametrize("draw", HARD, ids=lambda draw: draw.__name__)

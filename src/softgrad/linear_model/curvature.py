@@ -19,8 +19,8 @@ from softgrad.linear_model.rows import Array, Rows, RowSource
 from softgrad.linear_model.standardisation import Standardisation
 from softgrad.linear_model.workers import Workers, over_blocks
 
-# Class probabilities are kept between Hessian products up to this size, and made again for each product above it.
-_KEPT_PROBABILITY_BYTES = 1 << 29
+# Logits are kept between Hessian products up to this size, and made again for each product above it.
+_KEPT_LOGIT_BYTES = 1 << 29
 
 # Rows that the whole Hessian is made of at a time: few enough that what they are multiplied to stays in the caches.
 _FACTOR_BYTES = 1 << 20
@@ -103,8 +103,8 @@ class Curvature:
 
     @staticmethod
     def keeps(source: RowSource, n_classes: int) -> bool:
-        """Whether the probabilities are kept between the products."""
-        return source.resident and source.n_rows * n_classes * source.dtype.itemsize <= _KEPT_PROBABILITY_BYTES
+        """Whether the logits are kept between the products."""
+        return source.resident and source.n_rows * n_classes * source.dtype.itemsize <= _KEPT_LOGIT_BYTES
 
     def product(self, direction: Array) -> Array:
         """The Hessian times a direction (K, P), the same shape."""
@@ -158,7 +158,7 @@ class Curvature:
 
         They are taken at equal steps of the summed p_k (1 - p_k), so that a row comes as often as it counts. The
         diagonal is that of all rows: a feature that is 0 in every row taken would else seem to have no curvature.
-        The probabilities must be kept.
+        The logits must be kept.
         """
         kept = self._kept
         assert kept is not None

@@ -199,14 +199,6 @@ class SoftmaxRegression(
         "callback": [callable, None],
     }
 
-    n_iter_: int
-    loss_curve_: list[float]
-    relative_gap_: float
-    converged_: bool
-    solver_: str
-    solver_reason_: str
-    n_features_in_: int
-
     def __init__(
         self,
         *,

@@ -200,8 +200,8 @@ class SoftmaxObjective:
             reduction="none",
         )
 
-    def keeps_probabilities(self) -> bool:
-        """Whether a `Curvature` has all probabilities in memory."""
+    def keeps_logits(self) -> bool:
+        """Whether a `Curvature` has all logits in memory."""
         source, _ = self._rows_of_products
         return Curvature.keeps(source, self.n_classes)
 

@@ -64,7 +64,7 @@ def choose_preconditioner(objective: SoftmaxObjective, solver: str = "auto") -> 
         return HessianPreconditioner(objective), f"{unknowns} unknowns, at most {_LARGEST_HESSIAN}"
     largest = _LARGEST_SPARSE_FACTOR if objective.is_sparse else LARGEST_FACTOR
     many = f"{unknowns} unknowns, more than {_LARGEST_HESSIAN}; {features} features"
-    if features <= largest and classes * columns**2 <= _LARGEST_BLOCKS and objective.keeps_probabilities():
+    if features <= largest and classes * columns**2 <= _LARGEST_BLOCKS and objective.keeps_logits():
         return BlockPreconditioner(objective), f"{many}, at most {largest}; {classes} classes"
     if features <= largest:
         return GramPreconditioner(objective), f"{many}, at most {largest}"
