@@ -44,5 +44,7 @@ def test_the_limit_is_one(tmp_path: Path) -> None:
     # Enough for the imports, not for what follows.
     short = out_of_core("train", "--folder", tmp_path, "--limit", 0.6)
     assert short.returncode != 0
-    assert re.search(r"bad_alloc|[Aa]llocat|MemoryError", short.stderr), short.stderr
+    # An array, a library's pages or a thread's stack: whichever no addresses are left for first.
+    refused = r"bad_alloc|[Aa]llocat|MemoryError|failed to map segment|can't start new thread"
+    assert re.search(refused, short.stderr), short.stderr
     assert not (tmp_path / "streamed.npz").exists()
