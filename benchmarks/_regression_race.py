@@ -5,7 +5,7 @@ each fit is timed as a whole: its curve is what it would take if one knew before
 softgrad is fitted with one tolerance after the other, and has to find out itself when it is there.
 
 Where one iteration takes seconds there is no time for that: softgrad is fitted once, to the last tolerance, and was at
-one before when its estimate first was; a solver of scikit-learn is fitted once more after its first iteration, with as
+one before when its estimate first was; a solver of scikit-learn is fitted once more after its first iterations, with as
 many as the time allows.
 """
 
@@ -28,7 +28,8 @@ _MOST_ITERATIONS = 1 << 17
 SHORT_SECONDS = 0.2
 _LEAST_REPEATED = 4
 TOLERANCES = (1e-1, 1e-2, 1e-3, 1e-6, 1e-9)
-_LONG_ITERATION, _PART_OF_LIMIT = 3.0, 0.9
+# The first iterations tell how long another one takes, without what is done once.
+_LONG_ITERATION, _FIRST_ITERATIONS, _PART_OF_LIMIT = 3.0, 3, 0.85
 # Above this gap to what softgrad reached, the number of iterations doubles from fit to fit; below it grows less.
 _FAR, _GROWTH = 1e-2, 1.4
 
@@ -147,7 +148,7 @@ def _by_iterations(solver: str, problem: Any, limit: float, best: float) -> Iter
     from benchmarks._regression_problems import C
 
     two = problem.n_classes == 2
-    iterations = 1
+    iterations, first = 1, 0.0
     while iterations <= _MOST_ITERATIONS:
         # For two classes it has one vector, and half the penalty of two.
         model = LogisticRegression(C=2 * C if two else C, solver=solver, tol=0.0, max_iter=iterations)
@@ -159,10 +160,15 @@ def _by_iterations(solver: str, problem: Any, limit: float, best: float) -> Iter
         yield Fit(iterations, seconds, objective)
         if model.n_iter_.max() < iterations:
             return
-        if seconds > _LONG_ITERATION * iterations:
-            if iterations > 1 or limit < 2.0 * seconds:
+        if iterations == 1 and seconds > _LONG_ITERATION:
+            first, iterations = seconds, _FIRST_ITERATIONS
+            continue
+        if first:
+            another = max((seconds - first) / (iterations - 1), first / iterations)
+            more = int((_PART_OF_LIMIT * limit - seconds) / another)
+            if iterations > _FIRST_ITERATIONS or more < 1:
                 return
-            iterations = int(_PART_OF_LIMIT * limit / seconds)
+            iterations += more
             continue
         growth = 2.0 if objective > (1.0 + _FAR) * best else _GROWTH
         iterations = max(iterations + 1, round(growth * iterations))

@@ -4,10 +4,13 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <limits>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "dispatch.hpp"
@@ -42,6 +45,11 @@ class Array {
     Axes last_axis() const { return {view_.ndim - 1}; }
     int ndim() const { return view_.ndim; }
     int64_t size() const { return view_.len / view_.itemsize; }
+    // Of a matrix.
+    int64_t length(int axis) const {
+        if (view_.ndim != 2) throw nb::type_error("softgrad._core: wrong buffer");
+        return view_.shape[axis];
+    }
     char format() const { return view_.format[0] == 'q' ? 'l' : view_.format[0]; }
 
     template <class T>
@@ -182,6 +190,59 @@ void map_elements_of(ElementMap function, nb::handle x, nb::handle out) {
     with_dtype(from, [&]<class S>() { map_elements<S>(function, from_elements, to_elements); });
 }
 
+template <class T>
+constexpr char format_of = sizeof(T) == 4 ? 'f' : 'd';
+
+// Rows in CSR form whose entries are T, whose places Index.
+template <class T, class Index>
+struct SparseRows {
+    using Entry = T;
+
+    const T* values;
+    const Index *columns, *starts;
+    int64_t n;
+
+    // Whether every row lies within the entries, and every entry within `width` columns.
+    bool within(int64_t entries, int64_t width) const {
+        bool inside = starts[0] == 0 && starts[n] <= entries;
+        for (int64_t i = 0; i < n; ++i) inside &= starts[i] <= starts[i + 1];
+        if (!inside) return false;
+        for (Index e = 0; e < starts[n]; ++e) inside &= columns[e] >= 0 && columns[e] < width;
+        return inside;
+    }
+    const SparseKernels<T, Index>& kernels() const {
+        const RowKernels<T>* of_dtype;
+        if constexpr (sizeof(T) == 4)
+            of_dtype = &instruction_set().kernels->float32;
+        else
+            of_dtype = &instruction_set().kernels->float64;
+        if constexpr (sizeof(Index) == 4)
+            return of_dtype->sparse32;
+        else
+            return of_dtype->sparse64;
+    }
+};
+
+// Calls work(rows) for rows that lie within the matrix (number of rows, width), without the interpreter.
+template <class Work>
+void with_sparse(nb::handle data, nb::handle indices, nb::handle indptr, int64_t width, const Work& work) {
+    const Array values(data, Array::read), columns(indices, Array::read), starts(indptr, Array::read);
+    auto of = [&]<class T, class Index>() {
+        constexpr char index = sizeof(Index) == 4 ? 'i' : 'l';
+        const SparseRows<T, Index> rows{values.contiguous<const T>(format_of<T>), columns.contiguous<const Index>(index),
+                                        starts.contiguous<const Index>(index), starts.size() - 1};
+        const nb::gil_scoped_release released;
+        if (!rows.within(std::min(values.size(), columns.size()), width)) throw std::out_of_range("softgrad._core: an entry outside the matrix");
+        work(rows);
+    };
+    if (starts.size() < 1) throw nb::type_error("softgrad._core: wrong buffer");
+    const bool wide = columns.format() == 'l';
+    if (values.format() == 'd')
+        wide ? of.template operator()<double, int64_t>() : of.template operator()<double, int32_t>();
+    else
+        wide ? of.template operator()<float, int64_t>() : of.template operator()<float, int32_t>();
+}
+
 // The parts that both forms of cross-entropy have, held for the length of the call.
 struct CrossEntropyArrays {
     Array logits, losses;
@@ -293,6 +354,33 @@ NB_MODULE(_core, m) {
             with_dtype(from, [&]<class S>() { softmax_means<S>(from_rows, vector_rows, with.transform, means); });
         },
         nb::arg("x"), nb::arg("v"), nb::arg("axes"), nb::arg("where").none(), nb::arg("out"));
+    m.def(
+        "sparse_product",
+        [](nb::handle data, nb::handle indices, nb::handle indptr, nb::handle dense, nb::handle bias, nb::handle out) {
+            const Array from(dense, Array::read), to(out, Array::write);
+            const OptionalArray origin = optional_array(bias, Array::read);
+            const int64_t width = from.length(0), k = from.length(1);
+            with_sparse(data, indices, indptr, width, [&](const auto& rows) {
+                using T = typename std::decay_t<decltype(rows)>::Entry;
+                if (to.length(0) != rows.n || to.length(1) != k || (origin && origin->size() != k)) throw nb::type_error("softgrad._core: shapes that do not match");
+                rows.kernels().product(rows.values, rows.columns, rows.starts, rows.n, from.contiguous<const T>(format_of<T>), k,
+                                       origin ? origin->contiguous<const T>(format_of<T>) : nullptr, to.contiguous<T>(format_of<T>));
+            });
+        },
+        nb::arg("data"), nb::arg("indices"), nb::arg("indptr"), nb::arg("dense"), nb::arg("bias").none(), nb::arg("out"));
+    m.def(
+        "sparse_transposed_product",
+        [](nb::handle data, nb::handle indices, nb::handle indptr, nb::handle dense, nb::handle out) {
+            const Array from(dense, Array::read), to(out, Array::write);
+            const int64_t width = to.length(0), k = to.length(1);
+            with_sparse(data, indices, indptr, width, [&](const auto& rows) {
+                using T = typename std::decay_t<decltype(rows)>::Entry;
+                if (from.length(0) != rows.n || from.length(1) != k) throw nb::type_error("softgrad._core: shapes that do not match");
+                rows.kernels().transposed_product(rows.values, rows.columns, rows.starts, rows.n, from.contiguous<const T>(format_of<T>), k,
+                                                  to.contiguous<T>(format_of<T>));
+            });
+        },
+        nb::arg("data"), nb::arg("indices"), nb::arg("indptr"), nb::arg("dense"), nb::arg("out"));
     m.def("sigmoid", [](nb::handle x, nb::handle out) { map_elements_of(ElementMap::sigmoid, x, out); });
     m.def("log_sigmoid", [](nb::handle x, nb::handle out) { map_elements_of(ElementMap::log_sigmoid, x, out); });
     m.def("sum", [](nb::handle values) {

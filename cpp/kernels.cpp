@@ -12,6 +12,7 @@
 #include "row_soft_cross_entropy.hpp"
 #include "row_softmax.hpp"
 #include "row_token_logprobs.hpp"
+#include "sparse_rows.hpp"
 #include "tiles.hpp"
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
@@ -24,11 +25,15 @@ constexpr DenseKernels<T> dense = {
     product_row<T, two_parts>,
 };
 
+template <class T, class Index>
+constexpr SparseKernels<T, Index> sparse = {sparse_product<T, Index>, sparse_transposed_product<T, Index>};
+
 template <class T>
 constexpr RowKernels<T> rows = {
     dense<T, false>, logsumexp_row<T>, cross_entropy_row<T>, token_logprobs_row<T>, map<T, Sigmoid>, map<T, LogSigmoid>,
     fill_tile<T>, drain_tile<T>,
     {few_softmax<T>, few_log_softmax<T>, few_logsumexp<T>, few_cross_entropy<T>, few_soft_cross_entropy<T>, few_product<T>},
+    sparse<T, int32_t>, sparse<T, int64_t>,
 };
 
 template <class Format>

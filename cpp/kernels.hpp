@@ -51,6 +51,13 @@ struct FewKernels {
     void (*product)(Product product, T* tile, const T* v, const T* w, int64_t n, int64_t rows, const double* scale, double* means);
 };
 
+// Rows in CSR form times a dense matrix of k columns, and their transpose (sparse_rows.hpp).
+template <class T, class Index>
+struct SparseKernels {
+    void (*product)(const T* values, const Index* columns, const Index* starts, int64_t n, const T* dense, int64_t k, const T* bias, T* out);
+    void (*transposed_product)(const T* values, const Index* columns, const Index* starts, int64_t n, const T* dense, int64_t k, T* out);
+};
+
 template <class T>
 struct RowKernels : DenseKernels<T> {
     T (*logsumexp)(const T* x, int64_t n);
@@ -63,6 +70,8 @@ struct RowKernels : DenseKernels<T> {
     void (*fill)(const char* rows, int64_t stride, int64_t n, int64_t count, T* tile, int64_t apart);
     void (*drain)(const T* tile, int64_t apart, int64_t n, int64_t count, char* rows, int64_t stride);
     FewKernels<T> few;
+    SparseKernels<T, int32_t> sparse32;
+    SparseKernels<T, int64_t> sparse64;
 };
 
 // Rows of a two-byte dtype, by their bits.

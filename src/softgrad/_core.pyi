@@ -8,6 +8,7 @@ _Buffer = NDArray[Any]
 _Mask = NDArray[np.bool_]
 _Float64 = NDArray[np.float64]
 _Int64 = NDArray[np.int64]
+_Index = NDArray[np.int32] | NDArray[np.int64]
 
 def instruction_set() -> str: ...
 def available_instruction_sets() -> list[str]: ...
@@ -40,6 +41,14 @@ def row_products(
     out: _Buffer,
 ) -> None: ...
 def softmax_means(x: _Buffer, v: _Buffer, axes: Sequence[int], where: _Mask | None, out: _Float64) -> None: ...
+def sparse_product(
+    data: _Buffer, indices: _Index, indptr: _Index, dense: _Buffer, bias: _Buffer | None, out: _Buffer
+) -> None:
+    """X @ dense + bias for X (n, d) in CSR form, dense (d, k), bias (k,); all in one dtype, on the calling thread."""
+
+def sparse_transposed_product(data: _Buffer, indices: _Index, indptr: _Index, dense: _Buffer, out: _Buffer) -> None:
+    """Add X.T @ dense to `out` (d, k), for X (n, d) in CSR form and dense (n, k); as `sparse_product`."""
+
 def sigmoid(x: _Buffer, out: _Buffer) -> None: ...
 def log_sigmoid(x: _Buffer, out: _Buffer) -> None: ...
 def token_logprobs(

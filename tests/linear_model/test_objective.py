@@ -187,7 +187,6 @@ def test_class_covariance_and_gram_are_the_textbook_sums(fit_intercept: bool) ->
     features = setting.columns()[:, :5]
     gram = features.T @ (setting.share[:, None] * features)
     np.testing.assert_allclose(setting.objective.gram(), gram, rtol=1e-10, atol=1e-13)
-    np.testing.assert_allclose(setting.objective.gram_diagonal(), np.diag(gram), rtol=1e-12)
 
 
 def test_curvature_of_confident_rows_keeps_its_digits() -> None:
@@ -230,7 +229,6 @@ def test_blocks_of_rows_change_nothing(kept_bytes: int, monkeypatch: pytest.Monk
             objective.standardisation.centre,
             objective.standardisation.scale,
             objective.gram(),
-            objective.gram_diagonal(),
             curvature.product(direction),
             curvature.hessian(2),
             curvature.class_covariance(),

@@ -16,13 +16,14 @@ _MOST_PRODUCTS = 1000
 
 
 class NewtonStep(NamedTuple):
-    """An approximate solution of H x = -g.
+    """An approximate solution of H x = -g; `residual` is -g - H x.
 
     `decrease` estimates what the quadratic model promises for the exact solution, g^T H^-1 g / 2. `smallest` estimates
     the smallest eigenvalue of the preconditioned Hessian. `products` counts those with it.
     """
 
     direction: Array
+    residual: Array
     decrease: float
     smallest: float
     products: int
@@ -59,7 +60,8 @@ def newton_step(
     """
     if preconditioner.is_exact:
         direction = -centre(preconditioner.apply(gradient))
-        return NewtonStep(direction, -0.5 * float(np.vdot(gradient, direction)), smallest, 0)
+        decrease = -0.5 * float(np.vdot(gradient, direction))
+        return NewtonStep(direction, np.zeros_like(direction), decrease, 1.0, 0)
     direction = np.zeros_like(gradient)
     residual = -gradient
     search = centre(preconditioner.apply(residual))
@@ -96,7 +98,7 @@ def newton_step(
             break
         search *= ratio
         search += preconditioned
-    return NewtonStep(direction, decrease + left_out, min(smallest, lanczos.smallest()), lanczos.length)
+    return NewtonStep(direction, residual, decrease + left_out, min(smallest, lanczos.smallest()), lanczos.length)
 
 
 class _Lanczos:

@@ -143,7 +143,7 @@ class Curvature:
 
         def of_block(block: Block) -> Array:
             variances = block.variances()
-            squares = self._standardisation.squares(block.rows.X, variances.T)
+            squares = self._standardisation.squares(block.rows.X, variances)
             if not self._standardisation.fit_intercept:
                 return squares
             return np.column_stack([squares, variances.sum(axis=0, dtype=np.float64)])

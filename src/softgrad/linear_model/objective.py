@@ -255,10 +255,3 @@ class SoftmaxObjective:
         for part in self._over_blocks(of_block):
             total += part
         return total
-
-    def gram_diagonal(self) -> Array:
-        """The diagonal of `gram`, (d,)."""
-        total = np.zeros(self.n_features)
-        for part in self._over_blocks(lambda rows: self.standardisation.squares(rows.X, rows.weights[None, :])[0]):
-            total += part
-        return total

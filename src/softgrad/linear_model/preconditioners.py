@@ -1,15 +1,14 @@
 """Approximate inverses of the Hessian for the conjugate gradients, and the choice among them by the shape of the data.
 
-With A the mean over the rows of diag(p) - p p^T and G the Gram matrix of the standardised features, the Hessian is
-close to the Kronecker product of A and G plus the ridge R; where every row has the same probabilities, so at the start,
-it is that. G is made once, A again at each Newton iteration. In the eigenvectors of A the classes come apart into one
-system (mu G + R) x = r for each eigenvalue mu. Boehning's bound, A = (I - 1 1^T / K) / 2, does not follow the
-probabilities as they become confident.
+Where neither the Hessian nor its blocks by class are affordable: with A the mean over the rows of diag(p) - p p^T and G
+the Gram matrix of the standardised features, the Hessian is close to the Kronecker product of A and G plus the ridge R;
+where every row has the same probabilities, so at the start, it is that. G is made once, A again at each Newton
+iteration. In the eigenvectors of A the classes come apart into one system (mu G + R) x = r for each eigenvalue mu.
+Boehning's bound, A = (I - 1 1^T / K) / 2, does not follow the probabilities as they become confident.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Protocol
 
@@ -119,21 +118,18 @@ class BlockPreconditioner:
         return solved
 
 
-class _KroneckerPreconditioner(ABC):
-    """The Kronecker product of A and one form of G, which a subclass brings in, plus R."""
+class GramPreconditioner:
+    """The Kronecker product of A and G, plus R, by Cholesky factors."""
 
-    name: str
+    name = "newton-gram"
     is_exact = False
 
     def __init__(self, objective: SoftmaxObjective) -> None:
         self._features = objective.n_features
         self._ridge = objective.ridge[: self._features]
         self._basis = zero_sum_basis(objective.n_classes)
+        self._gram = objective.gram()
         self._solvers: dict[int, Solver] = {}
-
-    @abstractmethod
-    def _solver(self, eigenvalue: float) -> Solver:
-        """Solves (eigenvalue * G + R) x = r for rows r, (m, d)."""
 
     def update(self, curvature: Curvature, products: int) -> None:  # noqa: ARG002
         eigenvalues, eigenvectors = np.linalg.eigh(self._basis.T @ curvature.class_covariance() @ self._basis)
@@ -147,6 +143,11 @@ class _KroneckerPreconditioner(ABC):
             level: self._solvers.get(level) or self._solver(4.0**level) for level in np.unique(self._levels).tolist()
         }
 
+    def _solver(self, eigenvalue: float) -> Solver:
+        """Solves (eigenvalue * G + R) x = r for rows r, (m, d)."""
+        inverse = _inverse_factor(eigenvalue * self._gram + np.diag(self._ridge))
+        return lambda right: (right @ inverse.T) @ inverse
+
     def apply(self, residual: Array) -> Array:
         rotated = self._eigenvectors.T @ residual
         # The intercept, if there is one, does not mix with centred features, and has no ridge.
@@ -158,42 +159,26 @@ class _KroneckerPreconditioner(ABC):
         return result
 
 
-class GramPreconditioner(_KroneckerPreconditioner):
-    """The whole Gram matrix, by Cholesky factors."""
-
-    name = "newton-gram"
-
-    def __init__(self, objective: SoftmaxObjective) -> None:
-        super().__init__(objective)
-        self._gram = objective.gram()
-
-    def _solver(self, eigenvalue: float) -> Solver:
-        return _cholesky_solver(eigenvalue * self._gram + np.diag(self._ridge))
-
-
-class DiagonalPreconditioner(_KroneckerPreconditioner):
-    """The diagonal of the Gram matrix, where the whole would be too large."""
+class DiagonalPreconditioner:
+    """The diagonal of the Hessian, where the whole Gram matrix would be too large."""
 
     name = "newton-diagonal"
+    is_exact = False
 
     def __init__(self, objective: SoftmaxObjective) -> None:
-        super().__init__(objective)
-        self._diagonal = objective.gram_diagonal()
+        del objective
 
-    def _solver(self, eigenvalue: float) -> Solver:
-        diagonal = eigenvalue * self._diagonal + self._ridge
-        return lambda right: right / diagonal
+    def update(self, curvature: Curvature, products: int) -> None:  # noqa: ARG002
+        self._diagonal = curvature.diagonal()
+
+    def apply(self, residual: Array) -> Array:
+        result: Array = residual / self._diagonal
+        return result
 
 
 SOLVERS = {
     kind.name: kind for kind in (HessianPreconditioner, BlockPreconditioner, GramPreconditioner, DiagonalPreconditioner)
 }
-
-
-def _cholesky_solver(matrix: Array) -> Solver:
-    """Solves with a matrix that is positive definite but for rounding, for right-hand sides in rows."""
-    inverse = _inverse_factor(matrix)
-    return lambda right: (right @ inverse.T) @ inverse
 
 
 def _cholesky(matrix: Array) -> tuple[Array, Array, float]:

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from softgrad._native import sparse_product, sparse_transposed_product
+
 Array = NDArray[np.float64]
 
 # Of a block of sparse rows, for each feature.
@@ -30,23 +32,25 @@ class Rows(NamedTuple):
     def blocks(self, length: int) -> Iterator[Rows]:
         """The same rows in blocks of equal length, at most this one; of longer ones where they are sparse."""
         n, d = self.X.shape
+        number = -(-n // length)
         # Sums over the blocks are of shape (K, d), which sparse rows may be much smaller than; two share the threads.
         if sparse.issparse(self.X):
-            length = max(length, min(_LEAST_ENTRIES * d * n // max(self.X.nnz, 1), -(-n // 2)))
-        if n <= length:
+            number = min(number, max(self.X.nnz // (_LEAST_ENTRIES * d), 2))
+        if number <= 1:
             yield self
             return
-        number = -(-n // length)
         for i in range(number):
             part = slice(n * i // number, n * (i + 1) // number)
             yield Rows(self.X[part], self.targets[part], self.weights[part])
 
     def scores(self, weight: NDArray[Any], bias: NDArray[Any] | None) -> NDArray[Any]:
         """X @ weight.T + bias for a weight (K, d) of the dtype of X, for sparse X best in Fortran order; (n, K)."""
+        scores: NDArray[Any]
         if sparse.issparse(self.X):
-            scores: NDArray[Any] = self.X @ np.ascontiguousarray(weight.T)
-        else:
-            scores = self.X @ weight.T
+            scores = np.empty((self.X.shape[0], len(weight)), weight.dtype)
+            sparse_product(self.X.data, self.X.indices, self.X.indptr, np.ascontiguousarray(weight.T), bias, scores)
+            return scores
+        scores = self.X @ weight.T
         if bias is not None:
             scores += bias
         return scores
@@ -54,8 +58,7 @@ class Rows(NamedTuple):
     def gather(self, factors: NDArray[Any]) -> NDArray[Any]:
         """factors.T @ X for factors (n, K): (K, d), for sparse X in Fortran order."""
         if sparse.issparse(self.X):
-            gathered: NDArray[Any] = (self.X.T @ factors).T
-            return gathered
+            return transposed_product(self.X, factors).T
         product: NDArray[Any] = factors.T @ self.X
         return product
 
@@ -65,6 +68,13 @@ class Rows(NamedTuple):
             shares: Array = self.weights @ self.targets
             return shares
         return np.bincount(self.targets, self.weights, n_classes).astype(np.float64)
+
+
+def transposed_product(X: Any, factors: NDArray[Any]) -> NDArray[Any]:
+    """X.T @ factors for a `scipy.sparse.csr_array` (n, d) and C-contiguous factors (n, K) of its dtype; (d, K)."""
+    product = np.zeros((X.shape[1], factors.shape[1]), factors.dtype)
+    sparse_transposed_product(X.data, X.indices, X.indptr, factors, product)
+    return product
 
 
 class RowSource(Protocol):

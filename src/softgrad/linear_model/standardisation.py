@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from softgrad.linear_model.rows import Array, Rows
+from softgrad.linear_model.rows import Array, Rows, transposed_product
 
 # Spreads of a feature whose square, and whose inverse square, stay representable.
 _SPREAD_RANGE = {np.dtype(np.float64): (1e-140, 1e140), np.dtype(np.float32): (1e-30, 1e30)}
@@ -146,11 +146,13 @@ class Standardisation:
         return block
 
     def squares(self, X: Any, factors: NDArray[Any]) -> Array:
-        """Sums over some rows of the squared standardised features times factors (m, n); (m, d)."""
+        """Sums over some rows of the squared standardised features times factors (n, m) of their dtype; (m, d)."""
         if not sparse.issparse(X):
-            dense: Array = factors @ self.apply(X) ** 2
+            dense: Array = factors.T @ self.apply(X) ** 2
             return dense
         squared = sparse.csr_array((X.data**2, X.indices, X.indptr), shape=X.shape)
-        sums = (squared.T @ factors.T - 2.0 * self.centre[:, None] * (X.T @ factors.T)).T
-        centred: Array = (sums + self.centre**2 * factors.sum(axis=1, keepdims=True)) * self.inverse_scale**2
-        return np.maximum(centred, 0.0)
+        centre = self.centre[:, None]
+        sums = transposed_product(squared, factors) - 2.0 * centre * transposed_product(X, factors)
+        sums += centre**2 * factors.sum(axis=0, dtype=np.float64)
+        centred: Array = sums.T * self.inverse_scale**2
+        return np.maximum(centred, 0.0, out=centred)
