@@ -47,7 +47,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         | {"softgrad.losses", "softgrad.functional"},
     ),
     "softgrad.cli": (
-        {"numpy", "typer", "click", "rich", "pyarrow", "sklearn", "safetensors", "matplotlib"},
+        {"numpy", "scipy", "typer", "click", "rich", "pyarrow", "sklearn", "safetensors", "matplotlib"},
         PUBLIC_API | {"softgrad._checksum", "softgrad._files", "softgrad.examples"},
     ),
     "softgrad.threadpoolctl": ({"threadpoolctl"}, set()),

@@ -91,6 +91,51 @@ def test_the_scores_are_of_the_rows_that_they_name() -> None:
     assert result["gradient_check"] < 1e-6
 
 
+@pytest.mark.parametrize(("name", "zero_based"), [("new.svmlight", False), ("new.svm.gz", False), ("new.libsvm", True)])
+def test_predictions_and_scores_of_another_file(name: str, zero_based: bool) -> None:
+    """Whose features are fewer: the last are 0 in all its rows."""
+    write("rows.libsvm" if zero_based else "rows.svmlight", zero_based=zero_based)
+    succeeds("train", "rows.libsvm" if zero_based else "rows.svmlight", "--stream", "--model", "model")
+    data = write(name, rows=500, features=35, zero_based=zero_based)
+    found = load_file("model")
+    logs = log_softmax(data.X @ found["coef"][:, :35].T + found["intercept"], axis=1)
+    codes = np.searchsorted(LABELS, data.y)
+
+    succeeds("predict", "model", name, "-o", "predictions.csv")
+    with Path("predictions.csv").open() as file:
+        assert file.readline().replace('"', '') == "prediction,probability_-1,probability_1,probability_7\n"
+        predictions = np.loadtxt(file, delimiter=",")
+    np.testing.assert_array_equal(predictions[:, 0], LABELS[logs.argmax(axis=1)])
+    np.testing.assert_allclose(predictions[:, 1:], np.exp(logs), rtol=1e-12)
+
+    result = succeeds("evaluate", "model", name, "--json").json
+    assert result["rows"] == 500
+    assert result["target"] == "label"
+    assert result["loss"] == pytest.approx(-logs[np.arange(500), codes].mean(), rel=1e-12)
+    assert result["accuracy"] == pytest.approx((logs.argmax(axis=1) == codes).mean(), rel=1e-12)
+    assert np.sum(result["confusion_matrix"]) == 500
+
+
+def test_a_file_that_does_not_go_with_the_model() -> None:
+    write("rows.svmlight")
+    succeeds("train", "rows.svmlight", "--stream", "--max-iter", 1, "--model", "model")
+    Path("wide.svm").write_text("1 1:0.5\n7 3:1 41:2\n")
+    message = "wide.svm, row 2: the model knows no feature 41, only 1 to 40"
+    assert fails("predict", "model", "wide.svm") == message
+    assert fails("evaluate", "model", "wide.svm") == message
+    Path("zero.svm").write_text("1 0:0.5\n7 3:1\n")
+    assert fails("predict", "model", "zero.svm") == "zero.svm, row 1: the model knows no feature 0, only 1 to 40"
+    for label in ("2", "1.5"):
+        Path("other.svm").write_text(f"1 1:0.5\n{label} 3:1\n")
+        said = f"the label of row 2, {label}, is not a class of the model (-1, 1, 7)"
+        assert fails("evaluate", "model", "other.svm") == f"other.svm: {said}"
+    assert "are at the start of its lines" in fails("evaluate", "model", "rows.svmlight", "--target", "kind")
+    assert fails("predict", "model", "none.svm") == "no such file: none.svm"
+    succeeds("train", "iris", "--model", "flowers")
+    message = "rows.svmlight: the model was not trained on an svmlight file; its columns are sepal length (cm), "
+    assert fails("predict", "flowers", "rows.svmlight").startswith(message)
+
+
 @pytest.mark.slow
 def test_the_rows_are_never_dense() -> None:
     write("rows.svmlight", rows=800, features=20_000)
@@ -138,7 +183,10 @@ def test_what_an_svmlight_file_does_not_have() -> None:
     assert fails("train", "none.svmlight", "--stream") == "no such file: none.svmlight"
     write("rows.svm.gz")
     for name in ("rows.svmlight", "rows.svm.gz"):
-        assert fails("train", name) == f"{name}: svmlight files are read by `softgrad train --stream` alone"
+        assert (
+            fails("train", name)
+            == f"{name}: svmlight files are read by `softgrad train --stream`, predict and evaluate alone"
+        )
 
 
 @pytest.mark.slow

@@ -16,7 +16,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-DATA_HELP = "digits, iris or wine, or a .csv, .tsv, .parquet or .feather file, also .gz; with train --stream .svmlight."
+DATA_HELP = (
+    "digits, iris or wine, or a .csv, .tsv, .parquet or .feather file, also .gz; "
+    ".svmlight with train --stream, predict and evaluate."
+)
 JSON_HELP = "Print one JSON object on stdout, and everything else on stderr."
 
 Data = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP, show_default=False)]

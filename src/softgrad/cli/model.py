@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
 import softgrad
 from softgrad.cli.errors import UserError
@@ -21,6 +23,13 @@ class Scores:
 
     loss: float
     confusion: IntArray
+
+    @classmethod
+    def total(cls, parts: Sequence[Scores]) -> Scores:
+        """Those of all rows together."""
+        rows = np.array([part.rows for part in parts])
+        loss = float(rows @ [part.loss for part in parts]) / int(rows.sum())
+        return cls(loss, np.sum([part.confusion for part in parts], axis=0))
 
     @property
     def rows(self) -> int:
@@ -49,7 +58,7 @@ class Model:
         """The feature matrix of a table that has all columns of the training data."""
         return encode(self.columns, read_known(table, self.columns), table.rows)
 
-    def probabilities(self, features: Float64Array) -> Float64Array:
+    def probabilities(self, features: Float64Array | csr_array) -> Float64Array:
         """The probability of each class for each row, shape (rows, classes)."""
         estimator = softgrad.SoftmaxRegression()
         estimator.coef_ = self.coef
@@ -64,7 +73,7 @@ class Model:
             raise UserError(f"row {int(finite.argmin()) + 1} is too far from the training data to be scored")
         return probabilities
 
-    def score(self, features: Float64Array, codes: IntArray) -> Scores:
+    def score(self, features: Float64Array | csr_array, codes: IntArray) -> Scores:
         """Compare with the true classes; the loss is the mean cross-entropy, without the penalty."""
         predicted = self.probabilities(features).argmax(axis=1)
         classes = len(self.classes.labels)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.csv
@@ -14,7 +14,8 @@ from softgrad.cli.errors import UserError
 from softgrad.cli.files import check_destination, replacing
 from softgrad.cli.model import Model
 from softgrad.cli.model_file import load_model
-from softgrad.cli.tables import FORMATS, Table
+from softgrad.cli.svmlight import is_svmlight, parts_for
+from softgrad.cli.tables import FORMATS
 
 
 def predict(model: Path, data: str, output: Path | None) -> None:
@@ -23,7 +24,12 @@ def predict(model: Path, data: str, output: Path | None) -> None:
         if output.suffix.lower() in {*FORMATS, ".gz"} - {".csv"}:
             raise UserError(f"-o {output}: predictions are written as plain CSV; let the name end in .csv")
         check_destination(output)
-    predictions = _predictions(load_model(model), tables.load(data))
+    trained = load_model(model)
+    if is_svmlight(data):
+        parts = [_predictions(trained, features) for features, _ in parts_for(trained, data)]
+        predictions = pa.concat_tables(parts)
+    else:
+        predictions = _predictions(trained, trained.features(tables.load(data)))
     if output is None:
         _write(predictions, sys.stdout.buffer)
         return
@@ -31,8 +37,8 @@ def predict(model: Path, data: str, output: Path | None) -> None:
         _write(predictions, file)
 
 
-def _predictions(model: Model, table: Table) -> pa.Table:
-    probabilities = model.probabilities(model.features(table))
+def _predictions(model: Model, features: Any) -> pa.Table:
+    probabilities = model.probabilities(features)
     labels = pa.array(model.classes.labels).take(pa.array(probabilities.argmax(axis=1)))
     return pa.table(
         [labels, *(pa.array(column) for column in probabilities.T)],

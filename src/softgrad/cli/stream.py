@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from softgrad.cli import stream_svmlight
 from softgrad.cli.errors import UserError
@@ -16,6 +13,7 @@ from softgrad.cli.stream_encoding import Encoding
 from softgrad.cli.stream_labels import Division
 from softgrad.cli.stream_svmlight import SvmlightRows
 from softgrad.cli.stream_table import StreamedTable
+from softgrad.cli.svmlight import is_svmlight
 from softgrad.cli.tables import IntArray
 from softgrad.cli.train import (
     ROWS_IN_GRADIENT_CHECK,
@@ -27,7 +25,6 @@ from softgrad.cli.train import (
     target_of,
     training_record,
 )
-from softgrad.linear_model.streaming_files import SVMLIGHT_FORMATS, ending_of
 
 
 def train(request: Request, output: Output) -> Trained:
@@ -55,7 +52,7 @@ def train(request: Request, output: Output) -> Trained:
 
 def _rows_and_target(request: Request) -> tuple[Encoding | SvmlightRows, str]:
     division = Division(request.test_fraction, request.seed)
-    if ending_of(Path(request.data)) in SVMLIGHT_FORMATS:
+    if is_svmlight(request.data):
         if request.target is not None:
             raise UserError(f"--target {request.target}: the labels of {request.data} are at the start of its lines")
         return SvmlightRows(request.data, division), stream_svmlight.TARGET
@@ -84,13 +81,5 @@ def _scores(model: Model, rows: Encoding | SvmlightRows) -> dict[str, Scores]:
         for name, chosen in (("training", train), ("test", ~train)):
             if not chosen.any():
                 continue
-            part = features[chosen], codes[chosen]
-            sparse = isinstance(rows, SvmlightRows)
-            parts[name].append(stream_svmlight.score(model, *part) if sparse else model.score(*part))
-    return {name: _total(scores) for name, scores in parts.items() if scores}
-
-
-def _total(parts: list[Scores]) -> Scores:
-    rows = np.array([part.rows for part in parts])
-    loss = float(rows @ [part.loss for part in parts]) / int(rows.sum())
-    return Scores(loss, np.sum([part.confusion for part in parts], axis=0))
+            parts[name].append(model.score(features[chosen], codes[chosen]))
+    return {name: Scores.total(scores) for name, scores in parts.items() if scores}

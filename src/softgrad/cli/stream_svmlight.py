@@ -1,23 +1,17 @@
-"""The rows of an svmlight file for `softgrad train --stream`: sparse, so neither centred nor encoded.
-
-The features are named by their indices as they are in the file.
-"""
+"""The rows of an svmlight file for `softgrad train --stream`: sparse, so neither centred nor encoded."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import softgrad
 from softgrad.cli.errors import UserError
-from softgrad.cli.model import Model, Scores
-from softgrad.cli.preprocessing import NumberColumn
 from softgrad.cli.stream_labels import Division, Labels
 from softgrad.cli.stream_table import user_errors
+from softgrad.cli.svmlight import columns_from
 from softgrad.cli.tables import BoolArray, Float64Array, IntArray
 from softgrad.linear_model.streaming_files import SvmlightFile, are_whole
 
@@ -54,8 +48,7 @@ class SvmlightRows:
                 labels.add(_whole(y, first_row), first_row)
         self.classes = labels.classes()
         self.train_rows, self.test_rows = labels.train_rows, labels.test_rows
-        first = self._file.first_index
-        self.columns = tuple(NumberColumn(str(first + i), 0.0, 1.0) for i in range(self._file.n_features))
+        self.columns = columns_from(self._file.first_index, self._file.n_features)
 
     def parts(self) -> Iterator[tuple[Any, IntArray, BoolArray]]:
         """A pass: sparse features and class numbers of some rows, and which of them are for the training."""
@@ -85,15 +78,3 @@ def dense_sample(features: Any, rows: int) -> Float64Array:
     used = np.unique(head.indices)[:_COLUMNS_IN_SAMPLE]
     dense: Float64Array = head[:, used if used.size else [0]].toarray()
     return dense
-
-
-def score(model: Model, features: Any, codes: IntArray) -> Scores:
-    """As `Model.score`, for sparse features."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        logits = features @ np.ascontiguousarray(model.coef.T) + model.intercept
-        loss = float(softgrad.cross_entropy(logits, codes))
-    if not math.isfinite(loss):
-        raise UserError("the loss is infinite: a row is too far from the training data")
-    classes = len(model.classes.labels)
-    confusion = np.bincount(codes * classes + logits.argmax(axis=1), minlength=classes**2)
-    return Scores(loss, confusion.reshape(classes, classes))

@@ -147,7 +147,7 @@ def load(source: str) -> Table:
     compression = "gzip" if suffixes[-1:] == [".gz"] else None
     ending = (suffixes[:-1] if compression else suffixes)[-1:]
     if ending_of(path) in SVMLIGHT_FORMATS:
-        raise UserError(f"{source}: svmlight files are read by `softgrad train --stream` alone")
+        raise UserError(f"{source}: svmlight files are read by `softgrad train --stream`, predict and evaluate alone")
     if not ending or ending[0] not in FORMATS:
         raise UserError(f"{source}: unknown format; {', '.join(FORMATS)} can be read, each also with .gz")
     try:
