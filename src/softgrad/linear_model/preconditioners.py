@@ -165,13 +165,14 @@ class DiagonalPreconditioner:
     name = "newton-diagonal"
     is_exact = False
 
-    def __init__(self, objective: SoftmaxObjective) -> None:
-        del objective
+    def __init__(self, objective: SoftmaxObjective) -> None:  # noqa: ARG002
+        self._diagonal: Array | None = None
 
     def update(self, curvature: Curvature, products: int) -> None:  # noqa: ARG002
         self._diagonal = curvature.diagonal()
 
     def apply(self, residual: Array) -> Array:
+        assert self._diagonal is not None
         result: Array = residual / self._diagonal
         return result
 
