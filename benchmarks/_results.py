@@ -50,9 +50,9 @@ class Row:
     # What must move between memory and processor, and what the floor "copy" moves; 0 where there is no such limit.
     bytes_needed: int = 0
     bytes_copied: int = 0
-    # softgrad is at most this many times the floor; the peer at least this many times softgrad.
     # (seconds, relative distance from the optimum) of each contender's fits.
     curves: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
+    # softgrad is at most this many times the floor; the peer at least this many times softgrad.
     at_most: Mapping[str, float] = field(default_factory=dict)
     at_least: Mapping[str, float] = field(default_factory=dict)
     # In the unit of the row.

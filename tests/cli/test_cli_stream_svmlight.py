@@ -103,7 +103,7 @@ def test_predictions_and_scores_of_another_file(name: str, zero_based: bool) -> 
 
     succeeds("predict", "model", name, "-o", "predictions.csv")
     with Path("predictions.csv").open() as file:
-        assert file.readline().replace('"', '') == "prediction,probability_-1,probability_1,probability_7\n"
+        assert file.readline().replace('"', "") == "prediction,probability_-1,probability_1,probability_7\n"
         predictions = np.loadtxt(file, delimiter=",")
     np.testing.assert_array_equal(predictions[:, 0], LABELS[logs.argmax(axis=1)])
     np.testing.assert_allclose(predictions[:, 1:], np.exp(logs), rtol=1e-12)

@@ -384,7 +384,9 @@ class _Problem(NamedTuple):
         if x.dtype == np.float64:
             y = y.astype(np.longdouble)
         a = self.label_smoothing
-        positive, negative = (1.0 - a) * y + 0.5 * a, (1.0 - a) * (1.0 - y) + 0.5 * a
+        # (1 - a) y + a / 2, with fewer roundings.
+        moved = a * (y - 0.5)
+        positive, negative = y - moved, (1.0 - y) + moved
         if self.pos_weight is not None:
             positive = positive * block.rows(self.pos_weight)
         return _Elements(block.rows(x), positive, negative)
