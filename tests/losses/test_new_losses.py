@@ -197,6 +197,20 @@ def test_binary_bounds_at_any_target(dtype):
         assert_within(GRADIENT[dtype], gradient, up - down, scale=np.maximum(up, down), what="gradient")
 
 
+@pytest.mark.parametrize("weights", [None, [1.0, 2.0]])
+def test_binary_beyond_the_range_is_inf(weights):
+    """The loss of each element fits into the long double that it is made in; no warning says that it does not here."""
+    x, y = np.array([-1.5e308, 0.0]), [0.9, 0.5]
+    options = {"pos_weight": 3.0, "sample_weight": weights}
+    losses = sg.binary_cross_entropy(x, y, reduction="none", **options)
+    assert losses[0] == INF
+    assert np.isfinite(losses[1])
+    assert sg.binary_cross_entropy(x, y, **options) == INF
+    loss, gradient = sg.binary_cross_entropy.value_and_grad(x, y, reduction="none", **options)
+    assert loss[0] == INF
+    np.testing.assert_allclose(gradient[0], -2.7, rtol=1e-15)
+
+
 @half_dtypes
 def test_binary_of_every_value(dtype):
     x = every_value(dtype)

@@ -155,8 +155,9 @@ def _float64(block: Block, numbers: NDArray[Any] | None) -> Float64 | None:
 
 
 def _times(values: NDArray[Any], factor: Float64 | None) -> Float64:
-    """The product; 0 where the factor is, whatever stands there."""
+    """The product; 0 where the factor is, whatever stands there; inf beyond the range of float64."""
     if factor is None:
-        return values.astype(np.float64, copy=False)
-    result: Float64 = np.multiply(values, factor, out=np.zeros(values.shape), where=factor != 0.0)
+        return round_to(values, np.dtype(np.float64))
+    with np.errstate(over="ignore"):
+        result: Float64 = np.multiply(values, factor, out=np.zeros(values.shape), where=factor != 0.0)
     return result
