@@ -439,3 +439,15 @@ def test_without_pyarrow_or_safetensors(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "data.svm").write_text("1 1:1\n0 2:1\n")
     assert SoftmaxRegression().fit_stream(tmp_path / "data.svm").converged_
     assert SoftmaxRegression().fit_stream([GOOD]).converged_
+
+
+def test_no_memory_is_no_fault_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arrow's own error of it is one of bad files as well."""
+    path = write(table_of(np.arange(6.0).reshape(3, 2), np.array([0, 1, 1])), tmp_path / "data.parquet")
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise pa.ArrowMemoryError("malloc of size 65536 failed")
+
+    monkeypatch.setattr(pyarrow.parquet.ParquetFile, "iter_batches", refused)
+    with pytest.raises(MemoryError, match="malloc of size 65536 failed"):
+        SoftmaxRegression().fit_stream(path, "y")

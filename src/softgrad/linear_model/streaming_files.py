@@ -100,6 +100,9 @@ class FileBatches:
 
         try:
             yield
+        except MemoryError:
+            # Arrow's is an ArrowException too, and the file is not at fault.
+            raise
         except (pa.ArrowException, EOFError) as error:
             raise ValueError(f"cannot read {self.path}: {str(error).strip()}") from None
 
