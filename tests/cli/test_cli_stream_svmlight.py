@@ -127,8 +127,8 @@ def test_a_file_that_does_not_go_with_the_model() -> None:
     assert fails("predict", "model", "zero.svm") == "zero.svm, row 1: the model knows no feature 0, only 1 to 40"
     for label in ("2", "1.5"):
         Path("other.svm").write_text(f"1 1:0.5\n{label} 3:1\n")
-        said = f"the label of row 2, {label}, is not a class of the model (-1, 1, 7)"
-        assert fails("evaluate", "model", "other.svm") == f"other.svm: {said}"
+        said = f"other.svm, label of row 2: {label} is not a class of the model (-1, 1, 7)"
+        assert fails("evaluate", "model", "other.svm") == said
     assert "are at the start of its lines" in fails("evaluate", "model", "rows.svmlight", "--target", "kind")
     assert fails("predict", "model", "none.svm") == "no such file: none.svm"
     succeeds("train", "iris", "--model", "flowers")

@@ -14,8 +14,6 @@ from softgrad.cli.errors import UserError, listing
 from softgrad.cli.model import Model
 from softgrad.cli.preprocessing import NumberColumn
 from softgrad.cli.stream_table import user_errors
-from softgrad.cli.tables import IntArray
-from softgrad.cli.targets import Classes
 from softgrad.linear_model.streaming_files import SVMLIGHT_FORMATS, SvmlightFile, ending_of
 
 
@@ -62,22 +60,3 @@ def _first_index(model: Model, source: str) -> int:
             return first
     names = listing((column.name for column in model.columns), 5)
     raise UserError(f"{source}: the model was not trained on an svmlight file; its columns are {names}")
-
-
-def class_numbers(labels: NDArray[Any], classes: Classes, source: str, first_row: int) -> IntArray:
-    """The class number of each label; messages count the rows of the file from the first of them, counted from 0.
-
-    Raises
-    ------
-    UserError
-        If one is not among the classes.
-    """
-    place = {label: index for index, label in enumerate(classes.labels)}
-    codes = np.array([place.get(label, -1) for label in labels.tolist()], dtype=np.int64)
-    if (codes < 0).any():
-        row = int((codes < 0).argmax())
-        raise UserError(
-            f"{source}: the label of row {first_row + row + 1}, {labels[row]:g}, is not a class of the model "
-            f"({listing(classes.names)})"
-        )
-    return codes

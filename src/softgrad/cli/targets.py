@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -74,12 +75,20 @@ def number(table: Table, target: str, classes: Classes) -> IntArray:
             )
         present, values = np.unique(labels, return_inverse=True)
         found = present.tolist()
-    place = {label: index for index, label in enumerate(classes.labels)}
-    codes = np.array([place.get(label, -1) for label in found], dtype=np.int64)[values]
+    return class_numbers(found, values, classes, lambda row: f"target {target!r}, row {row + 1}")
+
+
+def class_numbers(found: Sequence[object], values: IntArray, classes: Classes, place: Callable[[int], str]) -> IntArray:
+    """The class number of each row, which holds `found[values[row]]`.
+
+    Raises
+    ------
+    UserError
+        If a row's label is not among the classes; `place` says in words where the row is, counted from 0.
+    """
+    numbers = {label: number for number, label in enumerate(classes.labels)}
+    codes = np.array([numbers.get(label, -1) for label in found], dtype=np.int64)[values]
     if (codes < 0).any():
         row = int((codes < 0).argmax())
-        raise UserError(
-            f"target {target!r}, row {row + 1}: {found[values[row]]!r} is not a class of the model "
-            f"({listing(classes.names)})"
-        )
+        raise UserError(f"{place(row)}: {found[values[row]]!r} is not a class of the model ({listing(classes.names)})")
     return codes
