@@ -24,7 +24,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from softgrad.linear_model import SoftmaxRegression, streaming_chunks
 from softgrad.linear_model.checkpoint import load_checkpoint, save_checkpoint
-from softgrad.linear_model.solvers import Point, State
+from softgrad.linear_model.solvers import Pair, Point, State
 from tests.linear_model import problems
 from tests.oracles.inputs import fresh_rng
 
@@ -43,21 +43,26 @@ def interrupt_after(iterations: int) -> Any:
     return callback
 
 
-def some_state() -> State:
+def some_state(pairs: int | None = 2) -> State:
     rng = fresh_rng()
-    point = Point(rng.standard_normal((3, 4)), 0.5 + rng.random(), rng.standard_normal((3, 4)))
-    return State(point, [1.0, point.value], [0.1 + rng.random()], np.inf, 1e-310, 3)
+    theta, gradient, *drawn = rng.standard_normal((2 + 2 * (pairs or 0), 3, 4))
+    point = Point(theta, 0.5 + rng.random(), gradient)
+    kept = None if pairs is None else list(map(Pair, drawn[::2], drawn[1::2]))
+    return State(point, [1.0, point.value], [0.1 + rng.random()], np.inf, 1e-310, 3, kept)
 
 
 def assert_same(found: State, expected: State) -> None:
-    assert found._replace(point=None) == expected._replace(point=None)
+    assert found._replace(point=None, pairs=None) == expected._replace(point=None, pairs=None)
     assert found.point.value == expected.point.value
     np.testing.assert_array_equal(found.point.theta, expected.point.theta)
     np.testing.assert_array_equal(found.point.gradient, expected.point.gradient)
+    assert (found.pairs is None) == (expected.pairs is None)
+    np.testing.assert_array_equal(found.pairs or [], expected.pairs or [])
 
 
-def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
-    state = some_state()
+@pytest.mark.parametrize("pairs", [None, 0, 1, 3])
+def test_a_state_comes_back_as_it_was(pairs: int | None, tmp_path: Path) -> None:
+    state = some_state(pairs)
     save_checkpoint(tmp_path / "fit", PROBLEM, state)
     assert_same(load_checkpoint(tmp_path / "fit", PROBLEM), state)
 
@@ -104,7 +109,7 @@ def test_half_a_file_is_refused(length: int, tmp_path: Path) -> None:
     ({"softgrad-checkpoint": "{}"}, "the checksum does not match"),
 ])  # fmt: skip
 def test_other_safetensors_are_refused(metadata: dict[str, str] | None, message: str, tmp_path: Path) -> None:
-    names = ["gradient", "numbers", "objectives", "promises", "theta"]
+    names = ["changes", "gradient", "numbers", "objectives", "promises", "steps", "theta"]
     (tmp_path / "fit").write_bytes(save({name: np.ones(4) for name in names}, metadata))
     with pytest.raises(ValueError, match=message):
         load_checkpoint(tmp_path / "fit", PROBLEM)
@@ -116,10 +121,10 @@ def test_other_safetensors_are_refused(metadata: dict[str, str] | None, message:
 def test_a_newer_format_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from softgrad.linear_model import checkpoint
 
-    monkeypatch.setattr(checkpoint, "_FORMAT", 2)
+    monkeypatch.setattr(checkpoint, "_FORMAT", 3)
     save_checkpoint(tmp_path / "fit", PROBLEM, some_state())
     monkeypatch.undo()
-    with pytest.raises(ValueError, match="it has format 2, this softgrad reads 1"):
+    with pytest.raises(ValueError, match="it has format 3, this softgrad reads 2"):
         load_checkpoint(tmp_path / "fit", PROBLEM)
 
 
@@ -139,10 +144,13 @@ def assert_same_bits(model: SoftmaxRegression, expected: SoftmaxRegression) -> N
     assert (model.n_iter_, model.relative_gap_) == (expected.n_iter_, expected.relative_gap_)
 
 
-@pytest.mark.parametrize("iterations", [1, 3])
-def test_a_resumed_fit_has_the_bits_of_a_whole_one(source: list[Any], iterations: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_a_resumed_fit_has_the_bits_of_a_whole_one(source: list[Any], share: float, tmp_path: Path) -> None:
+    """Interrupted by L-BFGS, or at the end by Newton's method."""
     whole = SoftmaxRegression(C=10.0).fit_stream(source)
-    assert whole.n_iter_ > iterations + 1
+    assert whole.solver_ == "lbfgs-gram"
+    assert whole.n_iter_ > 4
+    iterations = 1 + round(share * (whole.n_iter_ - 2))
     checkpoint = tmp_path / "fit"
     with pytest.raises(Interrupted):
         SoftmaxRegression(C=10.0, callback=interrupt_after(iterations)).fit_stream(source, checkpoint=checkpoint)
@@ -161,6 +169,9 @@ def test_a_resumed_fit_has_the_bits_of_a_whole_one(source: list[Any], iterations
     {"class_weight": "balanced", "fit_intercept": False},
     {"l1_ratio": 0.5, "C": 0.1},
     {"label_smoothing": 0.1},
+    {"solver": "newton-gram"},
+    {"solver": "newton-diagonal"},
+    {"solver": "lbfgs-diagonal"},
 ])  # fmt: skip
 def test_whatever_the_parameters(source: list[Any], parameters: dict[str, Any], tmp_path: Path) -> None:
     whole = SoftmaxRegression(tol=1e-3, **parameters).fit_stream(source)

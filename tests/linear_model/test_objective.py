@@ -165,6 +165,34 @@ def test_products_of_many_sparse_rows_are_those_of_dense_ones(
 
 
 @both
+@pytest.mark.parametrize("is_sparse", [False, True])
+def test_the_rough_objective_is_that_of_rounded_rows(
+    is_sparse: bool, fit_intercept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also after the exact one has kept what it knows of its rows, and without a change to that."""
+    monkeypatch.setattr(module, "_FEW_ENTRIES", 0)
+    rng = fresh_rng()
+    rows, labels = problems.rare_flags(rng)
+    source = ArrayRows(scipy.sparse.csr_array(rows) if is_sparse else rows, labels, np.ones(len(labels)))
+    objective = SoftmaxObjective(source, n_classes=labels.max() + 1, C=10.0, fit_intercept=fit_intercept)
+    theta = rng.standard_normal(objective.shape)
+    value, gradient = objective.value_and_gradient(theta)
+    rough = objective.rough()
+    assert (objective.dtype, rough.dtype) == (np.float64, np.float32)
+    found, slope = rough.value_and_gradient(theta)
+    eps = float(np.finfo(np.float32).eps)
+    # Scores and losses of a few tens; a gradient is a mean of standardised features, of which the largest counts.
+    assert 0 < abs(found - value) <= 100 * eps * value
+    np.testing.assert_allclose(slope, gradient, rtol=0, atol=100 * eps)
+    assert objective.value_and_gradient(theta)[0] == value
+
+
+def test_there_is_a_rough_objective_only_where_rows_are_copied() -> None:
+    few = Setting(fit_intercept=True).objective
+    assert few.rough() is few
+
+
+@both
 @pytest.mark.parametrize("ground", range(4))
 def test_whole_hessian_is_the_textbook_hessian_on_zero_sums(ground: int, fit_intercept: bool) -> None:
     setting = Setting(fit_intercept=fit_intercept)
@@ -238,7 +266,7 @@ def test_blocks_of_rows_change_nothing(kept_bytes: int, monkeypatch: pytest.Monk
     monkeypatch.setattr(module, "_SCORE_BLOCK_BYTES", 1)
     monkeypatch.setattr(module, "_BLOCK_BYTES", 1)
     monkeypatch.setattr(module, "_LEAST_ROWS", 256)
-    monkeypatch.setattr(curvature_module, "_KEPT_LOGIT_BYTES", kept_bytes)
+    monkeypatch.setattr(curvature_module, "KEPT_LOGIT_BYTES", kept_bytes)
     assert len(list(ArrayRows(setting.X, setting.y, setting.weights).rows.blocks(256))) == 3
     for parts, expected in zip(results(), whole, strict=True):
         np.testing.assert_allclose(parts, expected, rtol=1e-11, atol=1e-14)

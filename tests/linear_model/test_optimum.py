@@ -12,7 +12,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from softgrad.linear_model import IterationReport, SoftmaxRegression, preconditioners
+from softgrad.linear_model import IterationReport, SoftmaxRegression, solver_choice
 from tests.linear_model import problems
 from tests.oracles.inputs import fresh_rng
 
@@ -285,7 +285,7 @@ def test_more_features_than_rows(fit_intercept: bool) -> None:
             assert np.abs(by_intercept).max() <= 1e-5 * size
 
 
-@pytest.mark.parametrize("solver", preconditioners.SOLVERS)
+@pytest.mark.parametrize("solver", solver_choice.SOLVERS)
 @pytest.mark.parametrize("name", ["iris", "wine"])
 def test_every_solver_reaches_the_same_optimum(name: str, solver: str) -> None:
     problem = problems.real(name)
@@ -304,12 +304,12 @@ def test_the_shape_of_the_data_chooses_the_solver() -> None:
     assert wide.solver_ == "newton-blocks, row space"
     with pytest.MonkeyPatch.context() as patch:
         # As with 10000 classes, in small.
-        patch.setattr(preconditioners, "_LARGEST_BLOCKS", 10 * 65**2 - 1)
+        patch.setattr(solver_choice, "_LARGEST_BLOCKS", 10 * 65**2 - 1)
         many = SoftmaxRegression().fit(*digits)
         # As with 4097 features.
-        patch.setattr(preconditioners, "LARGEST_FACTOR", 63)
+        patch.setattr(solver_choice, "LARGEST_FACTOR", 63)
         long = SoftmaxRegression().fit(*digits)
-    assert (many.solver_, long.solver_) == ("newton-gram", "newton-diagonal")
+    assert (many.solver_, long.solver_) == ("lbfgs-gram", "newton-diagonal")
     for model in (many, long):
         assert objective_of(model, digits) == pytest.approx(expected.loss_curve_[-1], rel=1e-6)
 

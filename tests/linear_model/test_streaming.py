@@ -18,7 +18,7 @@ import pytest
 import scipy.sparse
 from sklearn.datasets import dump_svmlight_file
 
-from softgrad.linear_model import SoftmaxRegression, streaming_chunks, streaming_files
+from softgrad.linear_model import SoftmaxRegression, curvature, streaming_chunks, streaming_files
 from tests.linear_model import problems
 from tests.oracles.inputs import fresh_rng
 
@@ -451,3 +451,15 @@ def test_no_memory_is_no_fault_of_the_file(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(pyarrow.parquet.ParquetFile, "iter_batches", refused)
     with pytest.raises(MemoryError, match="malloc of size 65536 failed"):
         SoftmaxRegression().fit_stream(path, "y")
+
+
+def test_a_solver_that_keeps_the_probabilities_takes_no_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = fresh_rng()
+    X, y = problems.random(rng, rows=60, features=3, classes=3)
+    model = SoftmaxRegression(solver="newton-blocks")
+    with pytest.raises(ValueError, match="'newton-blocks' keeps .* in memory, .* 60 rows of 3 classes in a stream$"):
+        model.fit_stream([(X, y)])
+    assert not hasattr(model, "coef_")
+    monkeypatch.setattr(curvature, "KEPT_LOGIT_BYTES", 60 * 3 * 4 - 1)
+    with pytest.raises(ValueError, match="there are 60 rows of 3 classes$"):
+        model.fit(X, y)

@@ -18,10 +18,10 @@ import numpy as np
 
 from softgrad._checksum import checksum
 from softgrad._files import replacing
-from softgrad.linear_model.solvers import Point, State
+from softgrad.linear_model.solvers import Pair, Point, State
 
-_FORMAT = 1
-_NAMES = ["gradient", "numbers", "objectives", "promises", "theta"]
+_FORMAT = 2
+_NAMES = ["changes", "gradient", "numbers", "objectives", "promises", "steps", "theta"]
 
 
 def checkpoint_place(path: str | os.PathLike[str] | None, *, resume: bool) -> Path | None:
@@ -66,13 +66,17 @@ def save_checkpoint(path: Path, problem: Mapping[str, Any], state: State) -> Non
     """
     from safetensors.numpy import save
 
+    pairs = state.pairs or []
+    shape = (len(pairs), *state.point.theta.shape)
     tensors = {
+        "steps": np.array([pair.step for pair in pairs]).reshape(shape),
+        "changes": np.array([pair.change for pair in pairs]).reshape(shape),
         "theta": np.ascontiguousarray(state.point.theta),
         "gradient": np.ascontiguousarray(state.point.gradient),
         "objectives": np.array(state.objectives),
         "promises": np.array(state.promises),
         # JSON has no inf.
-        "numbers": np.array([state.point.value, state.gap, state.smallest, state.idle]),
+        "numbers": np.array([state.point.value, state.gap, state.smallest, state.idle, state.pairs is None]),
     }
     description: dict[str, Any] = {"format": _FORMAT, "problem": dict(problem)}
     description["sha256"] = checksum(tensors, description)
@@ -100,9 +104,16 @@ def load_checkpoint(path: Path, problem: Mapping[str, Any]) -> State:
                 f"the checkpoint {path} belongs to another problem: {name} is {reprlib.repr(found.get(name))} there, "
                 f"{reprlib.repr(problem.get(name))} here"
             )
-    value, gap, smallest, idle = tensors["numbers"].tolist()
-    point = Point(tensors["theta"], value, tensors["gradient"])
-    return State(point, tensors["objectives"].tolist(), tensors["promises"].tolist(), gap, smallest, int(idle))
+    value, gap, smallest, idle, is_over = tensors["numbers"].tolist()
+    return State(
+        Point(tensors["theta"], value, tensors["gradient"]),
+        tensors["objectives"].tolist(),
+        tensors["promises"].tolist(),
+        gap,
+        smallest,
+        int(idle),
+        None if is_over else list(map(Pair, tensors["steps"], tensors["changes"])),
+    )
 
 
 def _content(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -45,6 +45,7 @@ def newton_step(
     What is left out is first taken to be less than the last part times the number of parts so far. That is wrong where
     a slow part of the spectrum has hardly begun to count. It only costs an iteration, except where the decrease is at
     most `target` and would end the fit: there the bound by the smallest eigenvalue must hold it below `target` as well.
+    Where that of the previous step already does, near the end of a fit, one product is enough.
 
     Parameters
     ----------
@@ -70,6 +71,8 @@ def newton_step(
     scratch = np.empty_like(search)
     decrease = left_out = 0.0
     lanczos = _Lanczos()
+    # As if it had halved since.
+    trusted = 0.5 * smallest if np.isfinite(smallest) else 0.0
     smallest = 2.0 * smallest
     for count in range(1, _MOST_PRODUCTS + 1):
         curved = curvature.product(search)
@@ -87,6 +90,10 @@ def newton_step(
         ratio = product / before
         lanczos.append(length, ratio)
         left_out = count * part
+        if 0.5 * product <= trusted * (target - decrease):
+            left_out = 0.5 * product / trusted
+            smallest = trusted
+            break
         if left_out <= forcing * decrease:
             if decrease > target:
                 break

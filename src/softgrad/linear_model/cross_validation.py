@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from numbers import Integral
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from softgrad.linear_model.estimator import SoftmaxRegression
 from softgrad.linear_model.predictions import Predictions
 from softgrad.linear_model.rows import Array
+from softgrad.linear_model.solver_choice import SolverName
 from softgrad.linear_model.solvers import IterationReport
 from softgrad.linear_model.targets import ClassWeight
 
@@ -109,7 +110,7 @@ class SoftmaxRegressionCV(Predictions, ClassifierMixin, BaseEstimator):  # type:
         l1_ratio: float = 0.0,
         class_weight: ClassWeight = None,
         label_smoothing: float = 0.0,
-        solver: Literal["auto", "newton-cholesky", "newton-blocks", "newton-gram", "newton-diagonal"] = "auto",
+        solver: SolverName = "auto",
         polish: bool = False,
         random_state: int | np.random.RandomState | None = None,
         n_threads: int | None = None,

@@ -20,7 +20,7 @@ from softgrad.linear_model.standardisation import Standardisation
 from softgrad.linear_model.workers import Workers, over_blocks
 
 # Logits are kept between Hessian products up to this size, and made again for each product above it.
-_KEPT_LOGIT_BYTES = 1 << 29
+KEPT_LOGIT_BYTES = 1 << 29
 
 # Rows that the whole Hessian is made of at a time: few enough that what they are multiplied to stays in the caches.
 _FACTOR_BYTES = 1 << 20
@@ -104,7 +104,7 @@ class Curvature:
     @staticmethod
     def keeps(source: RowSource, n_classes: int) -> bool:
         """Whether the logits are kept between the products."""
-        return source.resident and source.n_rows * n_classes * source.dtype.itemsize <= _KEPT_LOGIT_BYTES
+        return source.resident and source.n_rows * n_classes * source.dtype.itemsize <= KEPT_LOGIT_BYTES
 
     def product(self, direction: Array) -> Array:
         """The Hessian times a direction (K, P), the same shape."""

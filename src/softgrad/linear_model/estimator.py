@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from numbers import Integral, Real
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,10 +20,10 @@ from softgrad.linear_model import elastic_net, truncated_newton
 from softgrad.linear_model.callbacks import CallbackSupport, FitTask, with_callbacks
 from softgrad.linear_model.objective import SoftmaxObjective
 from softgrad.linear_model.partial_fit import PartialFit
-from softgrad.linear_model.preconditioners import LARGEST_FACTOR, SOLVERS, choose_preconditioner
 from softgrad.linear_model.predictions import Predictions
 from softgrad.linear_model.row_space import RowSpace
 from softgrad.linear_model.rows import Array, ArrayRows, RowSource, WidenedRows
+from softgrad.linear_model.solver_choice import LARGEST_FACTOR, SOLVERS, SolverName, choose_solver
 from softgrad.linear_model.solvers import IterationReport, Point, Solution, State, starting_state
 from softgrad.linear_model.stream_fit import StreamFit
 from softgrad.linear_model.targets import ClassWeight, Targets, checked_class_weights
@@ -55,7 +55,7 @@ class SoftmaxRegression(
     tol : float, default 1e-6
         The fit ends when (objective - optimum) / objective is estimated to be at most this; positive.
     max_iter : int, default 1000
-        The most Newton iterations; at least 1.
+        The most iterations; at least 1.
     fit_intercept : bool, default True
         Whether there are intercepts; else they are 0.
     l1_ratio : float, default 0.0
@@ -65,8 +65,8 @@ class SoftmaxRegression(
         same total.
     label_smoothing : float, default 0.0
         In [0, 1): this share of a row's target is spread evenly over the classes.
-    solver : {"auto", "newton-cholesky", "newton-blocks", "newton-gram", "newton-diagonal"}, default "auto"
-        How the Newton equations are solved; see Notes. With an `l1_ratio` above 0 there is one way, and "auto" alone.
+    solver : str, default "auto"
+        The way to the optimum: "auto" or one of the names in Notes. With an `l1_ratio` above 0 there is "auto" alone.
     polish : bool, default False
         Whether a fit to float32 X goes on in float64 when it has reached what float32 can know. The rows are widened
         block by block, without a copy of X.
@@ -92,7 +92,7 @@ class SoftmaxRegression(
     classes_ : ndarray, shape (K,)
         The labels in the order of the rows of `coef_`.
     n_iter_ : int
-        Newton iterations.
+        Iterations, those of L-BFGS and of Newton's method.
     loss_curve_ : list of float
         The objective divided by C * sum_i s_i, so the mean loss plus the penalty: at the start, then after each
         iteration. It falls, to within rounding.
@@ -101,7 +101,7 @@ class SoftmaxRegression(
     converged_ : bool
         Whether it was at most `tol`.
     solver_ : str
-        How the Newton equations were solved; see Notes.
+        The way that was taken to the optimum; see Notes.
     solver_reason_ : str
         Why: what decided it.
     n_features_in_ : int
@@ -112,7 +112,8 @@ class SoftmaxRegression(
     ------
     ValueError
         X has no rows, NaN or inf, or another number of rows than y; y has fewer than two classes with positive weight;
-        a weight is negative; a parameter is out of its range; or `warm_start` meets other classes or features.
+        a weight is negative; a parameter is out of its range; `warm_start` meets other classes or features; or
+        "newton-blocks" was asked for where the probabilities are not kept in memory.
     FloatingPointError
         The scores at the start overflow the dtype of X.
 
@@ -131,9 +132,12 @@ class SoftmaxRegression(
     - "newton-blocks", where d <= 4096, for sparse X d <= 1024, X and the probabilities are in memory, and
       K * (d + 1)^2 <= 2^25: the blocks of the Hessian by the coefficients of one class, made from a sample of the rows
       if d > 127, and made anew only when that pays.
-    - "newton-gram", for the same d: the mean covariance of the class probabilities times the Gram matrix of the
-      features, by Cholesky factors of order d.
+    - "lbfgs-gram", for the same d: the mean covariance of the class probabilities times the Gram matrix of the
+      features, by Cholesky factors of order d. L-BFGS with 20 pairs goes before the Newton iterations, until what its
+      model promises is less than 3e-5 of the objective; the preconditioner is then that of the starting point.
     - "newton-diagonal": the diagonal of the Hessian.
+    - "newton-gram" is "lbfgs-gram" without L-BFGS, and "lbfgs-diagonal" is "newton-diagonal" with it; they are only
+      taken where they are asked for.
     - ", row space" follows the name where X is dense, d > n and n <= 4096: the fit was made in the space that the rows
       span, with n features. This takes about three times the memory of X as float64.
     - "elastic net", with an `l1_ratio` above 0: Newton steps on the coefficients that are not at 0, see
@@ -149,7 +153,8 @@ class SoftmaxRegression(
     is divided by 1 - r, where r is the larger of the last two ratios of a promise to the one before it, at most 0.9,
     and by the length of the step where the line search made it shorter than 1; it is multiplied by the square of the
     length where that is above 1. The step is taken before the fit ends, so that the remaining gap is smaller, as a rule
-    by orders of magnitude. After a step that kept its length the same is known of the point reached: g^T M^-1 g / (2 a)
+    by orders of magnitude. What L-BFGS reports is what its own model promises, often a fifth of the gap; it is above
+    `tol`, and does not end the fit. After a step that kept its length the same is known of the point reached: g^T M^-1 g / (2 a)
     with its g, the preconditioner M of the step and the smallest eigenvalue a of M^-1 H that the conjugate gradients
     saw. It is multiplied by exp((c / 0.035)^2), where c, by the same measure, is how much of the step the change of H
     spoiled; where that is the lower of the two, the fit ends by it. It is an estimate: where classes are nearly
@@ -210,7 +215,7 @@ class SoftmaxRegression(
         l1_ratio: float = 0.0,
         class_weight: ClassWeight = None,
         label_smoothing: float = 0.0,
-        solver: Literal["auto", "newton-cholesky", "newton-blocks", "newton-gram", "newton-diagonal"] = "auto",
+        solver: SolverName = "auto",
         polish: bool = False,
         warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
@@ -347,15 +352,18 @@ class SoftmaxRegression(
         return self
 
     def _evaluate(self, objective: SoftmaxObjective, theta: Array) -> Point:
-        return elastic_net.evaluate(objective, theta) if self.l1_ratio else truncated_newton.evaluate(objective, theta)
+        return elastic_net.evaluate(objective, theta) if self.l1_ratio else Point.of(objective, theta)
 
     def _minimise(self, objective: SoftmaxObjective, state: State, **options: Any) -> Solution:
         if self.l1_ratio:
             self.solver_, self.solver_reason_ = "elastic net", f"l1_ratio is {self.l1_ratio:g}"
             return elastic_net.minimise(objective, state, **options)
-        preconditioner, self.solver_reason_ = choose_preconditioner(objective, self.solver)
-        self.solver_ = preconditioner.name
-        return truncated_newton.minimise(objective, preconditioner, state, **options)
+        self.solver_, self.solver_reason_ = (
+            choose_solver(objective) if self.solver == "auto" else (self.solver, "it was asked for")
+        )
+        make_preconditioner, approaches = SOLVERS[self.solver_]
+        preconditioner = make_preconditioner(objective)
+        return truncated_newton.minimise(objective, preconditioner, state, approaches=approaches, **options)
 
     def _objective(self, source: RowSource, n_classes: int, workers: Workers) -> SoftmaxObjective:
         return SoftmaxObjective(

@@ -15,6 +15,7 @@ memory is many, read anew for every sum over the rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from functools import cached_property
 from typing import Any, Literal, TypeVar
 
@@ -219,6 +220,16 @@ class SoftmaxObjective:
         if not self._in_single_precision:
             return self._rows
         return self._in_units(np.float32) if self.is_sparse else self._standardised(np.float32)
+
+    def rough(self) -> SoftmaxObjective:
+        """The same objective by the rows that products are made with: in their precision, and as fast as these."""
+        if not self._in_single_precision:
+            return self
+        rough = copy(self)
+        rough._rows = self._rows_of_products
+        rough.dtype = rough._rows[0].dtype
+        rough.__dict__.pop("_losses_of_views", None)
+        return rough
 
     def _in_units(self, dtype: type[np.floating[Any]]) -> tuple[RowSource, Standardisation]:
         """A copy of sparse rows in memory, in units of the spread; it shares the places of the entries."""

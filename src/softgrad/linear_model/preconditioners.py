@@ -1,4 +1,4 @@
-"""Approximate inverses of the Hessian for the conjugate gradients, and the choice among them by the shape of the data.
+"""Approximate inverses of the Hessian for the conjugate gradients and L-BFGS.
 
 Where neither the Hessian nor its blocks by class are affordable: with A the mean over the rows of diag(p) - p p^T and G
 the Gram matrix of the standardised features, the Hessian is close to the Kronecker product of A and G plus the ridge R;
@@ -15,23 +15,15 @@ from typing import Protocol
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs, dtrtri
 
-from softgrad.linear_model.curvature import Curvature, zero_sum_basis
+from softgrad.linear_model.curvature import KEPT_LOGIT_BYTES, Curvature, zero_sum_basis
 from softgrad.linear_model.objective import SoftmaxObjective
 from softgrad.linear_model.rows import Array
 
-# Up to this many unknowns the whole Hessian is cheaper than the products with it that it saves.
-_LARGEST_HESSIAN = 128
-# Up to so many entries of all blocks by class they are made.
-_LARGEST_BLOCKS = 1 << 25
 # Rows that such a block is made from; all where that costs no more than a few products.
 _FEW_COLUMNS = 128
 _SAMPLE_PER_COLUMN, _LEAST_SAMPLE = 6, 4096
 # How much faster BLAS is at X.T @ X than at products with few columns.
 _SPEED_OF_SQUARES = 3
-# A factor of this order takes 128 MiB.
-LARGEST_FACTOR = 4096
-# The products of a dense factor cost more than those with sparse rows.
-_LARGEST_SPARSE_FACTOR = 1024
 
 # What is added to a diagonal of ones first, and more of it where that is not enough.
 _LEAST_LIFT = 1e-14
@@ -42,7 +34,6 @@ Solver = Callable[[Array], Array]
 class Preconditioner(Protocol):
     """An approximate inverse of the Hessian on the directions that sum to zero over the classes."""
 
-    name: str
     # Whether it is the inverse itself, but for rounding, since the last update.
     is_exact: bool
 
@@ -53,27 +44,8 @@ class Preconditioner(Protocol):
         """The approximate inverse times a residual (K, P), but for what all classes have in common; a new array."""
 
 
-def choose_preconditioner(objective: SoftmaxObjective, solver: str = "auto") -> tuple[Preconditioner, str]:
-    """The one asked for, or by the shape of the data alone; and why."""
-    if solver != "auto":
-        return SOLVERS[solver](objective), "it was asked for"
-    classes, columns = objective.shape
-    unknowns, features = (classes - 1) * columns, objective.n_features
-    if unknowns <= _LARGEST_HESSIAN:
-        return HessianPreconditioner(objective), f"{unknowns} unknowns, at most {_LARGEST_HESSIAN}"
-    largest = _LARGEST_SPARSE_FACTOR if objective.is_sparse else LARGEST_FACTOR
-    many = f"{unknowns} unknowns, more than {_LARGEST_HESSIAN}; {features} features"
-    if features <= largest and classes * columns**2 <= _LARGEST_BLOCKS and objective.keeps_logits():
-        return BlockPreconditioner(objective), f"{many}, at most {largest}; {classes} classes"
-    if features <= largest:
-        return GramPreconditioner(objective), f"{many}, at most {largest}"
-    return DiagonalPreconditioner(objective), f"{many}, more than {largest}"
-
-
 class HessianPreconditioner:
     """The Hessian itself, factorised at every Newton iteration."""
-
-    name = "newton-cholesky"
 
     def __init__(self, objective: SoftmaxObjective) -> None:
         # The class that has the most to do with the others.
@@ -97,10 +69,16 @@ class BlockPreconditioner:
     They are made anew only where the products that a step took would have paid for that.
     """
 
-    name = "newton-blocks"
     is_exact = False
 
     def __init__(self, objective: SoftmaxObjective) -> None:
+        if not objective.keeps_logits():
+            there_are = f"{objective.source.n_rows} rows of {objective.n_classes} classes"
+            raise ValueError(
+                "solver='newton-blocks' keeps the rows and their probabilities in memory, "
+                f"at most {KEPT_LOGIT_BYTES >> 20} MiB of the latter; there are {there_are}"
+                f"{'' if objective.source.resident else ' in a stream'}"
+            )
         rows, columns = objective.source.n_rows, objective.shape[1]
         self._count = rows if columns <= _FEW_COLUMNS else max(_SAMPLE_PER_COLUMN * columns, _LEAST_SAMPLE)
         taken = min(self._count, rows)
@@ -121,7 +99,6 @@ class BlockPreconditioner:
 class GramPreconditioner:
     """The Kronecker product of A and G, plus R, by Cholesky factors."""
 
-    name = "newton-gram"
     is_exact = False
 
     def __init__(self, objective: SoftmaxObjective) -> None:
@@ -162,7 +139,6 @@ class GramPreconditioner:
 class DiagonalPreconditioner:
     """The diagonal of the Hessian, where the whole Gram matrix would be too large."""
 
-    name = "newton-diagonal"
     is_exact = False
 
     def __init__(self, objective: SoftmaxObjective) -> None:  # noqa: ARG002
@@ -175,11 +151,6 @@ class DiagonalPreconditioner:
         assert self._diagonal is not None
         result: Array = residual / self._diagonal
         return result
-
-
-SOLVERS = {
-    kind.name: kind for kind in (HessianPreconditioner, BlockPreconditioner, GramPreconditioner, DiagonalPreconditioner)
-}
 
 
 def _cholesky(matrix: Array) -> tuple[Array, Array, float]:

@@ -62,8 +62,20 @@ class Point(NamedTuple):
     value: float
     gradient: Array
 
+    @classmethod
+    def of(cls, objective: SoftmaxObjective, theta: Array) -> Point:
+        """The objective must have no absolute values."""
+        return cls(theta, *objective.value_and_gradient(theta))
+
     def is_finite(self) -> bool:
         return bool(np.isfinite(self.value) and np.isfinite(self.gradient).all())
+
+
+class Pair(NamedTuple):
+    """A step, and the change of the gradient over it."""
+
+    step: Array
+    change: Array
 
 
 class State(NamedTuple):
@@ -71,7 +83,8 @@ class State(NamedTuple):
 
     `objectives` has one value before the first iteration and one after each; `promises` the decreases that the
     quadratic models promised; `gap` and `smallest` are the last estimates of the relative gap and of the smallest
-    eigenvalue of the preconditioned Hessian; `idle` counts the last iterations without a decrease.
+    eigenvalue of the preconditioned Hessian; `idle` counts the last iterations without a decrease; `pairs` are the last
+    ones of L-BFGS, None when Newton's method has taken over from it.
     """
 
     point: Point
@@ -80,6 +93,7 @@ class State(NamedTuple):
     gap: float
     smallest: float
     idle: int
+    pairs: list[Pair] | None
 
 
 class Step(NamedTuple):
@@ -101,7 +115,7 @@ def starting_state(objective: SoftmaxObjective, point: Point, *, after: Sequence
         raise FloatingPointError(
             f"the objective at the starting point is {point.value}: the scores overflow {objective.dtype}"
         )
-    return State(point, [*after[:-1], point.value], [], np.inf, np.inf, 0)
+    return State(point, [*after[:-1], point.value], [], np.inf, np.inf, 0, [])
 
 
 def iterate(

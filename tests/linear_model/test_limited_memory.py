@@ -1,0 +1,148 @@
+"""L-BFGS: its direction against the matrices of the BFGS formula, and the part of a fit that it makes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from softgrad.linear_model import IterationReport, SoftmaxRegression, limited_memory, truncated_newton
+from softgrad.linear_model.curvature import Curvature
+from softgrad.linear_model.limited_memory import limited_memory_direction
+from softgrad.linear_model.objective import SoftmaxObjective
+from softgrad.linear_model.solvers import Pair
+from tests.linear_model import problems
+from tests.oracles.inputs import fresh_rng
+
+
+class Matrix:
+    """A preconditioner (K P, K P) that mixes nothing which all classes have in common with the rest."""
+
+    is_exact = False
+
+    def __init__(self, matrix: np.ndarray) -> None:
+        self.matrix = matrix
+
+    def update(self, curvature: Curvature, products: int) -> None: ...
+
+    def apply(self, residual: np.ndarray) -> np.ndarray:
+        applied: np.ndarray = (self.matrix @ residual.ravel()).reshape(residual.shape)
+        return applied
+
+
+def zero_sum(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    drawn = rng.standard_normal(shape)
+    return drawn - drawn.mean(axis=0)
+
+
+def definite(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    """Positive definite on the directions that sum to zero over the classes, and 0 on the others."""
+    classes, columns = shape
+    centring = np.kron(np.eye(classes) - 1.0 / classes, np.eye(columns))
+    root = rng.standard_normal((classes * columns,) * 2)
+    return centring @ (root @ root.T + np.eye(classes * columns)) @ centring
+
+
+def bfgs_inverse(matrix: np.ndarray, pairs: list[Pair]) -> np.ndarray:
+    """Nocedal and Wright, Numerical Optimization (2006), (6.17), from the preconditioner scaled as in (7.20)."""
+    step, change = (part.ravel() for part in pairs[-1])
+    inverse = matrix * (step @ change) / (change @ matrix @ change)
+    for pair in pairs:
+        step, change = (part.ravel() for part in pair)
+        left = np.eye(len(step)) - np.outer(step, change) / (step @ change)
+        inverse = left @ inverse @ left.T + np.outer(step, step) / (step @ change)
+    return inverse
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_the_direction_is_that_of_the_formula(count: int) -> None:
+    rng, shape = fresh_rng(), (4, 5)
+    hessian, matrix = definite(rng, shape), definite(rng, shape)
+    steps = [zero_sum(rng, shape) for _ in range(count)]
+    pairs = [Pair(step, (hessian @ step.ravel()).reshape(shape)) for step in steps]
+    gradient = zero_sum(rng, shape)
+    inverse = bfgs_inverse(matrix, pairs)
+    found = limited_memory_direction(Matrix(matrix), pairs, gradient)
+    expected = -(inverse @ gradient.ravel()).reshape(shape)
+    size = np.linalg.norm(inverse, 2) * np.linalg.norm(gradient)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e4 * np.finfo(np.float64).eps * size)
+    # The change that was seen is undone by the step that made it.
+    undone = limited_memory_direction(Matrix(matrix), pairs, pairs[-1].change)
+    np.testing.assert_allclose(undone, -pairs[-1].step, rtol=0, atol=1e-9 * np.linalg.norm(inverse, 2))
+
+
+def test_without_pairs_it_is_the_preconditioner() -> None:
+    rng, shape = fresh_rng(), (3, 4)
+    matrix, gradient = definite(rng, shape), zero_sum(rng, shape)
+    found = limited_memory_direction(Matrix(matrix), [], gradient)
+    np.testing.assert_allclose(found.ravel(), -matrix @ gradient.ravel(), rtol=1e-9)
+
+
+def test_a_pair_that_is_lost_in_rounding_is_left_out() -> None:
+    rng, shape = fresh_rng(), (3, 4)
+    hessian, matrix = definite(rng, shape), definite(rng, shape)
+    step, gradient = zero_sum(rng, shape), zero_sum(rng, shape)
+    pair = Pair(step, (hessian @ step.ravel()).reshape(shape))
+    lost = [Pair(step, np.zeros(shape)), Pair(step, -pair.change)]
+    with_them = limited_memory_direction(Matrix(matrix), [lost[0], pair, lost[1]], gradient)
+    np.testing.assert_array_equal(with_them, limited_memory_direction(Matrix(matrix), [pair], gradient))
+
+
+def passes_of(solver: str, problem: problems.Problem, monkeypatch: pytest.MonkeyPatch, **parameters: Any) -> list[int]:
+    """Evaluations and products of a fit, each a pass over the rows; evaluations before the first product."""
+    evaluations = products = before = 0
+    evaluate, multiply = SoftmaxObjective.value_and_gradient, Curvature.product
+
+    def counted_evaluation(self: SoftmaxObjective, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        nonlocal evaluations
+        evaluations += 1
+        return evaluate(self, theta)
+
+    def counted_product(self: Curvature, direction: np.ndarray) -> np.ndarray:
+        nonlocal products, before
+        before = before or evaluations
+        products += 1
+        return multiply(self, direction)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SoftmaxObjective, "value_and_gradient", counted_evaluation)
+        patch.setattr(Curvature, "product", counted_product)
+        model = SoftmaxRegression(solver=solver, **parameters).fit(*problem)
+    assert model.converged_
+    return [evaluations, products, before]
+
+
+def test_it_saves_most_products_where_many_classes_are_nearly_separable(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = problems.random(fresh_rng(), rows=1000, features=100, classes=100, strength=4.0)
+    evaluations, products, before = passes_of("lbfgs-gram", problem, monkeypatch)
+    newton_evaluations, newton_products, newton_before = passes_of("newton-gram", problem, monkeypatch)
+    assert newton_before == 1
+    assert before > 8
+    assert evaluations + products < 0.8 * (newton_evaluations + newton_products)
+
+
+@pytest.mark.parametrize("solver", ["lbfgs-gram", "lbfgs-diagonal"])
+@pytest.mark.parametrize("tol", [0.3, 1e-3, 1e-9])
+def test_the_end_is_left_to_newton(solver: str, tol: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """L-BFGS knows no bound of the gap: none that it reports is at most `tol`."""
+    problem = problems.random(fresh_rng(), rows=800, features=10, classes=12, strength=2.0)
+    best = SoftmaxRegression(tol=1e-12).fit(*problem).loss_curve_[-1]
+    told: list[IterationReport] = []
+    model = SoftmaxRegression(solver=solver, tol=tol, callback=told.append).fit(*problem)
+    assert model.solver_ == solver
+    assert model.converged_
+    assert model.loss_curve_[-1] / best - 1.0 <= max(tol, 1e-11)
+    assert all(report.relative_gap > tol for report in told[:-1])
+    # As if Newton's method were not there.
+    monkeypatch.setattr(limited_memory, "_NEAR", 0.0)
+    monkeypatch.setattr(truncated_newton, "newton_step", None)
+    with pytest.raises(TypeError):
+        SoftmaxRegression(solver=solver, tol=tol).fit(*problem)
+
+
+def test_it_starts_near_the_optimum_with_newton(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = problems.random(fresh_rng(), rows=800, features=10, classes=12)
+    model = SoftmaxRegression(solver="lbfgs-gram", warm_start=True).fit(*problem)
+    monkeypatch.setattr(limited_memory, "line_search", None)
+    assert model.fit(*problem).n_iter_ == 1
