@@ -176,9 +176,9 @@ def test_no_more_products_than_the_target_needs() -> None:
 
 
 def test_the_smallest_eigenvalue_of_the_step_before_bounds_the_first_product() -> None:
-    """As if it had halved since; the first step of a fit has none before it, and knows nothing yet."""
+    """A sixteenth of it; the first step of a fit has none before it, and knows nothing yet."""
     direction = np.stack([np.sqrt(SHARES * SLOW)] * 2) * [[1.0], [-1.0]]
-    bound = 0.5 * np.sum(direction**2) / (0.5 * SLOW.min())
+    bound = 0.5 * np.sum(direction**2) / (SLOW.min() / 16)
     decrease, products = solve(SLOW, SHARES, target=bound, smallest=SLOW.min())
     assert products == 1
     assert 1.0 <= decrease <= bound

@@ -457,9 +457,9 @@ def test_a_solver_that_keeps_the_probabilities_takes_no_stream(monkeypatch: pyte
     rng = fresh_rng()
     X, y = problems.random(rng, rows=60, features=3, classes=3)
     model = SoftmaxRegression(solver="newton-blocks")
-    with pytest.raises(ValueError, match="'newton-blocks' keeps .* in memory, .* 60 rows of 3 classes in a stream$"):
+    with pytest.raises(ValueError, match=r"'newton-blocks' keeps .* in memory, .* 60 rows of 3 classes in a stream$"):
         model.fit_stream([(X, y)])
     assert not hasattr(model, "coef_")
     monkeypatch.setattr(curvature, "KEPT_LOGIT_BYTES", 60 * 3 * 4 - 1)
-    with pytest.raises(ValueError, match="there are 60 rows of 3 classes$"):
+    with pytest.raises(ValueError, match=r"there are 60 rows of 3 classes$"):
         model.fit(X, y)

@@ -11,6 +11,9 @@ from softgrad.linear_model.curvature import Curvature, centre
 from softgrad.linear_model.preconditioners import Preconditioner
 from softgrad.linear_model.rows import Array
 
+# Of the smallest eigenvalue of the step before. With a half 6 of 480 fits to heavy-tailed features missed a tolerance of
+# 1e-6 where that step was the first after L-BFGS, with this none of 1200.
+_TRUSTED = 1.0 / 16.0
 # Products with the Hessian for one step; a step that is cut off here is still one of descent.
 _MOST_PRODUCTS = 1000
 
@@ -45,7 +48,7 @@ def newton_step(
     What is left out is first taken to be less than the last part times the number of parts so far. That is wrong where
     a slow part of the spectrum has hardly begun to count. It only costs an iteration, except where the decrease is at
     most `target` and would end the fit: there the bound by the smallest eigenvalue must hold it below `target` as well.
-    Where that of the previous step already does, near the end of a fit, one product is enough.
+    Where a part of that of the previous step already does, near the end of a fit, a few products are enough.
 
     Parameters
     ----------
@@ -71,8 +74,7 @@ def newton_step(
     scratch = np.empty_like(search)
     decrease = left_out = 0.0
     lanczos = _Lanczos()
-    # As if it had halved since.
-    trusted = 0.5 * smallest if np.isfinite(smallest) else 0.0
+    trusted = _TRUSTED * smallest if np.isfinite(smallest) else 0.0
     smallest = 2.0 * smallest
     for count in range(1, _MOST_PRODUCTS + 1):
         curved = curvature.product(search)

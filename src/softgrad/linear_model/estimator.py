@@ -154,12 +154,13 @@ class SoftmaxRegression(
     and by the length of the step where the line search made it shorter than 1; it is multiplied by the square of the
     length where that is above 1. The step is taken before the fit ends, so that the remaining gap is smaller, as a rule
     by orders of magnitude. What L-BFGS reports is what its own model promises, often a fifth of the gap; it is above
-    `tol`, and does not end the fit. After a step that kept its length the same is known of the point reached: g^T M^-1 g / (2 a)
-    with its g, the preconditioner M of the step and the smallest eigenvalue a of M^-1 H that the conjugate gradients
-    saw. It is multiplied by exp((c / 0.035)^2), where c, by the same measure, is how much of the step the change of H
-    spoiled; where that is the lower of the two, the fit ends by it. It is an estimate: where classes are nearly
-    separable in several ways and C is large, the remaining gap has been seen at up to five times `tol`. With features
-    of heavy tails, Cauchy's, 1 to 2 % of 2400 fits missed a `tol` of 1e-3, by up to ten times, and none one of 1e-6.
+    `tol`, and does not end the fit. After a step that kept its length the same is known of the point reached: g^T M^-1
+    g / (2 a) with its g, the preconditioner M of the step and the smallest eigenvalue a of M^-1 H that the conjugate
+    gradients saw. It is multiplied by exp((c / 0.035)^2), where c, by the same measure, is how much of the step the
+    change of H spoiled; where that is the lower of the two, the fit ends by it. It is an estimate: where classes are
+    nearly separable in several ways and C is large, the remaining gap has been seen at up to five times `tol`. With
+    features of heavy tails, Cauchy's, 1 to 2 % of 2400 fits missed a `tol` of 1e-3, by up to ten times, and none one of
+    1e-6.
 
     With an `l1_ratio` above 0 the gap is no estimate: it is bounded by that to a dual feasible point.
 
