@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from softgrad.linear_model import IterationReport, SoftmaxRegression, limited_memory, truncated_newton
+from softgrad.linear_model import SoftmaxRegression, limited_memory, truncated_newton
 from softgrad.linear_model.curvature import Curvature
 from softgrad.linear_model.limited_memory import limited_memory_direction
 from softgrad.linear_model.objective import SoftmaxObjective
@@ -69,14 +69,17 @@ def test_the_direction_is_that_of_the_formula(count: int) -> None:
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e4 * np.finfo(np.float64).eps * size)
     # The change that was seen is undone by the step that made it.
     undone = limited_memory_direction(Matrix(matrix), pairs, pairs[-1].change)
-    np.testing.assert_allclose(undone, -pairs[-1].step, rtol=0, atol=1e-9 * np.linalg.norm(inverse, 2))
+    size = np.linalg.norm(inverse, 2) * np.linalg.norm(pairs[-1].change)
+    np.testing.assert_allclose(undone, -pairs[-1].step, rtol=0, atol=1e4 * np.finfo(np.float64).eps * size)
 
 
 def test_without_pairs_it_is_the_preconditioner() -> None:
     rng, shape = fresh_rng(), (3, 4)
     matrix, gradient = definite(rng, shape), zero_sum(rng, shape)
     found = limited_memory_direction(Matrix(matrix), [], gradient)
-    np.testing.assert_allclose(found.ravel(), -matrix @ gradient.ravel(), rtol=1e-9)
+    size = np.linalg.norm(matrix, 2) * np.linalg.norm(gradient)
+    expected = -matrix @ gradient.ravel()
+    np.testing.assert_allclose(found.ravel(), expected, rtol=0, atol=50 * np.finfo(np.float64).eps * size)
 
 
 def test_a_pair_that_is_lost_in_rounding_is_left_out() -> None:
@@ -125,15 +128,13 @@ def test_it_saves_most_products_where_many_classes_are_nearly_separable(monkeypa
 @pytest.mark.parametrize("solver", ["lbfgs-gram", "lbfgs-diagonal"])
 @pytest.mark.parametrize("tol", [0.3, 1e-3, 1e-9])
 def test_the_end_is_left_to_newton(solver: str, tol: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """L-BFGS knows no bound of the gap: none that it reports is at most `tol`."""
+    """L-BFGS knows no bound of the gap."""
     problem = problems.random(fresh_rng(), rows=800, features=10, classes=12, strength=2.0)
     best = SoftmaxRegression(tol=1e-12).fit(*problem).loss_curve_[-1]
-    told: list[IterationReport] = []
-    model = SoftmaxRegression(solver=solver, tol=tol, callback=told.append).fit(*problem)
+    model = SoftmaxRegression(solver=solver, tol=tol).fit(*problem)
     assert model.solver_ == solver
     assert model.converged_
     assert model.loss_curve_[-1] / best - 1.0 <= max(tol, 1e-11)
-    assert all(report.relative_gap > tol for report in told[:-1])
     # As if Newton's method were not there.
     monkeypatch.setattr(limited_memory, "_NEAR", 0.0)
     monkeypatch.setattr(truncated_newton, "newton_step", None)

@@ -95,7 +95,8 @@ class SoftmaxRegression(
         Iterations, those of L-BFGS and of Newton's method.
     loss_curve_ : list of float
         The objective divided by C * sum_i s_i, so the mean loss plus the penalty: at the start, then after each
-        iteration. It falls, to within rounding.
+        iteration. It falls, to within rounding: that of float32 after an iteration of L-BFGS with the float32 copy of
+        X, see Notes.
     relative_gap_ : float
         The last estimate that was compared with `tol`.
     converged_ : bool
@@ -134,7 +135,8 @@ class SoftmaxRegression(
       if d > 127, and made anew only when that pays.
     - "lbfgs-gram", for the same d: the mean covariance of the class probabilities times the Gram matrix of the
       features, by Cholesky factors of order d. L-BFGS with 20 pairs goes before the Newton iterations, until what its
-      model promises is less than 3e-5 of the objective; the preconditioner is then that of the starting point.
+      model promises is less than 3e-5 of the objective; the preconditioner is then that of the starting point. The
+      pairs take 40 times the memory of `coef_`.
     - "newton-diagonal": the diagonal of the Hessian.
     - "newton-gram" is "lbfgs-gram" without L-BFGS, and "lbfgs-diagonal" is "newton-diagonal" with it; they are only
       taken where they are asked for.
@@ -143,11 +145,11 @@ class SoftmaxRegression(
     - "elastic net", with an `l1_ratio` above 0: Newton steps on the coefficients that are not at 0, see
       `softgrad.linear_model.elastic_net`.
 
-    The Hessian of float64 X of 2^16 entries or more is that of a standardised float32 copy, which takes half the
-    memory of X: a direction need not be exact. Objective and gradient are those of X. Smaller dense X is standardised
-    once, in float64, for all of them. Of sparse X the copy has the entries in units of their feature's spread, which
-    takes a third of its memory; there is none where a feature is farther from 0 than it spreads, so 0 in no row.
-    Features that are 0 in every row of sparse X are left out, and do not count in d.
+    The Hessian of float64 X of 2^16 entries or more is that of a standardised float32 copy, which takes half the memory
+    of X: a direction need not be exact. Objective and gradient are those of X, but in L-BFGS. Smaller dense X is
+    standardised once, in float64, for all of them. Of sparse X the copy has the entries in units of their feature's
+    spread, which takes a third of its memory; there is none where a feature is farther from 0 than it spreads, so 0 in
+    no row. Features that are 0 in every row of sparse X are left out, and do not count in d.
 
     The gap is estimated by the decrease that the quadratic model promises for an exact Newton step, g^T H^-1 g / 2. It
     is divided by 1 - r, where r is the larger of the last two ratios of a promise to the one before it, at most 0.9,

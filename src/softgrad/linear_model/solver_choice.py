@@ -42,7 +42,7 @@ class Solver(NamedTuple):
     approaches: bool
 
 
-SOLVERS = {
+SOLVERS: dict[SolverName, Solver] = {
     "newton-cholesky": Solver(HessianPreconditioner, False),
     "newton-blocks": Solver(BlockPreconditioner, False),
     "newton-gram": Solver(GramPreconditioner, False),
@@ -52,7 +52,7 @@ SOLVERS = {
 }
 
 
-def choose_solver(objective: SoftmaxObjective) -> tuple[str, str]:
+def choose_solver(objective: SoftmaxObjective) -> tuple[SolverName, str]:
     """The name of a solver, by the shape of the data alone; and why."""
     classes, columns = objective.shape
     unknowns, features = (classes - 1) * columns, objective.n_features

@@ -89,7 +89,7 @@ class StreamFit:
         In memory are a few pieces of 4 MiB of the rows (or 256 rows, if that is more), what the reader holds (of a
         Parquet file up to 3 MiB a column, of an Arrow or Feather file a record batch), some 20 arrays of the size of
         `coef_`, 40 more during L-BFGS, and what the solver holds in `fit`. The number of rows does not matter. Those 40
-        are in the checkpoint, too.
+        are in the checkpoint, too; while it is written they are there three times.
 
         Rows are counted from 1 in messages. `tol`, `max_iter` and what is only shown may differ when a fit is resumed.
 
