@@ -100,25 +100,43 @@ struct Exponential {
     }
 };
 
-// With `two_parts` of x + x_low, x_low no more than a rounding of x.
-template <class T, bool two_parts = false>
-SOFTGRAD_INLINE Exponential<T> exp_from(Origin<T> origin, Vec<T> x, [[maybe_unused]] Vec<T> x_low = Vec<T>{}) {
+// The exponentials of `together` vectors, each step for all of them: the steps of one wait for each other, and the machine looks only a
+// few vectors ahead. With `two_parts` of x + x_low, x_low no more than a rounding of x.
+template <int together, class T, bool two_parts = false>
+SOFTGRAD_INLINE void exp_from(Origin<T> origin, const Vec<T>* x, [[maybe_unused]] const Vec<T>* x_low, Exponential<T>* result) {
     using C = ExpConstants<T>;
     constexpr int degree = sizeof C::tail / sizeof(T) - 1;
-    const Vec<T> y = maximum(broadcast(origin.lowest), x - origin.subtract);  // a NaN stays
-    const Vec<T> shifted = fma(y, broadcast(C::log2e), broadcast(origin.integer_maker)), n = shifted - origin.integer_maker;
-    const Vec<T> reduced = fma(n, broadcast(-C::ln2_high), y);  // exact
-    Vec<T> low;
-    // Far below, even the second part may be large.
-    if constexpr (two_parts)
-        low = fma(n, broadcast(-C::ln2_low), y > origin.lowest ? x_low : Vec<T>{});
-    else
-        low = n * -C::ln2_low;
-    const Vec<T> t = reduced + low;
-    Vec<T> q = broadcast(C::tail[degree]);
-    for (int i = degree - 1; i >= 0; --i) q = fma(q, t, broadcast(C::tail[i]));
-    const Vec<T> curve = fma(t * t, q, low), u = reduced + curve, scale = power_of_two(shifted);
-    return {(T(1) + u) * scale, u, curve - (u - reduced), scale};
+    Vec<T> y[together], shifted[together], n[together], reduced[together], low[together], t[together], q[together], curve[together];
+    for (int i = 0; i < together; ++i) y[i] = x[i] - origin.subtract;
+    for (int i = 0; i < together; ++i) y[i] = maximum(broadcast(origin.lowest), y[i]);  // a NaN stays
+    for (int i = 0; i < together; ++i) shifted[i] = fma(y[i], broadcast(C::log2e), broadcast(origin.integer_maker));
+    for (int i = 0; i < together; ++i) n[i] = shifted[i] - origin.integer_maker;
+    for (int i = 0; i < together; ++i) reduced[i] = fma(n[i], broadcast(-C::ln2_high), y[i]);  // exact
+    for (int i = 0; i < together; ++i) {
+        // Far below, even the second part may be large.
+        if constexpr (two_parts)
+            low[i] = fma(n[i], broadcast(-C::ln2_low), y[i] > origin.lowest ? x_low[i] : Vec<T>{});
+        else
+            low[i] = n[i] * -C::ln2_low;
+    }
+    for (int i = 0; i < together; ++i) t[i] = reduced[i] + low[i];
+    for (int i = 0; i < together; ++i) q[i] = broadcast(C::tail[degree]);
+    for (int k = degree - 1; k >= 0; --k)
+        for (int i = 0; i < together; ++i) q[i] = fma(q[i], t[i], broadcast(C::tail[k]));
+    for (int i = 0; i < together; ++i) t[i] = t[i] * t[i];
+    for (int i = 0; i < together; ++i) curve[i] = fma(t[i], q[i], low[i]);
+    for (int i = 0; i < together; ++i) result[i].u = reduced[i] + curve[i];
+    for (int i = 0; i < together; ++i) result[i].u_error = curve[i] - (result[i].u - reduced[i]);
+    for (int i = 0; i < together; ++i) result[i].scale = power_of_two(shifted[i]);
+    for (int i = 0; i < together; ++i) result[i].value = T(1) + result[i].u;
+    for (int i = 0; i < together; ++i) result[i].value = result[i].value * result[i].scale;
+}
+
+template <class T, bool two_parts = false>
+SOFTGRAD_INLINE Exponential<T> exp_from(Origin<T> origin, Vec<T> x, Vec<T> x_low = Vec<T>{}) {
+    Exponential<T> result;
+    exp_from<1, T, two_parts>(origin, &x, &x_low, &result);
+    return result;
 }
 
 // exp(maximum - subtract) 2^-exponent for one number, to a few hundredths of an ulp.

@@ -1,13 +1,38 @@
 // Sums over a row, spread over the logical lanes in an order that the vector width does not change, kept in two doubles.
 //
 // The (up to four) elements that a lane has in a group are added pairwise in float64, which for float loses nothing that
-// could be seen and for double rounds twice at most; from there on double sums are kept in two parts. Where a bound of the terms is
-// known, BoundedSums does without float64.
+// could be seen and for double rounds twice at most; from there on double sums are kept in two parts.
 #pragma once
 
 #include "pack.hpp"
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
+
+// Elements whose four logical stripes are summed together.
+template <class T>
+constexpr int64_t group = 4 * Simd<T>::lanes;
+
+// Calls visit(offset, count, vector, depth) for the vectors of [begin, end), begin being a multiple of a group, in the order of
+// the sums: groups of four stripes of the logical lanes, in a group lane by lane, so that the four elements of a lane stand
+// together. count is the vector's width but for the last of the row. After the last depth of a lane: flush(vector).
+template <class T, class Visit, class Flush>
+SOFTGRAD_INLINE void for_groups(int64_t begin, int64_t end, Visit visit, Flush flush) {
+    constexpr int width = Simd<T>::width, lanes = Simd<T>::lanes, vectors = lanes / width;
+    int64_t base = begin;
+    for (; base + group<T> <= end; base += group<T>)
+        for (int v = 0; v < vectors; ++v) {
+            for (int depth = 0; depth < 4; ++depth) visit(base + depth * lanes + v * width, width, v, depth);
+            flush(v);
+        }
+    for (int v = 0; v < vectors && base + v * width < end; ++v) {
+        for (int depth = 0; depth < 4; ++depth) {
+            const int64_t offset = base + depth * lanes + v * width;
+            if (offset >= end) break;
+            visit(offset, static_cast<int>(end - offset < width ? end - offset : width), v, depth);
+        }
+        flush(v);
+    }
+}
 
 template <class T>
 struct FourTerms;
@@ -77,11 +102,6 @@ class LaneSums<float> {
         sums[2 * vector] += terms.low.take();
         sums[2 * vector + 1] += terms.high.take();
     }
-    // A sum with what it lacks.
-    SOFTGRAD_INLINE void add(int vector, Float sum, Float error) {
-        sums[2 * vector] += widen_low(sum) + widen_low(error);
-        sums[2 * vector + 1] += widen_high(sum) + widen_high(error);
-    }
     inline TwoParts<double> total() const {
         Double folded[count];
         for (int i = 0; i < count; ++i) folded[i] = sums[i];
@@ -120,44 +140,6 @@ class LaneSums<double> {
         const TwoParts<double> sum = two_sum(high, folded.low[0][0]);
         // An infinite sum has a NaN for its error.
         return sum.low == sum.low ? sum : TwoParts<double>{high, 0.0};
-    }
-};
-
-// Sums of exponentials none of which is above `bound`, in float: a sum that begins at the bound is never below what is added, so
-// that what the addition rounds away is had from two subtractions (Dekker), and what the exponential's own rounding took away in the
-// same step. The bound must be of the size of the largest term, or terms would be lost in it: they add up in `errors` alone.
-class BoundedSums {
-    static constexpr int width = Simd<float>::width, count = Simd<float>::lanes / width;
-    Float sums[count], errors[count] = {}, sum, error;
-    Float bound;
-
-  public:
-    static constexpr int64_t most_terms = 2048;
-
-    inline explicit BoundedSums(float bound) : bound(broadcast(bound)) {
-        for (Float& each : sums) each = this->bound;
-    }
-    // As in LaneResidues.
-    SOFTGRAD_INLINE void add(int vector, int depth, Float value, Float u, Float scale) {
-        if (depth == 0) {
-            sum = sums[vector];
-            error = errors[vector];
-        }
-        const Float next = sum + value;
-        error += fma(u, scale, scale - (next - sum));
-        sum = next;
-    }
-    SOFTGRAD_INLINE void flush(int vector) {
-        sums[vector] = sum;
-        errors[vector] = error;
-    }
-    // To be called before a lane has taken most_terms, for the errors to have no rounding to speak of.
-    inline void move_to(LaneSums<float>& exact) {
-        for (int i = 0; i < count; ++i) {
-            exact.add(i, sums[i] - bound, errors[i]);
-            sums[i] = bound;
-            errors[i] = Float{};
-        }
     }
 };
 

@@ -73,6 +73,45 @@ SOFTGRAD_INLINE void store(T* to, Vec<T> v) {
     __builtin_memcpy(to, &v, sizeof v);
 }
 
+// The first `count` lanes, 0 to width, from memory, the rest `padding`. Lane by lane through memory the load waits for the stores.
+#if defined(__AVX512F__)
+SOFTGRAD_INLINE Float load_first(const float* from, int count, float padding) {
+    return _mm512_mask_loadu_ps(broadcast(padding), static_cast<__mmask16>((1u << count) - 1), from);
+}
+SOFTGRAD_INLINE Double load_first(const double* from, int count, double padding) {
+    return _mm512_mask_loadu_pd(broadcast(padding), static_cast<__mmask8>((1u << count) - 1), from);
+}
+#elif defined(__AVX2__)
+SOFTGRAD_INLINE Float load_first(const float* from, int count, float padding) {
+    const Int32 is_first = Int32{0, 1, 2, 3, 4, 5, 6, 7} < count;
+    return is_first ? _mm256_maskload_ps(from, (__m256i)is_first) : broadcast(padding);
+}
+SOFTGRAD_INLINE Double load_first(const double* from, int count, double padding) {
+    const Int64 is_first = Int64{0, 1, 2, 3} < static_cast<int64_t>(count);
+    return is_first ? _mm256_maskload_pd(from, (__m256i)is_first) : broadcast(padding);
+}
+#else
+template <class T>
+SOFTGRAD_INLINE Vec<T> load_first(const T* from, int count, T padding) {
+    T lanes[Simd<T>::width];
+    for (int i = 0; i < Simd<T>::width; ++i) lanes[i] = i < count ? from[i] : padding;
+    return load(lanes);
+}
+#endif
+
+template <class T>
+SOFTGRAD_INLINE Vec<T> load_or_pad(const T* from, int count, T padding) {
+    return count == Simd<T>::width ? load(from) : load_first(from, count, padding);
+}
+
+template <class T>
+SOFTGRAD_INLINE void store_first(T* to, Vec<T> v, int count) {
+    if (count == Simd<T>::width) return store(to, v);
+    T lanes[Simd<T>::width];
+    store(lanes, v);
+    for (int i = 0; i < count; ++i) to[i] = lanes[i];
+}
+
 // a * b + c: rounded once where the machine can, twice where it cannot (never the slow library call).
 #if defined(__AVX512F__)
 SOFTGRAD_INLINE Float fma(Float a, Float b, Float c) { return _mm512_fmadd_ps(a, b, c); }

@@ -43,16 +43,13 @@ class Mutation:
 
 
 ONE_CHAIN = """\
-    struct Chain : LaneSums<T> {
-        T sum{};
+    struct Chain {
+        double sum = 0.0;
         void add(int, Chain&) {}
-        void add(int, Vec<T> terms) {
-            for (int i = 0; i < Simd<T>::width; ++i) sum += terms[i];
+        void add(int, Double terms) {
+            for (int i = 0; i < width; ++i) sum += terms[i];
         }
-        TwoParts<double> total() const {
-            const TwoParts<double> others = LaneSums<T>::total();
-            return {others.high + static_cast<double>(sum), others.low};
-        }
+        TwoParts<double> total() const { return {sum, 0.0}; }
     } sums;
     Chain& terms = sums;"""
 
@@ -101,8 +98,8 @@ MUTATIONS = [
     ),
     Mutation(
         "a plain chain in the dtype of the row for the blocked sum",
-        "cpp/row_normalizer.hpp",
-        "    LaneSums<T> sums;\n    FourTerms<T> terms;",
+        "cpp/other_exponentials.hpp",
+        "    LaneSums<double> sums;\n    FourTerms<double> terms;",
         ONE_CHAIN,
         (ROWS + "test_a_long_row", ROWS + "test_dominant_logit_over_many_equal_ones"),
     ),
@@ -130,14 +127,14 @@ MUTATIONS = [
     Mutation(
         "subnormal exponentials flushed to zero",
         "cpp/exp_log.hpp",
-        "scale = power_of_two(shifted);",
-        "scale = y < origin.lowest + T(sizeof(T) == 4 ? 45 : 178) ? Vec<T>{} : power_of_two(shifted);",
+        "result[i].scale = power_of_two(shifted[i]);",
+        "result[i].scale = y[i] < origin.lowest + T(sizeof(T) == 4 ? 45 : 178) ? Vec<T>{} : power_of_two(shifted[i]);",
         (ROWS + "test_every_length",),
     ),
     Mutation(
         "the residues of the exponentials left out of their sum",
-        "cpp/row_normalizer.hpp",
-        "others.low += residues.total();",
+        "cpp/other_exponentials.hpp",
+        "sum.low += residues.total();",
         "",
         ("tests/test_mutations.py::test_logsumexp_of_two_classes_in_very_many_rows",),
     ),
@@ -150,17 +147,31 @@ MUTATIONS = [
     ),
     Mutation(
         "what the sums of bounded exponentials round away left out",
-        "cpp/lane_sums.hpp",
-        "error += fma(u, scale, scale - (next - sum));",
+        "cpp/other_exponentials.hpp",
+        "error += fma(e.u, e.scale, e.scale - (next - sum));",
         "",
         (ROWS + "test_a_long_row", ROWS + "test_a_row_of_a_million"),
     ),
     Mutation(
         "sums of exponentials that begin at the maximum of the row, far above the others",
-        "cpp/row_normalizer.hpp",
-        "power_of_two_at(origin, result.blocks.elsewhere)",
-        "power_of_two_at(origin, result.maximum)",
-        (LOSS + "test_dominant_logit_over_many_equal_ones",),
+        "cpp/other_exponentials.hpp",
+        "power_of_two_at(origin, largest)",
+        "power_of_two_at(origin, row.maximum.value)",
+        (LOSS + "test_very_many_logits_far_below_the_second_largest",),
+    ),
+    Mutation(
+        "what a bound loses of many exponentials added up in float for too long",
+        "cpp/other_exponentials.hpp",
+        "static constexpr int64_t most = 4096;",
+        "static constexpr int64_t most = int64_t(1) << 40;",
+        (LOSS + "test_very_many_logits_far_below_the_second_largest",),
+    ),
+    Mutation(
+        "one bound for a row of any length",
+        "cpp/other_exponentials.hpp",
+        "constexpr int64_t longest_part = int64_t(1) << 17;",
+        "constexpr int64_t longest_part = int64_t(1) << 40;",
+        (LOSS + "test_very_many_logits_far_below_the_second_largest",),
     ),
     Mutation(
         "products of few classes that are not taken relative to the maximum",
@@ -185,7 +196,7 @@ MUTATIONS = [
     ),
     Mutation(
         "a running maximum that begins at -10000",
-        "cpp/row_normalizer.hpp",
+        "cpp/row_maximum.hpp",
         "kept[v] = broadcast(T(-infinity));",
         "kept[v] = broadcast(T(-10000));",
         (
@@ -196,7 +207,7 @@ MUTATIONS = [
     ),
     Mutation(
         "the last lane forgotten in the maximum",
-        "cpp/row_normalizer.hpp",
+        "cpp/row_maximum.hpp",
         "result.value = largest_of_lanes(of_row);",
         "of_row[width - 1] = T(-infinity);\n    result.value = largest_of_lanes(of_row);",
         (ROWS + "test_extreme_values_in_every_lane",),

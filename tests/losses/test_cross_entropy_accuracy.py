@@ -96,6 +96,21 @@ def test_dominant_logit_over_many_equal_ones(gap, level, dtype):
 
 
 @dtypes
+@pytest.mark.parametrize("length", [128256, 2**17 + 1, 2**21])
+def test_very_many_logits_far_below_the_second_largest(length, dtype):
+    """Each of them alone is lost beside the exponential of the second largest, and always with the same rounding."""
+    rng = fresh_rng()
+    vanishing = np.log(2) * (np.finfo(dtype).nmant + 1)
+    for level in rng.uniform(-vanishing - 2, -vanishing + 3, 2 if length > 2**20 else 60).astype(dtype):
+        x = np.full((1, length), level, dtype)
+        first, second = rng.choice(length, 2, replace=False)
+        x[0, first], x[0, second] = 20, 0
+        rest = np.exp(np.longdouble(-20)) * (1 + (length - 2) * np.exp(np.longdouble(level)))
+        losses = sg.cross_entropy(x, [first], reduction="none")
+        assert_within(LOSS[dtype], losses, np.array([np.log1p(rest)]), what=f"{length - 2} times {level}")
+
+
+@dtypes
 @pytest.mark.parametrize("length", [3, 10, "lanes", "group"])
 def test_extreme_values_in_every_lane(length, dtype):
     length = {"lanes": 2 * LANES[dtype] + 3, "group": GROUP[dtype] + LANES[dtype] + 5}.get(length, length)

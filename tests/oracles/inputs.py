@@ -24,8 +24,8 @@ def around(*sizes: int) -> list[int]:
 
 
 def lengths(dtype: np.dtype) -> list[int]:
-    """Row lengths: the shortest, and every border of a lane, a group and a block."""
-    return [1, 2, 3, 10, *around(LANES[dtype], GROUP[dtype], BLOCK)]
+    """Row lengths: the shortest, every border of a lane, a group and a block, and some that are cut off inside all of them."""
+    return [1, 2, 3, 10, *around(LANES[dtype], GROUP[dtype], BLOCK), 101, 1000]
 
 
 def fresh_rng() -> np.random.Generator:
