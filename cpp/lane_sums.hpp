@@ -128,9 +128,8 @@ class LaneSums<double> {
     }
 
   public:
-    SOFTGRAD_INLINE void add(int vector, FourTerms<double>& terms) {
-        fold(high[vector], low[vector], terms.take(), Double{});
-    }
+    SOFTGRAD_INLINE void add(int vector, Double term) { fold(high[vector], low[vector], term, Double{}); }
+    SOFTGRAD_INLINE void add(int vector, FourTerms<double>& terms) { add(vector, terms.take()); }
     inline TwoParts<double> total() const {
         LaneSums folded = *this;
         for (int half = count / 2; half >= 1; half /= 2)

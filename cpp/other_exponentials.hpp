@@ -43,50 +43,15 @@ inline int64_t sum_of_counts(Mask<T> counts) {
     return sum;
 }
 
-template <bool two_parts>
-inline Others sum_others(const RowToSum<double>& row) {
-    constexpr int width = Simd<double>::width;
-    const Double maximum = broadcast(row.maximum.value), at_maximum = broadcast(row.at_maximum);
-    LaneSums<double> sums;
-    FourTerms<double> terms;
-    LaneResidues<double> residues;
-    Int64 maxima{};
-    auto add = [&]<bool holds_maximum>(int64_t begin, int64_t end) __attribute__((always_inline)) {
-        auto visit = [&](int64_t offset, int count, int vector, int depth) __attribute__((always_inline)) {
-            if (depth == 0) fetch_next_row(row, offset + vector * 3 * width, 4 * width);
-            const Double x = load_or_pad(row.x + offset, count, -infinity);
-            Double low{};
-            if constexpr (two_parts) low = load_or_pad(row.x_low + offset, count, 0.0);
-            Exponential<double> e = exp_from<double, two_parts>(row.origin, x, low);
-            Double stored = e.value;
-            if constexpr (holds_maximum) {
-                const Int64 equal = x == maximum;
-                maxima -= equal;
-                stored = equal ? at_maximum : e.value;
-                e.value = equal ? Double{} : e.value;
-                e.scale = equal ? Double{} : e.scale;
-            }
-            terms.add(depth, e.value);
-            residues.add(e.residue(), e.scale);
-            if (row.exponentials) store_first(row.exponentials + offset, stored, count);
-        };
-        for_groups<double>(begin, end, visit, [&](int vector) __attribute__((always_inline)) {
-            sums.add(vector, terms);
-            residues.flush(vector);
-        });
-    };
-    row.maximum.each_block(
-        row.n, [&](int64_t begin, int64_t end) __attribute__((always_inline)) { add.template operator()<false>(begin, end); },
-        [&](int64_t begin, int64_t end) __attribute__((always_inline)) { add.template operator()<true>(begin, end); });
-    TwoParts<double> sum = sums.total();
-    sum.low += residues.total();
-    return {sum, sum_of_counts<double>(maxima)};
-}
+// Sums of the exponentials of a row over its logical lanes, none of them above `bound`.
+template <class T>
+class OtherSums;
 
-// Sums of exponentials none of which is above `bound`, in float: a sum that begins at the bound is never below what is added, so
-// that what the addition rounds away is had from two subtractions (Dekker), and what the exponential's own rounding took away in the
-// same step. The bound must be of the size of the largest term, for the terms that are lost in it add up in `errors` alone.
-class BoundedSums {
+// In float: a sum that begins at the bound is never below what is added, so that what the addition rounds away is had from two
+// subtractions (Dekker), and what the exponential's own rounding took away in the same step. The bound must be of the size of the largest
+// term, for the terms that are lost in it add up in `errors` alone.
+template <>
+class OtherSums<float> {
     static constexpr int width = Simd<float>::width, count = Simd<float>::lanes / width;
     Float sums[count], errors[count], bound;
 
@@ -97,30 +62,29 @@ class BoundedSums {
     }
 
   public:
-    static constexpr int together = 4;
-    // Entries after which the errors go to float64, or so: 64 of a lane, whose roundings are then no more than 2^-20 of what is lost.
+    // Entries after which to take the sum and begin anew: 64 of a lane, so that the roundings of the errors are 2^-20 of them at most.
     static constexpr int64_t most = 4096;
+    // Entries that may be summed from one bound: what is lost in it is then no more than 2^-6 of the sum.
+    static constexpr int64_t longest = int64_t(1) << 17;
 
-    inline explicit BoundedSums(float bound) : bound(broadcast(bound)) { clear(); }
+    inline explicit OtherSums(float bound) : bound(broadcast(bound)) { clear(); }
     inline void clear() {
         for (int v = 0; v < count; ++v) {
             sums[v] = bound;
             errors[v] = Float{};
         }
     }
-    // Four entries of the lanes of one vector, in their order.
     SOFTGRAD_INLINE void add_in_turn(int vector, const Exponential<float>* e) {
         Float sum = sums[vector], error = errors[vector];
-        for (int i = 0; i < together; ++i) add(sum, error, e[i]);
+        for (int i = 0; i < 4; ++i) add(sum, error, e[i]);
         sums[vector] = sum;
         errors[vector] = error;
     }
-    // One entry of the lanes of each of so many vectors.
     template <int vectors>
     SOFTGRAD_INLINE void add_side_by_side(int vector, const Exponential<float>* e) {
         for (int i = 0; i < vectors; ++i) add(sums[vector + i], errors[vector + i], e[i]);
     }
-    inline double total() const {
+    inline TwoParts<double> total() const {
         Double folded[2 * count];
         Float folded_errors[count];
         for (int v = 0; v < count; ++v) {
@@ -132,61 +96,97 @@ class BoundedSums {
             for (int i = 0; i < half; ++i) folded[i] += folded[i + half];
         for (int half = count / 2; half >= 1; half /= 2)
             for (int i = 0; i < half; ++i) folded_errors[i] += folded_errors[i + half];
-        return sum_of_lanes(folded[0]) + static_cast<double>(sum_of_lanes(folded_errors[0]));
+        return {sum_of_lanes(folded[0]) + static_cast<double>(sum_of_lanes(folded_errors[0])), 0.0};
+    }
+};
+
+// In two doubles, which need no bound.
+template <>
+class OtherSums<double> {
+    LaneSums<double> sums;
+    LaneResidues<double> residues;
+
+  public:
+    static constexpr int64_t most = INT64_MAX, longest = INT64_MAX;
+
+    inline explicit OtherSums(double) {}
+    inline void clear() { *this = OtherSums(0.0); }
+    SOFTGRAD_INLINE void add_in_turn(int vector, const Exponential<double>* e) {
+        FourTerms<double> terms;
+        for (int i = 0; i < 4; ++i) terms.add(i, e[i].value);
+        for (int i = 0; i < 4; ++i) residues.add(e[i].residue(), e[i].scale);
+        sums.add(vector, terms);
+        residues.flush(vector);
+    }
+    template <int vectors>
+    SOFTGRAD_INLINE void add_side_by_side(int vector, const Exponential<double>* e) {
+        for (int i = 0; i < vectors; ++i) {
+            sums.add(vector + i, e[i].value);
+            residues.add(e[i].residue(), e[i].scale);
+            residues.flush(vector + i);
+        }
+    }
+    inline TwoParts<double> total() const {
+        TwoParts<double> sum = sums.total();
+        sum.low += residues.total();
+        return sum;
     }
 };
 
 // `moved`: the origin is not 0. Inline, since a call costs as much as sixty entries.
-template <bool moved>
-SOFTGRAD_INLINE Others sum_others_from(const RowToSum<float>& row) {
-    Origin<float> origin = row.origin;
-    if constexpr (!moved) origin.subtract = 0.0f;  // known when it is compiled, so that nothing is subtracted
-    constexpr int width = Simd<float>::width, lanes = Simd<float>::lanes, vectors = lanes / width, together = BoundedSums::together;
-    const Float maximum = broadcast(row.maximum.value), at_maximum = broadcast(row.at_maximum), lowest = broadcast(float(-infinity));
-    auto nothing = [](int64_t, int64_t) {};
+template <class T, bool two_parts, bool moved>
+SOFTGRAD_INLINE Others sum_others_from(const RowToSum<T>& row) {
+    constexpr int width = Simd<T>::width, lanes = Simd<T>::lanes, vectors = lanes / width, together = 4;
+    Origin<T> origin = row.origin;
+    if constexpr (!moved) origin.subtract = T(0);  // known when it is compiled, so that nothing is subtracted
+    const Vec<T> maximum = broadcast(row.maximum.value), at_maximum = broadcast(row.at_maximum), lowest = broadcast(T(-infinity));
 
-    Int32 maxima{};
-    Float below = lowest;
+    Vec<T> below = lowest;
+    auto nothing = [](int64_t, int64_t) {};
     row.maximum.each_block(row.n, nothing, [&](int64_t begin, int64_t end) __attribute__((always_inline)) {
-        auto look = [&](Float x) __attribute__((always_inline)) {
-            const Int32 equal = x == maximum;
-            maxima -= equal;
-            below = softgrad::SOFTGRAD_ISA_NAME::maximum(equal ? lowest : x, below);
+        auto look = [&](Vec<T> x) __attribute__((always_inline)) {
+            below = softgrad::SOFTGRAD_ISA_NAME::maximum(x == maximum ? lowest : x, below);
         };
         for (; begin + width <= end; begin += width) look(load(row.x + begin));
-        if (begin < end) look(load_or_pad(row.x + begin, static_cast<int>(end - begin), float(-infinity)));
+        if (begin < end) look(load_or_pad(row.x + begin, static_cast<int>(end - begin), T(-infinity)));
     });
-    const float in_blocks = largest_of_lanes(below), largest = in_blocks > row.maximum.elsewhere ? in_blocks : row.maximum.elsewhere;
+    const T in_blocks = largest_of_lanes(below), largest = in_blocks > row.maximum.elsewhere ? in_blocks : row.maximum.elsewhere;
 
-    BoundedSums sums(2 * power_of_two_at(origin, largest));
+    Mask<T> maxima{};
+    OtherSums<T> sums(2 * power_of_two_at(origin, largest));
     auto add = [&]<bool holds_maximum>(int64_t begin, int64_t end) __attribute__((always_inline)) {
-        // x[i], the exponentials of vectors `apart` entries apart, and what is to be stored.
-        auto exponentials = [&]<int count>(const Float* x, Exponential<float>* e, Float* stored) __attribute__((always_inline)) {
-            exp_from<count, float>(origin, x, nullptr, e);
-            for (int i = 0; i < count; ++i) {
+        // The exponentials of x, in `stored` as they are to be stored.
+        auto exponentials = [&]<int n>(const Vec<T>* x, const Vec<T>* x_low, Exponential<T>* e, Vec<T>* stored) __attribute__((always_inline)) {
+            exp_from<n, T, two_parts>(origin, x, x_low, e);
+            for (int i = 0; i < n; ++i) {
                 stored[i] = e[i].value;
                 if constexpr (holds_maximum) {
-                    const Int32 equal = x[i] == maximum;
+                    const Mask<T> equal = x[i] == maximum;
+                    maxima -= equal;
                     stored[i] = equal ? at_maximum : stored[i];
-                    e[i].value = equal ? Float{} : e[i].value;
-                    e[i].scale = equal ? Float{} : e[i].scale;
+                    e[i].value = equal ? Vec<T>{} : e[i].value;
+                    e[i].scale = equal ? Vec<T>{} : e[i].scale;
                 }
             }
         };
+        // Four vectors, from one to the next `apart` entries: of the same lanes, or side by side.
         auto visit = [&]<int apart>(int64_t offset, int vector) __attribute__((always_inline)) {
-            Float x[together], stored[together];
-            Exponential<float> e[together];
-            for (int i = 0; i < together; ++i) x[i] = load(row.x + offset + i * apart);
-            exponentials.template operator()<together>(x, e, stored);
+            Vec<T> x[together], x_low[together], stored[together];
+            Exponential<T> e[together];
+            for (int i = 0; i < together; ++i) {
+                x[i] = load(row.x + offset + i * apart);
+                if constexpr (two_parts) x_low[i] = load(row.x_low + offset + i * apart);
+            }
+            exponentials.template operator()<together>(x, x_low, e, stored);
             if constexpr (apart == lanes)
                 sums.add_in_turn(vector, e);
             else
-                sums.add_side_by_side<together>(vector, e);
+                sums.template add_side_by_side<together>(vector, e);
             if (row.exponentials)
                 for (int i = 0; i < together; ++i) store(row.exponentials + offset + i * apart, stored[i]);
         };
         int64_t offset = begin;
-        for (; offset + group<float> <= end; offset += group<float>)
+        for (; offset + group<T> <= end; offset += group<T>)
             for (int v = 0; v < vectors; ++v) {
                 fetch_next_row(row, offset + v * together * width, together * width);
                 visit.template operator()<lanes>(offset + v * width, v);
@@ -198,58 +198,66 @@ SOFTGRAD_INLINE Others sum_others_from(const RowToSum<float>& row) {
         }
         for (; offset < end; offset += width, ++vector) {
             const int count = static_cast<int>(end - offset < width ? end - offset : width);
-            const Float x = load_or_pad(row.x + offset, count, float(-infinity));
-            Float stored;
-            Exponential<float> e;
-            exponentials.template operator()<1>(&x, &e, &stored);
-            sums.add_side_by_side<1>(vector, &e);
+            const Vec<T> x = load_or_pad(row.x + offset, count, T(-infinity));
+            Vec<T> x_low, stored;
+            if constexpr (two_parts) x_low = load_or_pad(row.x_low + offset, count, T(0));
+            Exponential<T> e;
+            exponentials.template operator()<1>(&x, &x_low, &e, &stored);
+            sums.template add_side_by_side<1>(vector, &e);
             if (row.exponentials) store_first(row.exponentials + offset, stored, count);
         }
     };
-    double sum = 0.0;
+    TwoParts<double> sum{};
     int64_t added = 0;
+    auto take = [&]() __attribute__((always_inline)) {
+        const TwoParts<double> taken = sums.total();
+        sum.high += taken.high;
+        sum.low += taken.low;
+    };
     auto add_block = [&]<bool holds_maximum>(int64_t begin, int64_t end) __attribute__((always_inline)) {
         add.template operator()<holds_maximum>(begin, end);
         added += end - begin;
-        if (added < BoundedSums::most) return;
-        sum += sums.total();
+        if (added < OtherSums<T>::most) return;
+        take();
         sums.clear();
         added = 0;
     };
     row.maximum.each_block(
         row.n, [&](int64_t begin, int64_t end) __attribute__((always_inline)) { add_block.template operator()<false>(begin, end); },
         [&](int64_t begin, int64_t end) __attribute__((always_inline)) { add_block.template operator()<true>(begin, end); });
-    return {{sum + sums.total(), 0.0}, sum_of_counts<float>(maxima)};
+    take();
+    return {sum, sum_of_counts<T>(maxima)};
 }
 
-// Of as many entries as are summed from one bound, what is lost in it is no more than 2^-6 of the sum.
-constexpr int64_t longest_part = int64_t(1) << 17;
-
-template <bool moved>
-__attribute__((noinline)) Others sum_others_in_parts(RowToSum<float> part) {
+template <class T, bool two_parts, bool moved>
+__attribute__((noinline)) Others sum_others_in_parts(RowToSum<T> part) {
     Others others{};
-    const float maximum = part.maximum.value;
+    const T maximum = part.maximum.value;
     for (int64_t left = part.n; left > 0; left -= part.n) {
-        part.n = left < longest_part ? left : longest_part;
+        part.n = left < OtherSums<T>::longest ? left : OtherSums<T>::longest;
         part.maximum = row_maximum(part.x, part.n);
         if (part.maximum.value != maximum) {
             part.maximum.elsewhere = part.maximum.value;
             part.maximum.holds = 0;
         }
         part.maximum.value = maximum;
-        const Others of_part = sum_others_from<moved>(part);
+        const Others of_part = sum_others_from<T, two_parts, moved>(part);
         others.sum.high += of_part.sum.high;
+        others.sum.low += of_part.sum.low;
         others.maxima += of_part.maxima;
         part.x += part.n;
+        if (two_parts) part.x_low += part.n;
         if (part.exponentials) part.exponentials += part.n;
         if (part.results) part.results += part.n;
     }
     return others;
 }
 
-SOFTGRAD_INLINE Others sum_others(const RowToSum<float>& row) {
-    if (row.origin.subtract != 0.0f) return sum_others_in_parts<true>(row);
-    return row.n > longest_part ? sum_others_in_parts<false>(row) : sum_others_from<false>(row);
+template <class T, bool two_parts>
+SOFTGRAD_INLINE Others sum_others(const RowToSum<T>& row) {
+    if (row.origin.subtract != T(0)) return sum_others_in_parts<T, two_parts, true>(row);
+    if (row.n > OtherSums<T>::longest) return sum_others_in_parts<T, two_parts, false>(row);
+    return sum_others_from<T, two_parts, false>(row);
 }
 
 }  // namespace softgrad::SOFTGRAD_ISA_NAME

@@ -59,11 +59,7 @@ inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials, const T* 
     const TwoParts<double> e_maximum = exp_at_origin(origin, result.maximum);
     result.at_maximum = static_cast<T>(e_maximum.high + e_maximum.low) / ExpConstants<T>::unspare;
     const RowToSum<T> row{x, x_low, n, result.blocks, origin, result.at_maximum, exponentials, results};
-    Others sums;
-    if constexpr (sizeof(T) == sizeof(double))
-        sums = sum_others<two_parts>(row);
-    else
-        sums = sum_others(row);
+    const Others sums = sum_others<T, two_parts>(row);
     result.maxima = sums.maxima;
     const double c = static_cast<double>(result.maxima);
     const TwoParts<double> others = {sums.sum.high * ExpConstants<T>::unspare, sums.sum.low * ExpConstants<T>::unspare};

@@ -43,15 +43,15 @@ class Mutation:
 
 
 ONE_CHAIN = """\
-    struct Chain {
+    struct {
         double sum = 0.0;
-        void add(int, Chain&) {}
         void add(int, Double terms) {
-            for (int i = 0; i < width; ++i) sum += terms[i];
+            for (int i = 0; i < Simd<double>::width; ++i) sum += terms[i];
         }
+        void add(int, FourTerms<double>& terms) { add(0, terms.take()); }
         TwoParts<double> total() const { return {sum, 0.0}; }
     } sums;
-    Chain& terms = sums;"""
+    LaneResidues<double> residues;"""
 
 MUTATIONS = [
     Mutation(
@@ -99,7 +99,7 @@ MUTATIONS = [
     Mutation(
         "a plain chain in the dtype of the row for the blocked sum",
         "cpp/other_exponentials.hpp",
-        "    LaneSums<double> sums;\n    FourTerms<double> terms;",
+        "    LaneSums<double> sums;\n    LaneResidues<double> residues;",
         ONE_CHAIN,
         (ROWS + "test_a_long_row", ROWS + "test_dominant_logit_over_many_equal_ones"),
     ),
@@ -169,8 +169,8 @@ MUTATIONS = [
     Mutation(
         "one bound for a row of any length",
         "cpp/other_exponentials.hpp",
-        "constexpr int64_t longest_part = int64_t(1) << 17;",
-        "constexpr int64_t longest_part = int64_t(1) << 40;",
+        "static constexpr int64_t longest = int64_t(1) << 17;",
+        "static constexpr int64_t longest = int64_t(1) << 40;",
         (LOSS + "test_very_many_logits_far_below_the_second_largest",),
     ),
     Mutation(

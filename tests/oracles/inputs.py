@@ -24,7 +24,7 @@ def around(*sizes: int) -> list[int]:
 
 
 def lengths(dtype: np.dtype) -> list[int]:
-    """Row lengths: the shortest, every border of a lane, a group and a block, and some that are cut off inside all of them."""
+    """Row lengths: the shortest, every border of a lane, a group and a block, and two inside all of them."""
     return [1, 2, 3, 10, *around(LANES[dtype], GROUP[dtype], BLOCK), 101, 1000]
 
 
