@@ -30,15 +30,6 @@ struct Pack {
     TwoParts<Double> rest[halves<T>];      // R; NaN where the maximum is not finite
     Double inverse[halves<T>];             // 1 / (1 + R)
     TwoParts<Double> log_rest[halves<T>];  // log1p(R)
-
-    // In two parts of the row's own dtype; of what is not finite the first has it.
-    SOFTGRAD_INLINE TwoParts<Vec<T>> log_rest_in_dtype() const {
-        Double parts[halves<T>];
-        for (int h = 0; h < halves<T>; ++h) parts[h] = log_rest[h].high + log_rest[h].low;
-        const Vec<T> high = joined(parts, Vec<T>{});
-        for (int h = 0; h < halves<T>; ++h) parts[h] = (log_rest[h].high - half_of(high, h)) + log_rest[h].low;
-        return {high, joined(parts, Vec<T>{})};
-    }
 };
 
 // x - maximum, x not above it: the one of x and -maximum that is the larger in magnitude is then the smaller of the two.
@@ -228,13 +219,12 @@ void few_log_softmax(T* tile, int64_t n, int64_t rows) {
     normalize_packs<T>(tile, n, rows, nullptr, packs);
     find_logarithms(packs, rows);
     each_pack<T>(rows, [&](int64_t i, int64_t k) __attribute__((always_inline)) {
-        const TwoParts<Vec<T>> log_rest = packs[k].log_rest_in_dtype();
+        Double parts[halves<T>];
+        for (int h = 0; h < halves<T>; ++h) parts[h] = packs[k].log_rest[h].high + packs[k].log_rest[h].low;
+        const Vec<T> log_rest = joined(parts, Vec<T>{});
         for (int64_t j = 0; j < n; ++j) {
             T* at = tile + i + j * few_tile_rows;
-            const TwoParts<Vec<T>> below = below_maximum<T>(load(at), packs[k].maximum), sum = two_sum(below.high, -log_rest.high);
-            const Vec<T> second = sum.low + (below.low - log_rest.low);
-            // Infinity has no second part.
-            store(at, sum.high + (sum.high - sum.high == Vec<T>{} ? second : Vec<T>{}));
+            store(at, (load(at) - packs[k].maximum) - log_rest);
         }
     });
 }
@@ -246,18 +236,22 @@ void few_logsumexp(const T* tile, int64_t n, int64_t rows, T* out) {
     find_logarithms(packs, rows);
     each_pack<T>(rows, [&](int64_t i, int64_t k) __attribute__((always_inline)) {
         const Pack<T>& pack = packs[k];
-        Mask<T> holds_nan{};
-        for (int64_t j = 0; j < n; ++j) {
-            const Vec<T> v = load(tile + i + j * few_tile_rows);
-            holds_nan |= v != v;
-        }
         Double parts[halves<T>];
         for (int h = 0; h < halves<T>; ++h) {
             const TwoParts<Double> sum = two_sum(half_of(pack.maximum, h), pack.log_rest[h].high);
             parts[h] = sum.high + (sum.low + pack.log_rest[h].low);
         }
-        const Mask<T> infinite = (pack.maximum - pack.maximum != Vec<T>{}) & ~holds_nan;
-        store(out + i, infinite ? pack.maximum : joined(parts, Vec<T>{}));
+        Vec<T> result = joined(parts, Vec<T>{});
+        const Mask<T> infinite = pack.maximum - pack.maximum != Vec<T>{};
+        if (any(infinite)) {
+            Mask<T> holds_nan{};
+            for (int64_t j = 0; j < n; ++j) {
+                const Vec<T> v = load(tile + i + j * few_tile_rows);
+                holds_nan |= v != v;
+            }
+            result = infinite & ~holds_nan ? pack.maximum : result;
+        }
+        store(out + i, result);
     });
 }
 

@@ -32,7 +32,7 @@ template <class T>
 constexpr RowKernels<T> rows = {
     dense<T, false>, logsumexp_row<T>, cross_entropy_row<T>, token_logprobs_row<T>, map<T, Sigmoid>, map<T, LogSigmoid>,
     fill_tile<T>, drain_tile<T>,
-    {few_softmax<T>, few_log_softmax<T>, few_logsumexp<T>, few_cross_entropy<T>, few_soft_cross_entropy<T>, few_product<T>},
+    {Simd<T>::width, few_softmax<T>, few_log_softmax<T>, few_logsumexp<T>, few_cross_entropy<T>, few_soft_cross_entropy<T>, few_product<T>},
     sparse<T, int32_t>, sparse<T, int64_t>,
 };
 

@@ -35,11 +35,12 @@ struct TokenRow {
 // bits of a row must not depend on its neighbours or its layout.
 constexpr int64_t few_classes = 64;
 
-// They come in tiles: entry j of row i at tile[j * few_tile_rows + i], the first `rows` of them filled, a multiple of few_rows. The result
+// They come in tiles: entry j of row i at tile[j * few_tile_rows + i], the first `rows` of them filled, a multiple of `together`. The result
 // takes the place of the tile.
-constexpr int64_t few_rows = 16, few_tile_rows = 64;
+constexpr int64_t few_tile_rows = 64;
 template <class T>
 struct FewKernels {
+    int64_t together;  // rows
     void (*softmax)(T* tile, int64_t n, int64_t rows);
     void (*log_softmax)(T* tile, int64_t n, int64_t rows);
     void (*logsumexp)(const T* tile, int64_t n, int64_t rows, T* out);

@@ -193,11 +193,18 @@ void for_few(const RowView& view, int64_t first, int64_t count, Tile* tile, cons
     });
 }
 
-// Fills a tile with `count` rows from `first` on, and with zeros what is missing to a multiple of few_rows.
+// `count` rows of few classes and what is missing to whole packs.
+template <class T>
+int64_t whole_packs(int64_t count) {
+    const int64_t together = kernels<T>().few.together;
+    return (count + together - 1) / together * together;
+}
+
+// Fills a tile with `count` rows from `first` on, and with zeros what is missing to whole packs.
 template <class S>
 void fill_tile(const RowView& view, int64_t first, int64_t count, Compute<S>* tile) {
     using T = Compute<S>;
-    const int64_t n = view.entries.size(), rows = (count + few_rows - 1) / few_rows * few_rows;
+    const int64_t n = view.entries.size(), rows = whole_packs<T>(count);
     if (rows != count)
         for (int64_t j = 0; j < n; ++j) std::fill(tile + j * few_tile_rows + count, tile + j * few_tile_rows + rows, T(0));
     if (!view.entries.contiguous(sizeof(S)))
@@ -253,7 +260,7 @@ void each_tile_with(const RowView& x, const Views<k>& others, const Out& out, in
         const int64_t count = std::min(few_tile_rows, end - first);
         fill_tile<S>(x, first, count, tile);
         for (size_t v = 0; v < k; ++v) fill_tile<S>(*others[v], first, count, other_scratch.data() + static_cast<int64_t>(v) * size);
-        kernel(first, count, (count + few_rows - 1) / few_rows * few_rows, tile, tiles);
+        kernel(first, count, whole_packs<T>(count), tile, tiles);
         if constexpr (!std::is_null_pointer_v<Out>) drain_tile<S>(tile, out, first, count);
     }
 }
@@ -735,7 +742,7 @@ void probability_weights(const Probabilities& probabilities, const double* class
     if (is_few(n)) {
         for_ranges(probabilities.view.rows.size(), n + few_overhead, few_tile_rows, [&](int64_t begin, int64_t end) {
             for (int64_t first = begin; first < end; first += few_tile_rows) {
-                const int64_t count = std::min(few_tile_rows, end - first), rows = (count + few_rows - 1) / few_rows * few_rows;
+                const int64_t count = std::min(few_tile_rows, end - first), rows = whole_packs<double>(count);
                 const auto stage = [&](double* staged) { weighted_probabilities(probabilities, first, count, class_weight, staged); };
                 with_target_tile(n, count, rows, stage, [&](const double* q) {
                     double sums[few_tile_rows];
