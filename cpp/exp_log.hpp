@@ -176,8 +176,8 @@ SOFTGRAD_INLINE TwoParts<Double> log1p(Double r, Double inverse) {
 
 inline TwoParts<Double> log1p(Double r) { return log1p(r, 1.0 / (1.0 + r)); }
 
-inline TwoParts<double> log1p(double r) {
-    const TwoParts<Double> result = log1p(broadcast(r));
+inline TwoParts<double> log1p(double r, double inverse) {
+    const TwoParts<Double> result = log1p(broadcast(r), broadcast(inverse));
     return {result.high[0], result.low[0]};
 }
 

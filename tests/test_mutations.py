@@ -57,8 +57,8 @@ MUTATIONS = [
     Mutation(
         "log(1 + R) for log1p(R)",
         "cpp/row_normalizer.hpp",
-        "result.log_rest = log1p(result.rest);",
-        "result.log_rest = log1p((1.0 + result.rest) - 1.0);",
+        "result.log_rest = log1p(result.rest, inverse_of_one_more);",
+        "result.log_rest = log1p((1.0 + result.rest) - 1.0, inverse_of_one_more);",
         (ROWS + "test_every_length", LOSS + "test_every_length"),
     ),
     Mutation(
