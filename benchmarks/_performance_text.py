@@ -24,8 +24,8 @@ edit.
 Why, where one is missed:
 
 - *copy*: what stands between softgrad and memory is arithmetic. [design.md](design.md) counts it: *What a vector of the
-  row kernel costs*, *Rows of up to 64 classes*. On AVX2 twelve of the instructions for eight floats need one of two
-  multipliers; a set with twice the width has half of them.
+  row kernel costs*, *Rows of up to 64 classes*. On AVX2 the arithmetic of the exponentials of eight floats alone takes
+  8 cycles; a set with twice the width has half of them.
 - *PyTorch, JAX and SciPy where rows stay in a cache*, on whatever axis: nobody waits for memory there, and the ratio is
   that of instructions. Their exponential is rounded less carefully ([accuracy.md](accuracy.md)).
 - *PyTorch at 64 x 1000 and 4096 x 10*: it uses two threads that spin between calls. softgrad's sleep, and waking one
