@@ -57,7 +57,7 @@ inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials, const T* 
 
     const Origin<T> origin = origin_at(result.maximum);
     const TwoParts<double> e_maximum = exp_at_origin(origin, result.maximum);
-    const double inverse_e = 1.0 / e_maximum.high;
+    const double inverse_e = 1.0 / e_maximum.high;  // there before the sums are
     result.at_maximum = static_cast<T>(e_maximum.high + e_maximum.low) / ExpConstants<T>::unspare;
     const RowToSum<T> row{x, x_low, n, result.blocks, origin, result.at_maximum, exponentials, results};
     const Others sums = sum_others<T, two_parts>(row);
@@ -75,14 +75,13 @@ inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials, const T* 
     result.largest = scaled(result.inverse, e_maximum.high);
     result.largest.low += result.inverse.high * e_maximum.low;
 
-    // The quotient by E, which is there before the sums are.
-    const double quotient = others.high * inverse_e;
+    const double quotient = others.high / e_maximum.high;
     const TwoParts<double> undone = two_product(quotient, e_maximum.high);
     const double correction = ((others.high - undone.high) - undone.low + others.low - quotient * e_maximum.low) * inverse_e;
     TwoParts<double> rest = two_sum(c - 1.0, quotient);
     rest.low += correction;
     result.rest = rest.high + rest.low;
-    const double inverse_of_one_more = result.largest.high;  // 1 + R = S / E
+    const double inverse_of_one_more = 1.0 / (1.0 + result.rest);
     result.log_rest = log1p(result.rest, inverse_of_one_more);
     result.log_rest.low += ((rest.high - result.rest) + rest.low) * inverse_of_one_more;
     return result;
