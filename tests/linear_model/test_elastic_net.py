@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 from scipy.special import softmax as scipy_softmax
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from softgrad.linear_model import SoftmaxRegression, elastic_net
@@ -59,7 +62,10 @@ def test_the_zeros_are_those_of_scikit_learn() -> None:
 @pytest.mark.parametrize("ratio", [0.3, 1.0])
 def test_the_gap_is_a_bound(draw, ratio: float) -> None:
     problem = draw(fresh_rng())
-    best = SoftmaxRegression(l1_ratio=ratio, tol=1e-9).fit(problem.X, problem.y)
+    # Of heavy tails rounding may hide the last of it; the true optimum is no higher, all the more then.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        best = SoftmaxRegression(l1_ratio=ratio, tol=1e-9).fit(problem.X, problem.y)
     optimum = penalised(problem, best.coef_, best.intercept_, 1.0, ratio)
     for tol in (1e-2, 1e-4):
         model = SoftmaxRegression(l1_ratio=ratio, tol=tol).fit(problem.X, problem.y)
