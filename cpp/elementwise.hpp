@@ -7,8 +7,7 @@
 namespace softgrad::SOFTGRAD_ISA_NAME {
 
 SOFTGRAD_INLINE Double exp_of_minus_abs(Double x) {
-    constexpr Origin<double> at_zero = origin_from(0.0, -ExpConstants<double>::vanishes, 0);
-    return exp_from(at_zero, x < 0.0 ? x : -x).value * ExpConstants<double>::unspare;
+    return exp_from(origin_at<double>(Double{}), x < 0.0 ? x : -x).value * ExpConstants<double>::unspare;
 }
 
 struct Sigmoid {

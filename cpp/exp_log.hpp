@@ -51,38 +51,33 @@ struct ExpConstants<double> {
 // plain shift is exact wherever the result does not vanish: |x - m| <= |m| / 2 (Sterbenz).
 template <class T>
 struct Origin {
-    T subtract, lowest;
-    T integer_maker;  // leaves the integer plus all that the bits of its power of two need added
-    typename Simd<T>::Integer exponent;
+    Vec<T> subtract, lowest;
+    Vec<T> integer_maker;  // leaves the integer plus all that the bits of its power of two need added
 };
 
 template <class T>
-constexpr Origin<T> origin_from(T subtract, T lowest, typename Simd<T>::Integer exponent) {
-    using C = ExpConstants<T>;
-    return {subtract, lowest, C::integer_maker + T(C::spare + C::exponent_bias - exponent), exponent};
-}
+constexpr T zero_exponent = T(ExpConstants<T>::spare + ExpConstants<T>::exponent_bias);
 
+// The maximum of a row a lane. Where one is not finite, neither is any result.
 template <class T>
-inline Origin<T> origin_at(T maximum) {
+SOFTGRAD_INLINE Origin<T> origin_at(Vec<T> maxima) {
     using C = ExpConstants<T>;
-    // There the exponent of the result is -spare - bias: its bits are those of 0, and what is below is taken there.
-    constexpr T zero_exponent = T(C::spare + C::exponent_bias), ln2 = C::ln2_high + C::ln2_low;
-    if (maximum > -C::direct_limit && maximum < C::direct_limit) {
-        const T n = (maximum * C::log2e + C::integer_maker) - C::integer_maker;
-        return origin_from(T(0), (n - zero_exponent) * ln2, static_cast<typename Simd<T>::Integer>(n));
-    }
-    return origin_from(maximum, -zero_exponent * ln2, 0);
+    const Mask<T> near = (maxima > -C::direct_limit) & (maxima < C::direct_limit);
+    const Vec<T> exponent = near ? (maxima * C::log2e + C::integer_maker) - C::integer_maker : Vec<T>{};
+    // At `lowest` the exponent of the result is -spare - bias: its bits are those of 0, and what is below is taken there.
+    return {near ? Vec<T>{} : maxima, (exponent - zero_exponent<T>) * (C::ln2_high + C::ln2_low),
+            C::integer_maker + (zero_exponent<T> - exponent)};
 }
 
 // The integer stands in the low bits; the shift drops what is above it.
 SOFTGRAD_INLINE Float power_of_two(Float shifted) { return (Float)((Int32)shifted << ExpConstants<float>::mantissa_bits); }
 SOFTGRAD_INLINE Double power_of_two(Double shifted) { return (Double)((Int64)shifted << ExpConstants<double>::mantissa_bits); }
 
-// The power of two that the exponential of x is held with, or a neighbour of it.
+// The power of two that the exponential of x is held with.
 template <class T>
-inline T power_of_two_at(Origin<T> origin, T x) {
-    const T y = x - origin.subtract > origin.lowest ? x - origin.subtract : origin.lowest;
-    return power_of_two(broadcast(y * ExpConstants<T>::log2e + origin.integer_maker))[0];
+SOFTGRAD_INLINE Vec<T> power_of_two_at(const Origin<T>& origin, Vec<T> x) {
+    const Vec<T> y = maximum(origin.lowest, x - origin.subtract);
+    return power_of_two(fma(y, broadcast(ExpConstants<T>::log2e), origin.integer_maker));
 }
 
 // (1 + u) scale, where the rounding of u took u_error away.
@@ -91,25 +86,20 @@ struct Exponential {
     Vec<T> value;  // times 2^spare
     Vec<T> u, u_error, scale;
 
-    // Times scale, what the rounding of value took away. The error of u is far below the bound for float; for double the logsumexp of
-    // two classes near 0 would miss it.
-    SOFTGRAD_INLINE Vec<T> residue() const {
-        const Vec<T> of_value = u - ((T(1) + u) - T(1));
-        if constexpr (sizeof(T) == sizeof(double)) return of_value + u_error;
-        return of_value;
-    }
+    // With what the rounding of value took away.
+    SOFTGRAD_INLINE TwoParts<Vec<T>> in_parts() const { return {value, ((u - ((T(1) + u) - T(1))) + u_error) * scale}; }
 };
 
 // The exponentials of `together` vectors, each step for all of them: the steps of one wait for each other, and the machine looks only a
 // few vectors ahead. With `two_parts` of x + x_low, x_low no more than a rounding of x.
 template <int together, class T, bool two_parts = false>
-SOFTGRAD_INLINE void exp_from(Origin<T> origin, const Vec<T>* x, [[maybe_unused]] const Vec<T>* x_low, Exponential<T>* result) {
+SOFTGRAD_INLINE void exp_from(const Origin<T>& origin, const Vec<T>* x, [[maybe_unused]] const Vec<T>* x_low, Exponential<T>* result) {
     using C = ExpConstants<T>;
     constexpr int degree = sizeof C::tail / sizeof(T) - 1;
     Vec<T> y[together], shifted[together], n[together], reduced[together], low[together], t[together], q[together], curve[together];
     for (int i = 0; i < together; ++i) y[i] = x[i] - origin.subtract;
-    for (int i = 0; i < together; ++i) y[i] = maximum(broadcast(origin.lowest), y[i]);  // a NaN stays
-    for (int i = 0; i < together; ++i) shifted[i] = fma(y[i], broadcast(C::log2e), broadcast(origin.integer_maker));
+    for (int i = 0; i < together; ++i) y[i] = maximum(origin.lowest, y[i]);  // a NaN stays
+    for (int i = 0; i < together; ++i) shifted[i] = fma(y[i], broadcast(C::log2e), origin.integer_maker);
     for (int i = 0; i < together; ++i) n[i] = shifted[i] - origin.integer_maker;
     for (int i = 0; i < together; ++i) reduced[i] = fma(n[i], broadcast(-C::ln2_high), y[i]);  // exact
     for (int i = 0; i < together; ++i) {
@@ -133,25 +123,10 @@ SOFTGRAD_INLINE void exp_from(Origin<T> origin, const Vec<T>* x, [[maybe_unused]
 }
 
 template <class T, bool two_parts = false>
-SOFTGRAD_INLINE Exponential<T> exp_from(Origin<T> origin, Vec<T> x, Vec<T> x_low = Vec<T>{}) {
+SOFTGRAD_INLINE Exponential<T> exp_from(const Origin<T>& origin, Vec<T> x, Vec<T> x_low = Vec<T>{}) {
     Exponential<T> result;
     exp_from<1, T, two_parts>(origin, &x, &x_low, &result);
     return result;
-}
-
-// exp(maximum - subtract) 2^-exponent for one number, to a few hundredths of an ulp.
-template <class T>
-inline TwoParts<double> exp_at_origin(Origin<T> origin, T maximum) {
-    using C = ExpConstants<double>;
-    constexpr int degree = sizeof C::tail / sizeof(double) - 1;
-    const double n = static_cast<double>(origin.exponent);
-    const double reduced = static_cast<double>(maximum - origin.subtract) - n * C::ln2_high;  // exact
-    const double t = reduced - n * C::ln2_low, t_error = (reduced - t) - n * C::ln2_low;
-    double q = C::tail[degree];
-    for (int i = degree - 1; i >= 0; --i) q = q * t + C::tail[i];
-    const TwoParts<double> u = two_sum(t, t * t * q + t_error);
-    const double high = 1.0 + u.high;
-    return {high, (u.high - (high - 1.0)) + u.low};
 }
 
 // log(1 + r) for r >= 0 (or NaN); `inverse` is 1 / (1 + r), to a few roundings.

@@ -39,20 +39,30 @@ SOFTGRAD_INLINE PackTargets sum_targets(const T* x, const double* q, int64_t n, 
 // with the factor of the exponential in two parts.
 template <class T>
 struct PackDifference {
-    Double high, low, factor;
+    TwoParts<Double> inverse, largest;
+    Double factor, at_maximum, where_certain;
+    Int64 certain;
 
     SOFTGRAD_INLINE PackDifference() = default;
-    SOFTGRAD_INLINE PackDifference(const Pack<T>& pack, int half, Double total, Double factor) : factor(factor) {
-        const TwoParts<Double> inverse = inverse_in_parts(pack, half), scale = product_in_parts(total, factor),
-                               scaled = product_in_parts(inverse.high, scale.high);
-        high = scaled.high;
-        low = scaled.low + (inverse.low * scale.high + inverse.high * scale.low);
+    SOFTGRAD_INLINE PackDifference(const Pack<T>& pack, int half, const PackTargets& targets, Double factor)
+        : factor(factor), at_maximum(half_of(pack.at_maximum, half)) {
+        const TwoParts<Double> scale = two_product(targets.total, factor), rest = pack.rest[half];
+        inverse = scaled(pack.inverse[half], scale);
+        largest = scaled(pack.largest[half], scale);
+        // Where p > 1/2, Q p - q = (Q - q) - Q R / (1 + R), with Q - q summed without it, does not lose what p - 1 would.
+        certain = rest.high < 0.5;
+        where_certain = (targets.below_maximum - targets.total * (rest.high * pack.largest[half].high)) * factor;
     }
     SOFTGRAD_INLINE Double operator()(Double exponential, Double target) const {
         constexpr double unspare = ExpConstants<T>::unspare, spare = 1.0 / unspare;
+        Double below;
         // Subtracted 2^spare too large as well, where nothing is subnormal.
-        if constexpr (sizeof(T) == sizeof(double)) return fma(exponential, high, fma(exponential, low, target * factor * -spare)) * unspare;
-        return exponential * (high * unspare) - target * factor;
+        if constexpr (sizeof(T) == sizeof(double))
+            below = fma(exponential, inverse.high, fma(exponential, inverse.low, target * factor * -spare)) * unspare;
+        else
+            below = exponential * (inverse.high * unspare) - target * factor;
+        const Double uncertain = (largest.high - target * factor) + largest.low;
+        return exponential == at_maximum ? (certain ? where_certain : uncertain) : below;
     }
 };
 
@@ -60,7 +70,6 @@ struct PackDifference {
 template <class T>
 void few_soft_cross_entropy(T* tile, int64_t n, int64_t rows, const double* q, const double* scale, double* losses) {
     constexpr int half_width = Simd<double>::width;
-    constexpr double at_maximum = 1.0 / ExpConstants<T>::unspare;
     Pack<T> packs[most_packs<T>];
     PackTargets targets[most_packs<T>][halves<T>];
     find_maxima(tile, n, rows, packs);
@@ -74,33 +83,22 @@ void few_soft_cross_entropy(T* tile, int64_t n, int64_t rows, const double* q, c
         const Pack<T>& pack = packs[k];
         for (int h = 0; h < halves<T>; ++h) {
             const PackTargets& of_half = targets[k][h];
-            TwoParts<Double> entropy = product_in_parts(pack.log_rest[h].high, of_half.total);
+            TwoParts<Double> entropy = two_product(pack.log_rest[h].high, of_half.total);
             entropy.low += pack.log_rest[h].low * of_half.total;
             store(losses + i + h * half_width, plus(of_half.distance, entropy));
         }
     });
     if (!scale) return;
+    find_inverses(packs, rows);
     each_pack<T>(rows, [&](int64_t i, int64_t k) __attribute__((always_inline)) {
-        const Pack<T>& pack = packs[k];
         PackDifference<T> differences[halves<T>];
-        Double at_largest[halves<T>];
-        Int64 certain[halves<T>];
-        for (int h = 0; h < halves<T>; ++h) {
-            const Double factor = load(scale + i + h * half_width);
-            differences[h] = PackDifference<T>(pack, h, targets[k][h].total, factor);
-            // Where p > 1/2, Q p - q = (Q - q) - Q R / (1 + R), with Q - q summed without it, does not lose what p - 1 would.
-            certain[h] = pack.rest[h].high < 0.5;
-            at_largest[h] = (targets[k][h].below_maximum - targets[k][h].total * (pack.rest[h].high * pack.inverse[h])) * factor;
-        }
+        for (int h = 0; h < halves<T>; ++h) differences[h] = PackDifference<T>(packs[k], h, targets[k][h], load(scale + i + h * half_width));
         for (int64_t j = 0; j < n; ++j) {
             T* const at = tile + i + j * few_tile_rows;
             const Vec<T> exponentials = load(at);
             Double parts[halves<T>];
-            for (int h = 0; h < halves<T>; ++h) {
-                const Double exponential = half_of(exponentials, h);
-                const Double each = differences[h](exponential, load(q + i + j * few_tile_rows + h * half_width));
-                parts[h] = (exponential == at_maximum) & certain[h] ? at_largest[h] : each;
-            }
+            for (int h = 0; h < halves<T>; ++h)
+                parts[h] = differences[h](half_of(exponentials, h), load(q + i + j * few_tile_rows + h * half_width));
             store(at, joined(parts, Vec<T>{}));
         }
     });

@@ -67,6 +67,16 @@ struct FourTerms<float> {
     }
 };
 
+// The lanes of vectors added plainly, by halves.
+template <class V, int count>
+inline auto plain_total(const V (&lanes)[count]) {
+    V folded[count];
+    for (int i = 0; i < count; ++i) folded[i] = lanes[i];
+    for (int half = count / 2; half >= 1; half /= 2)
+        for (int i = 0; i < half; ++i) folded[i] += folded[i + half];
+    return sum_of_lanes(folded[0]);
+}
+
 // Sums that need no more than the row's own dtype: of what roundings took away.
 template <class T>
 class LaneResidues {
@@ -81,65 +91,70 @@ class LaneResidues {
         group = Vec<T>{};
     }
     inline double total() const {
-        Vec<T> folded[count];
-        for (int i = 0; i < count; ++i) folded[i] = sums[i];
-        for (int half = count / 2; half >= 1; half /= 2)
-            for (int i = 0; i < half; ++i) folded[i] += folded[i + half];
-        return static_cast<double>(sum_of_lanes(folded[0]));
+        return static_cast<double>(plain_total(sums));
     }
 };
+
+// What the lanes of a row have, one number: for float the first parts are added in double, the second in float.
+inline TwoParts<double> total_of_lanes(const TwoParts<Float> (&lanes)[Simd<float>::lanes / Simd<float>::width]) {
+    constexpr int count = sizeof lanes / sizeof lanes[0];
+    Double high[2 * count];
+    Float low[count];
+    for (int i = 0; i < count; ++i) {
+        high[2 * i] = widen_low(lanes[i].high);
+        high[2 * i + 1] = widen_high(lanes[i].high);
+        low[i] = lanes[i].low;
+    }
+    return {plain_total(high) + static_cast<double>(plain_total(low)), 0.0};
+}
+
+SOFTGRAD_INLINE void fold(TwoParts<Double>& sum, TwoParts<Double> other) {
+    const TwoParts<Double> high = two_sum(sum.high, other.high);
+    sum = {high.high, sum.low + (high.low + other.low)};
+}
+
+template <int half>
+SOFTGRAD_INLINE void fold_lanes_in_parts(TwoParts<Double>& sum) {
+    fold(sum, {exchanged<half>(sum.high), exchanged<half>(sum.low)});
+    if constexpr (half > 1) fold_lanes_in_parts<half / 2>(sum);
+}
+
+inline TwoParts<double> total_of_lanes(const TwoParts<Double> (&lanes)[Simd<double>::lanes / Simd<double>::width]) {
+    constexpr int count = sizeof lanes / sizeof lanes[0];
+    TwoParts<Double> folded[count];
+    for (int i = 0; i < count; ++i) folded[i] = lanes[i];
+    for (int half = count / 2; half >= 1; half /= 2)
+        for (int i = 0; i < half; ++i) fold(folded[i], folded[i + half]);
+    fold_lanes_in_parts<Simd<double>::width / 2>(folded[0]);
+    const double high = folded[0].high[0];
+    const TwoParts<double> sum = two_sum(high, folded[0].low[0]);
+    // An infinite sum has a NaN for its error.
+    return sum.low == sum.low ? sum : TwoParts<double>{high, 0.0};
+}
 
 template <class T>
 class LaneSums;
 
 template <>
 class LaneSums<float> {
-    static constexpr int per_float = Simd<float>::lanes / Simd<float>::width, count = 2 * per_float;
-    Double sums[count] = {};
+    static constexpr int per_float = Simd<float>::lanes / Simd<float>::width;
+    Double sums[2 * per_float] = {};
 
   public:
     SOFTGRAD_INLINE void add(int vector, FourTerms<float>& terms) {
         sums[2 * vector] += terms.low.take();
         sums[2 * vector + 1] += terms.high.take();
     }
-    inline TwoParts<double> total() const {
-        Double folded[count];
-        for (int i = 0; i < count; ++i) folded[i] = sums[i];
-        for (int half = count / 2; half >= 1; half /= 2)
-            for (int i = 0; i < half; ++i) folded[i] += folded[i + half];
-        return {sum_of_lanes(folded[0]), 0.0};
-    }
+    inline TwoParts<double> total() const { return {plain_total(sums), 0.0}; }
 };
 
 template <>
 class LaneSums<double> {
-    static constexpr int count = Simd<double>::lanes / Simd<double>::width;
-    Double high[count] = {}, low[count] = {};
-
-    static SOFTGRAD_INLINE void fold(Double& high, Double& low, Double other_high, Double other_low) {
-        const TwoParts<Double> sum = two_sum(high, other_high);
-        high = sum.high;
-        low += sum.low + other_low;
-    }
-    template <int half>
-    static SOFTGRAD_INLINE void fold_lanes(Double& high, Double& low) {
-        fold(high, low, exchanged<half>(high), exchanged<half>(low));
-        if constexpr (half > 1) fold_lanes<half / 2>(high, low);
-    }
+    TwoParts<Double> sums[Simd<double>::lanes / Simd<double>::width] = {};
 
   public:
-    SOFTGRAD_INLINE void add(int vector, Double term) { fold(high[vector], low[vector], term, Double{}); }
-    SOFTGRAD_INLINE void add(int vector, FourTerms<double>& terms) { add(vector, terms.take()); }
-    inline TwoParts<double> total() const {
-        LaneSums folded = *this;
-        for (int half = count / 2; half >= 1; half /= 2)
-            for (int i = 0; i < half; ++i) fold(folded.high[i], folded.low[i], folded.high[i + half], folded.low[i + half]);
-        fold_lanes<Simd<double>::width / 2>(folded.high[0], folded.low[0]);
-        const double high = folded.high[0][0];
-        const TwoParts<double> sum = two_sum(high, folded.low[0][0]);
-        // An infinite sum has a NaN for its error.
-        return sum.low == sum.low ? sum : TwoParts<double>{high, 0.0};
-    }
+    SOFTGRAD_INLINE void add(int vector, FourTerms<double>& terms) { fold(sums[vector], {terms.take(), Double{}}); }
+    inline TwoParts<double> total() const { return total_of_lanes(sums); }
 };
 
 }  // namespace softgrad::SOFTGRAD_ISA_NAME

@@ -1,7 +1,9 @@
 // The exponentials of a row whose maximum is known, and the sum of those below it.
 #pragma once
 
-#include "exp_log.hpp"
+#include "bounded_sum.hpp"
+#include "lane_sums.hpp"
+#include "normalization.hpp"
 #include "row_maximum.hpp"
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
@@ -12,7 +14,6 @@ struct RowToSum {
     int64_t n;
     Maximum<T> maximum;
     Origin<T> origin;
-    T at_maximum;        // the exponential of the maximum, as it is stored
     T* exponentials;     // where they are stored, 2^spare too large; may be x, or null
     const T* results;    // where the results of the row will be written, or null
 };
@@ -43,103 +44,53 @@ inline int64_t sum_of_counts(Mask<T> counts) {
     return sum;
 }
 
-// Sums of the exponentials of a row over its logical lanes, none of them above `bound`.
+// Sums of the exponentials of a row over its logical lanes.
 template <class T>
-class OtherSums;
-
-// In float: a sum that begins at the bound is never below what is added, so that what the addition rounds away is had from two
-// subtractions (Dekker), and what the exponential's own rounding took away in the same step. The bound must be of the size of the largest
-// term, for the terms that are lost in it add up in `errors` alone.
-template <>
-class OtherSums<float> {
-    static constexpr int width = Simd<float>::width, count = Simd<float>::lanes / width;
-    Float sums[count], errors[count], bound;
-
-    static SOFTGRAD_INLINE void add(Float& sum, Float& error, const Exponential<float>& e) {
-        const Float next = sum + e.value;
-        error += fma(e.u, e.scale, e.scale - (next - sum));
-        sum = next;
-    }
+class OtherSums {
+    static constexpr int width = Simd<T>::width, count = Simd<T>::lanes / width;
+    BoundedSum<T> sums[count];
+    Vec<T> bound;
 
   public:
-    // Entries after which to take the sum and begin anew: 64 of a lane, so that the roundings of the errors are 2^-20 of them at most.
-    static constexpr int64_t most = 4096;
-    // Entries that may be summed from one bound: what is lost in it is then no more than 2^-6 of the sum.
-    static constexpr int64_t longest = int64_t(1) << 17;
+    // Entries after which to take the sum and begin anew: 64 of a lane, so that of what is lost in the bound the roundings are 2^-20 (2^-49)
+    // at most.
+    static constexpr int64_t most = 64 * Simd<T>::lanes;
+    // Entries that may be summed from one bound: for float what is lost in it is then no more than 2^-6 of the sum; for double it never is.
+    static constexpr int64_t longest = sizeof(T) == sizeof(float) ? int64_t(1) << 17 : INT64_MAX;
 
-    inline explicit OtherSums(float bound) : bound(broadcast(bound)) { clear(); }
+    inline explicit OtherSums(Vec<T> bound) : bound(bound) { clear(); }
     inline void clear() {
-        for (int v = 0; v < count; ++v) {
-            sums[v] = bound;
-            errors[v] = Float{};
-        }
+        for (auto& sum : sums) sum = BoundedSum<T>(bound);
     }
-    SOFTGRAD_INLINE void add_in_turn(int vector, const Exponential<float>* e) {
-        Float sum = sums[vector], error = errors[vector];
-        for (int i = 0; i < 4; ++i) add(sum, error, e[i]);
+    SOFTGRAD_INLINE void add_in_turn(int vector, const Exponential<T>* e) {
+        BoundedSum<T> sum = sums[vector];
+        for (int i = 0; i < 4; ++i) sum.add(e[i]);
         sums[vector] = sum;
-        errors[vector] = error;
     }
     template <int vectors>
-    SOFTGRAD_INLINE void add_side_by_side(int vector, const Exponential<float>* e) {
-        for (int i = 0; i < vectors; ++i) add(sums[vector + i], errors[vector + i], e[i]);
+    SOFTGRAD_INLINE void add_side_by_side(int vector, const Exponential<T>* e) {
+        for (int i = 0; i < vectors; ++i) sums[vector + i].add(e[i]);
     }
     inline TwoParts<double> total() const {
-        Double folded[2 * count];
-        Float folded_errors[count];
-        for (int v = 0; v < count; ++v) {
-            folded[2 * v] = widen_low(sums[v] - bound);
-            folded[2 * v + 1] = widen_high(sums[v] - bound);
-            folded_errors[v] = errors[v];
-        }
-        for (int half = count; half >= 1; half /= 2)
-            for (int i = 0; i < half; ++i) folded[i] += folded[i + half];
-        for (int half = count / 2; half >= 1; half /= 2)
-            for (int i = 0; i < half; ++i) folded_errors[i] += folded_errors[i + half];
-        return {sum_of_lanes(folded[0]) + static_cast<double>(sum_of_lanes(folded_errors[0])), 0.0};
+        TwoParts<Vec<T>> of_lanes[count];
+        for (int v = 0; v < count; ++v) of_lanes[v] = sums[v].above(bound);
+        return total_of_lanes(of_lanes);
     }
 };
 
-// In two doubles, which need no bound.
-template <>
-class OtherSums<double> {
-    LaneSums<double> sums;
-    LaneResidues<double> residues;
-
-  public:
-    static constexpr int64_t most = INT64_MAX, longest = INT64_MAX;
-
-    inline explicit OtherSums(double) {}
-    inline void clear() { *this = OtherSums(0.0); }
-    SOFTGRAD_INLINE void add_in_turn(int vector, const Exponential<double>* e) {
-        FourTerms<double> terms;
-        for (int i = 0; i < 4; ++i) terms.add(i, e[i].value);
-        for (int i = 0; i < 4; ++i) residues.add(e[i].residue(), e[i].scale);
-        sums.add(vector, terms);
-        residues.flush(vector);
-    }
-    template <int vectors>
-    SOFTGRAD_INLINE void add_side_by_side(int vector, const Exponential<double>* e) {
-        for (int i = 0; i < vectors; ++i) {
-            sums.add(vector + i, e[i].value);
-            residues.add(e[i].residue(), e[i].scale);
-            residues.flush(vector + i);
-        }
-    }
-    inline TwoParts<double> total() const {
-        TwoParts<double> sum = sums.total();
-        sum.low += residues.total();
-        return sum;
-    }
-};
+template <class T>
+inline TwoParts<double> sum_of_totals(TwoParts<double> a, TwoParts<double> b) {
+    if constexpr (sizeof(T) == sizeof(float)) return {a.high + b.high, 0.0};
+    return sum_of(a, b);
+}
 
 // `moved`: the origin is not 0. Inline, since a call costs as much as sixty entries.
 template <class T, bool two_parts, bool moved>
 SOFTGRAD_INLINE Others sum_others_from(const RowToSum<T>& row) {
     constexpr int width = Simd<T>::width, lanes = Simd<T>::lanes, vectors = lanes / width, together = 4;
     Origin<T> origin = row.origin;
-    if constexpr (!moved) origin.subtract = T(0);  // known when it is compiled, so that nothing is subtracted
-    const Vec<T> maximum = broadcast(row.maximum.value), at_maximum = broadcast(row.at_maximum), lowest = broadcast(T(-infinity));
+    if constexpr (!moved) origin.subtract = Vec<T>{};  // known when it is compiled, so that nothing is subtracted
+    const Vec<T> maximum = broadcast(row.maximum.value), lowest = broadcast(T(-infinity));
 
     Vec<T> below = lowest;
     auto nothing = [](int64_t, int64_t) {};
@@ -153,37 +104,35 @@ SOFTGRAD_INLINE Others sum_others_from(const RowToSum<T>& row) {
     const T in_blocks = largest_of_lanes(below), largest = in_blocks > row.maximum.elsewhere ? in_blocks : row.maximum.elsewhere;
 
     Mask<T> maxima{};
-    OtherSums<T> sums(2 * power_of_two_at(origin, largest));
+    OtherSums<T> sums(bound_at(origin, broadcast(largest)));
     auto add = [&]<bool holds_maximum>(int64_t begin, int64_t end) __attribute__((always_inline)) {
-        // The exponentials of x, in `stored` as they are to be stored.
-        auto exponentials = [&]<int n>(const Vec<T>* x, const Vec<T>* x_low, Exponential<T>* e, Vec<T>* stored) __attribute__((always_inline)) {
+        // Stores the exponentials of x, and leaves those that are to be summed.
+        auto exponentials = [&]<int n>(const Vec<T>* x, const Vec<T>* x_low, Exponential<T>* e, auto store_one) __attribute__((always_inline)) {
             exp_from<n, T, two_parts>(origin, x, x_low, e);
             for (int i = 0; i < n; ++i) {
-                stored[i] = e[i].value;
+                if (row.exponentials) store_one(i, e[i].value);
                 if constexpr (holds_maximum) {
                     const Mask<T> equal = x[i] == maximum;
                     maxima -= equal;
-                    stored[i] = equal ? at_maximum : stored[i];
-                    e[i].value = equal ? Vec<T>{} : e[i].value;
-                    e[i].scale = equal ? Vec<T>{} : e[i].scale;
+                    e[i] = without(e[i], equal);
                 }
             }
         };
         // Four vectors, from one to the next `apart` entries: of the same lanes, or side by side.
         auto visit = [&]<int apart>(int64_t offset, int vector) __attribute__((always_inline)) {
-            Vec<T> x[together], x_low[together], stored[together];
+            Vec<T> x[together], x_low[together];
             Exponential<T> e[together];
             for (int i = 0; i < together; ++i) {
                 x[i] = load(row.x + offset + i * apart);
                 if constexpr (two_parts) x_low[i] = load(row.x_low + offset + i * apart);
             }
-            exponentials.template operator()<together>(x, x_low, e, stored);
+            exponentials.template operator()<together>(x, x_low, e, [&](int i, Vec<T> value) __attribute__((always_inline)) {
+                store(row.exponentials + offset + i * apart, value);
+            });
             if constexpr (apart == lanes)
                 sums.add_in_turn(vector, e);
             else
                 sums.template add_side_by_side<together>(vector, e);
-            if (row.exponentials)
-                for (int i = 0; i < together; ++i) store(row.exponentials + offset + i * apart, stored[i]);
         };
         int64_t offset = begin;
         for (; offset + group<T> <= end; offset += group<T>)
@@ -199,21 +148,18 @@ SOFTGRAD_INLINE Others sum_others_from(const RowToSum<T>& row) {
         for (; offset < end; offset += width, ++vector) {
             const int count = static_cast<int>(end - offset < width ? end - offset : width);
             const Vec<T> x = load_or_pad(row.x + offset, count, T(-infinity));
-            Vec<T> x_low, stored;
+            Vec<T> x_low;
             if constexpr (two_parts) x_low = load_or_pad(row.x_low + offset, count, T(0));
             Exponential<T> e;
-            exponentials.template operator()<1>(&x, &x_low, &e, &stored);
+            exponentials.template operator()<1>(&x, &x_low, &e, [&](int, Vec<T> value) __attribute__((always_inline)) {
+                store_first(row.exponentials + offset, value, count);
+            });
             sums.template add_side_by_side<1>(vector, &e);
-            if (row.exponentials) store_first(row.exponentials + offset, stored, count);
         }
     };
     TwoParts<double> sum{};
     int64_t added = 0;
-    auto take = [&]() __attribute__((always_inline)) {
-        const TwoParts<double> taken = sums.total();
-        sum.high += taken.high;
-        sum.low += taken.low;
-    };
+    auto take = [&]() __attribute__((always_inline)) { sum = sum_of_totals<T>(sum, sums.total()); };
     auto add_block = [&]<bool holds_maximum>(int64_t begin, int64_t end) __attribute__((always_inline)) {
         add.template operator()<holds_maximum>(begin, end);
         added += end - begin;
@@ -242,8 +188,7 @@ __attribute__((noinline)) Others sum_others_in_parts(RowToSum<T> part) {
         }
         part.maximum.value = maximum;
         const Others of_part = sum_others_from<T, two_parts, moved>(part);
-        others.sum.high += of_part.sum.high;
-        others.sum.low += of_part.sum.low;
+        others.sum = sum_of_totals<T>(others.sum, of_part.sum);
         others.maxima += of_part.maxima;
         part.x += part.n;
         if (two_parts) part.x_low += part.n;
@@ -255,7 +200,7 @@ __attribute__((noinline)) Others sum_others_in_parts(RowToSum<T> part) {
 
 template <class T, bool two_parts>
 SOFTGRAD_INLINE Others sum_others(const RowToSum<T>& row) {
-    if (row.origin.subtract != T(0)) return sum_others_in_parts<T, two_parts, true>(row);
+    if (row.origin.subtract[0] != T(0)) return sum_others_in_parts<T, two_parts, true>(row);
     if (row.n > OtherSums<T>::longest) return sum_others_in_parts<T, two_parts, false>(row);
     return sum_others_from<T, two_parts, false>(row);
 }

@@ -127,6 +127,14 @@ SOFTGRAD_INLINE Float fma(Float a, Float b, Float c) { return a * b + c; }
 SOFTGRAD_INLINE Double fma(Double a, Double b, Double c) { return a * b + c; }
 #endif
 
+inline double fma(double a, double b, double c) {
+#if defined(SOFTGRAD_FUSED)
+    return __builtin_fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
 // Whether any lane of a comparison is true.
 template <class M>
 SOFTGRAD_INLINE bool any(M mask) {
@@ -225,12 +233,22 @@ SOFTGRAD_INLINE Float narrow(Double low, Double high) {
 }
 #endif
 
+// A number in two parts, high + low, low no more than a rounding of high.
+template <class T>
+struct TwoParts {
+    T high, low;
+};
+
 // The halves of a pack in double: two for float, one for double.
 template <class T>
 constexpr int halves = sizeof(double) / sizeof(T);
 
 SOFTGRAD_INLINE Double half_of(Float v, int half) { return half ? widen_high(v) : widen_low(v); }
 SOFTGRAD_INLINE Double half_of(Double v, int) { return v; }
+// A sum in two parts in double: for float in one, since double has bits to spare.
+SOFTGRAD_INLINE TwoParts<Double> half_of(TwoParts<Float> v, int half) { return {half_of(v.high, half) + half_of(v.low, half), Double{}}; }
+SOFTGRAD_INLINE TwoParts<Double> half_of(TwoParts<Double> v, int) { return v; }
+
 SOFTGRAD_INLINE Float joined(const Double* parts, Float) { return narrow(parts[0], parts[1]); }
 SOFTGRAD_INLINE Double joined(const Double* parts, Double) { return parts[0]; }
 
@@ -242,12 +260,6 @@ SOFTGRAD_INLINE V in_double(Use use, V first, Packs... others) {
     return joined(parts, first);
 }
 
-// A number in two parts, high + low, low no more than a rounding of high.
-template <class T>
-struct TwoParts {
-    T high, low;
-};
-
 template <class T>
 SOFTGRAD_INLINE TwoParts<T> two_sum(T a, T b) {
     const T sum = a + b;
@@ -255,17 +267,18 @@ SOFTGRAD_INLINE TwoParts<T> two_sum(T a, T b) {
     return {sum, (a - (sum - b_seen)) + (b - b_seen)};
 }
 
-// a * b exactly, as a rounded product and its error. Without a fused multiply-add: Veltkamp's splitting, which is exact
+// a * b of doubles exactly, as a rounded product and its error. Without a fused multiply-add: Veltkamp's splitting, which is exact
 // for |a|, |b| < 2^970.
-SOFTGRAD_INLINE TwoParts<double> two_product(double a, double b) {
-    const double product = a * b;
+template <class V>
+SOFTGRAD_INLINE TwoParts<V> two_product(V a, V b) {
+    const V product = a * b;
 #if defined(SOFTGRAD_FUSED)
-    return {product, __builtin_fma(a, b, -product)};
+    return {product, fma(a, b, -product)};
 #else
     constexpr double splitter = 134217729.0;  // 2^27 + 1
-    const double a_scaled = splitter * a, b_scaled = splitter * b;
-    const double a_high = a_scaled - (a_scaled - a), b_high = b_scaled - (b_scaled - b);
-    const double a_low = a - a_high, b_low = b - b_high;
+    const V a_scaled = splitter * a, b_scaled = splitter * b;
+    const V a_high = a_scaled - (a_scaled - a), b_high = b_scaled - (b_scaled - b);
+    const V a_low = a - a_high, b_low = b - b_high;
     return {product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low};
 #endif
 }

@@ -31,7 +31,7 @@ SOFTGRAD_INLINE void map_exponentials(const Normalizer<T>& normalizer, T* row, i
 // Stored exponentials become probabilities times a factor.
 template <class T>
 inline void scale_row(const Normalizer<T>& normalizer, double factor, T* row, int64_t n) {
-    const Probabilities<T> probabilities(normalizer, factor);
+    const Probabilities<T> probabilities = normalizer.probabilities(factor);
     map_exponentials(normalizer, row, n, [&]<bool may_be_maximum>(Vec<T> e, int64_t, int) __attribute__((always_inline)) {
         if constexpr (may_be_maximum) return probabilities(e);
         return probabilities.below_maximum(e);

@@ -13,9 +13,9 @@ TokenRow token_logprobs_row(const T* x, int64_t n, int64_t target) {
     const Normalizer<T> row = normalize<T>(x, n, nullptr, nullptr);
     if (!row.regular || row.rest != row.rest) return {not_a_number, not_a_number, 0};
 
-    const Origin<T> origin = origin_at(row.maximum);
     const Vec<T> maximum = broadcast(row.maximum), vanished = broadcast(row.maximum - ExpConstants<T>::vanishes);
     const Vec<T> chosen = broadcast(logit);
+    const Origin<T> origin = origin_at<T>(maximum);
     LaneSums<T> distances;
     FourTerms<T> terms;
     LaneResidues<T> residues;
@@ -33,7 +33,7 @@ TokenRow token_logprobs_row(const T* x, int64_t n, int64_t target) {
         // What has vanished contributes 0, also at -inf.
         const Vec<T> below = v > vanished ? maximum - v : Vec<T>{};
         terms.add(depth, product, e.value, below);
-        residues.add(e.residue() * below, e.scale);
+        residues.add(e.in_parts().low, below);
     };
     for_groups<T>(0, n, visit, flush);
     int64_t rank = 1;

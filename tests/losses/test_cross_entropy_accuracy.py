@@ -96,6 +96,19 @@ def test_dominant_logit_over_many_equal_ones(gap, level, dtype):
 
 
 @dtypes
+def test_dominant_logit_over_few_others(dtype):
+    """Each of them alone is lost beside the exponential of the dominant one, and always with the same rounding."""
+    rng = fresh_rng()
+    vanishing = np.log(2) * (np.finfo(dtype).nmant + 1)
+    x = np.repeat(rng.uniform(-vanishing - 9, -vanishing, (500, 1)), 64, axis=1).astype(dtype)
+    places = rng.integers(64, size=500)
+    x[np.arange(500), places] = 0
+    losses = sg.cross_entropy(x, places, reduction="none")
+    others = x[np.arange(500), places - 1].astype(np.longdouble)
+    assert_within(LOSS[dtype], losses, np.log1p(63 * np.exp(others)), what="63 times the same")
+
+
+@dtypes
 @pytest.mark.parametrize("length", [128256, 2**17 + 1, 2**21])
 def test_very_many_logits_far_below_the_second_largest(length, dtype):
     """Each of them alone is lost beside the exponential of the second largest, and always with the same rounding."""
