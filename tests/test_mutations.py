@@ -90,7 +90,7 @@ MUTATIONS = [
         "cpp/lane_sums.hpp",
         "sum = {high.high, sum.low + (high.low + other.low)};",
         "sum = {high.high, sum.low + other.low};",
-        (ROWS + "test_a_long_row", ROWS + "test_a_row_of_a_million"),
+        (LOSS + "test_very_many_probability_labels_that_are_all_alike",),
     ),
     Mutation(
         "x - m rounded before the exponential",

@@ -184,6 +184,16 @@ def test_probability_labels_of_a_long_row(dtype):
 
 
 @dtypes
+def test_very_many_probability_labels_that_are_all_alike(dtype):
+    """Each of them is added with the same rounding."""
+    length = 2**19
+    for q in fresh_rng().uniform(0.5, 1.0, 8).astype(dtype) / dtype.type(length):
+        losses = sg.cross_entropy(np.zeros((1, length), dtype), np.full((1, length), q), reduction="none")
+        expected = length * np.longdouble(q) * np.log(np.longdouble(length))
+        assert_within(LOSS[dtype], losses, np.array([expected]), what=f"{length} times {q}")
+
+
+@dtypes
 @families
 def test_one_hot_rows_give_the_loss_of_their_index(family, dtype):
     rng = fresh_rng()
