@@ -8,8 +8,10 @@ namespace softgrad::SOFTGRAD_ISA_NAME {
 // out[j, j + count) = value(j, count) over [begin, end).
 template <class T, class Value>
 SOFTGRAD_INLINE void write_row(T* out, int64_t begin, int64_t end, Value value) {
-    constexpr int width = Simd<T>::width;
+    constexpr int width = Simd<T>::width, unrolled = 4;
     int64_t j = begin;
+    for (; j + unrolled * width <= end; j += unrolled * width)
+        for (int v = 0; v < unrolled; ++v) store(out + j + v * width, value(j + v * width, width));
     for (; j + width <= end; j += width) store(out + j, value(j, width));
     if (j < end) store_first(out + j, value(j, static_cast<int>(end - j)), static_cast<int>(end - j));
 }
