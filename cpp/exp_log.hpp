@@ -129,27 +129,49 @@ SOFTGRAD_INLINE Exponential<T> exp_from(const Origin<T>& origin, Vec<T> x, Vec<T
     return result;
 }
 
-// log(1 + r) for r >= 0 (or NaN); `inverse` is 1 / (1 + r), to a few roundings.
+// u = 2^k (1 + f), u >= 1, and log(1 + f) = f - curve.
+struct ReducedLog {
+    Double k, f, curve;
+
+    SOFTGRAD_INLINE explicit ReducedLog(Double u) {
+        constexpr double coefficients[] = {0x1.555555555557cp-1, 0x1.99999999845d8p-2, 0x1.2492493fd0d51p-2, 0x1.c71c529ddda92p-3,
+                                           0x1.74664f27d423ap-3, 0x1.399c612ab6fc9p-3, 0x1.2f59349867c3dp-3};
+        constexpr int degree = sizeof coefficients / sizeof(double) - 1;
+        constexpr uint64_t one = 0x3ff0000000000000, half_sqrt2 = 0x3fe6a09e667f3bcd, mantissa = 0x000fffffffffffff;
+        constexpr uint64_t maker_bits = 0x4338000000000000;  // of integer_maker
+        using Bits = uint64_t __attribute__((vector_size(SOFTGRAD_VECTOR_BYTES)));
+        const Bits bits = (Bits)u + (one - half_sqrt2);
+        k = (Double)((bits >> 52) + (maker_bits - 1023)) - ExpConstants<double>::integer_maker;
+        f = (Double)((bits & mantissa) + half_sqrt2) - 1.0;
+        const Double s = f / (2.0 + f), z = s * s, half_square = 0.5 * f * f;
+        Double tail = broadcast(coefficients[degree]);
+        for (int i = degree - 1; i >= 0; --i) tail = fma(tail, z, broadcast(coefficients[i]));
+        curve = half_square - s * (half_square + z * tail);
+    }
+};
+
+// log(1 + r) for r >= 0 (or NaN), in one part: its error is a few of the last bits of a double.
+SOFTGRAD_INLINE Double log1p_in_one(Double r) {
+    using C = ExpConstants<double>;
+    const Double u = 1.0 + r, lost = r - (u - 1.0);  // counts where r is small
+    const ReducedLog log(u);
+    return fma(log.k, broadcast(C::ln2_high), log.f - (log.curve - fma(log.k, broadcast(C::ln2_low), lost)));
+}
+
+// The same in two parts; `inverse` is 1 / (1 + r), to a few roundings.
 SOFTGRAD_INLINE TwoParts<Double> log1p(Double r, Double inverse) {
-    constexpr double coefficients[] = {0x1.555555555557cp-1, 0x1.99999999845d8p-2, 0x1.2492493fd0d51p-2, 0x1.c71c529ddda92p-3,
-                                       0x1.74664f27d423ap-3, 0x1.399c612ab6fc9p-3, 0x1.2f59349867c3dp-3};
-    constexpr int degree = sizeof coefficients / sizeof(double) - 1;
-    constexpr int64_t one = 0x3ff0000000000000, half_sqrt2 = 0x3fe6a09e667f3bcd, mantissa = 0x000fffffffffffff;
     using C = ExpConstants<double>;
     const TwoParts<Double> u = two_sum(broadcast(1.0), r);
-    const Int64 bits = (Int64)u.high + (one - half_sqrt2);
-    const Int64 k_bits = (bits >> 52) - 1023 + (int64_t)0x4338000000000000;  // k in the low bits of integer_maker
-    const Double k = (Double)k_bits - C::integer_maker;
-    const Double f = (Double)((bits & mantissa) + half_sqrt2) - 1.0;
-    const Double s = f / (2.0 + f), z = s * s, half_square = 0.5 * f * f;
-    Double tail = broadcast(coefficients[degree]);
-    for (int i = degree - 1; i >= 0; --i) tail = fma(tail, z, broadcast(coefficients[i]));
-    const Double small = fma(k, broadcast(C::ln2_low), u.low * inverse);
-    const TwoParts<Double> leading = two_sum(k * C::ln2_high, f);
-    return {leading.high, leading.low - (half_square - (s * (half_square + z * tail) + small))};
+    const ReducedLog log(u.high);
+    const Double small = fma(log.k, broadcast(C::ln2_low), u.low * inverse);
+    const TwoParts<Double> leading = two_sum(log.k * C::ln2_high, log.f);
+    return {leading.high, leading.low - (log.curve - small)};
 }
 
 inline TwoParts<Double> log1p(Double r) { return log1p(r, 1.0 / (1.0 + r)); }
+
+// Of one number.
+inline double log1p_in_one(double r) { return log1p_in_one(broadcast(r))[0]; }
 
 inline TwoParts<double> log1p(double r, double inverse) {
     const TwoParts<Double> result = log1p(broadcast(r), broadcast(inverse));

@@ -85,8 +85,7 @@ SOFTGRAD_INLINE TwoParts<V> largest_of(const Masses<V>& masses, TwoParts<V> inve
 // log1p(R).
 template <class T, class V>
 SOFTGRAD_INLINE TwoParts<V> log_of(TwoParts<V> rest) {
-    // What the addition 1 + R loses counts where R is small, and there its factor is 1 to the digits of a float.
-    if constexpr (sizeof(T) == sizeof(float)) return log1p(rest.high, V{} + 1.0);
+    if constexpr (sizeof(T) == sizeof(float)) return {log1p_in_one(rest.high), V{}};
     const V inverse = 1.0 / (1.0 + rest.high);
     TwoParts<V> result = log1p(rest.high, inverse);
     result.low += rest.low * inverse;

@@ -53,8 +53,8 @@ MUTATIONS = [
     Mutation(
         "the same of float",
         "cpp/normalization.hpp",
-        "return log1p(rest.high, V{} + 1.0);",
-        "return log1p((1.0 + rest.high) - 1.0, V{} + 1.0);",
+        "return {log1p_in_one(rest.high), V{}};",
+        "return {log1p_in_one((1.0 + rest.high) - 1.0), V{}};",
         (LOSS + "test_every_length",),
     ),
     Mutation(
