@@ -12,9 +12,9 @@
 namespace softgrad {
 namespace {
 
-// Rows gathered together when a row does not stand in one piece: as many as a cache line holds of the smallest dtype, so
-// that with the class axis first every line that is fetched is used whole.
-constexpr int64_t tile_rows = 16;
+// Rows gathered together when a row does not stand in one piece: of each class then some neighbouring lines are read and written.
+constexpr int64_t tile_rows = 64;
+static_assert(tile_rows <= few_tile_rows);
 constexpr int64_t tile_elements = 1 << 19;
 // Rows of two bytes an entry are widened where they stand in one piece: no more of them than the innermost caches hold.
 constexpr int64_t widened_elements = 1 << 13;
@@ -188,6 +188,9 @@ Compute<S>* row_at(const RowView& view, int64_t row) {
     return reinterpret_cast<Compute<S>*>(view.data + view.rows.offset(row));
 }
 
+// Classes from which lines are asked for ahead, fewer than the lines that a cache has for one place: those of images of 2^k pixels share it.
+constexpr int64_t few_ahead = 6;
+
 // Calls move(element of the tile, element) for the entries of a tile of few classes whose rows do not stand in one piece: entry by entry,
 // and then in one run where the rows are neighbours.
 template <class S, class Tile, class Move>
@@ -195,8 +198,12 @@ void for_few(const RowView& view, int64_t first, int64_t count, Tile* tile, cons
     if (view.rows.step() != static_cast<int64_t>(sizeof(S)))
         return for_entries<S>(view, first, count, [&](int64_t i, int64_t j, S* at) { move(tile[j * few_tile_rows + i], *at); });
     each_rectangle(view, first, count, [&](int64_t i, int64_t j, int64_t rows, int64_t entries, char* at, int64_t step) {
-        for (Tile* column = tile + j * few_tile_rows + i; entries > 0; --entries, column += few_tile_rows, at += step)
+        for (Tile* column = tile + j * few_tile_rows + i; entries > 0; --entries, column += few_tile_rows, at += step) {
+            if (entries > few_ahead)
+                for (int64_t byte = 0; byte < rows * static_cast<int64_t>(sizeof(S)); byte += 64)
+                    __builtin_prefetch(at + few_ahead * step + byte, std::is_const_v<Tile>);
             for (int64_t r = 0; r < rows; ++r) move(column[r], reinterpret_cast<S*>(at)[r]);
+        }
     });
 }
 
