@@ -70,25 +70,33 @@ SOFTGRAD_INLINE void sum_exponentials(const T* tile, int64_t n, int64_t rows, T*
         const Vec<T> bound = bound_at(origin, pack.second);
         BoundedSum<T> others(bound);
         Mask<T> maxima{};
-        auto add = [&]<int together>(int64_t j) __attribute__((always_inline)) {
-            Vec<T> v[together];
-            Exponential<T> e[together];
-            for (int m = 0; m < together; ++m) v[m] = load(tile + i + (j + m) * few_tile_rows);
-            exp_from<together, T>(origin, v, nullptr, e);
-            for (int m = 0; m < together; ++m) {
-                const Mask<T> equal = v[m] == largest;
-                maxima -= equal;
-                others.add(without(e[m], equal));
-                if (exponentials) store(exponentials + i + (j + m) * few_tile_rows, e[m].value);
+        auto add_all = [&]<bool moved>() __attribute__((always_inline)) {
+            Origin<T> from = origin;
+            if constexpr (!moved) from.subtract = Vec<T>{};
+            auto add = [&]<int together>(int64_t j) __attribute__((always_inline)) {
+                Vec<T> v[together];
+                Exponential<T> e[together];
+                for (int m = 0; m < together; ++m) v[m] = load(tile + i + (j + m) * few_tile_rows);
+                exp_from<together, T>(from, v, nullptr, e);
+                for (int m = 0; m < together; ++m) {
+                    const Mask<T> equal = v[m] == largest;
+                    maxima -= equal;
+                    others.add(without(e[m], equal));
+                    if (exponentials) store(exponentials + i + (j + m) * few_tile_rows, e[m].value);
+                }
+            };
+            int64_t j = 0;
+            for (; j + 4 <= n; j += 4) add.template operator()<4>(j);
+            if (j + 2 <= n) {
+                add.template operator()<2>(j);
+                j += 2;
             }
+            if (j < n) add.template operator()<1>(j);
         };
-        int64_t j = 0;
-        for (; j + 4 <= n; j += 4) add.template operator()<4>(j);
-        if (j + 2 <= n) {
-            add.template operator()<2>(j);
-            j += 2;
-        }
-        if (j < n) add.template operator()<1>(j);
+        if (any(origin.subtract != Vec<T>{}))
+            add_all.template operator()<true>();
+        else
+            add_all.template operator()<false>();
 
         const Exponential<T> at_maximum = exp_from(origin, largest);
         pack.at_maximum = at_maximum.value;
