@@ -80,14 +80,16 @@ SOFTGRAD_INLINE Vec<T> power_of_two_at(const Origin<T>& origin, Vec<T> x) {
     return power_of_two(fma(y, broadcast(ExpConstants<T>::log2e), origin.integer_maker));
 }
 
-// (1 + u) scale, where the rounding of u took u_error away.
+// (1 + u) scale, where the rounding of u took u_error away, and that of t, which u is made of, t_error.
 template <class T>
 struct Exponential {
     Vec<T> value;  // times 2^spare
-    Vec<T> u, u_error, scale;
+    Vec<T> u, u_error, scale, t, t_error;
 
-    // With what the rounding of value took away.
-    SOFTGRAD_INLINE TwoParts<Vec<T>> in_parts() const { return {value, ((u - ((T(1) + u) - T(1))) + u_error) * scale}; }
+    // With what all these roundings took away; t^2 q(t) is about t^2 / 2.
+    SOFTGRAD_INLINE TwoParts<Vec<T>> in_parts() const {
+        return {value, ((u - ((T(1) + u) - T(1))) + fma(t, t_error, u_error)) * scale};
+    }
 };
 
 // The exponentials of `together` vectors, each step for all of them: the steps of one wait for each other, and the machine looks only a
@@ -109,7 +111,8 @@ SOFTGRAD_INLINE void exp_from(const Origin<T>& origin, const Vec<T>* x, [[maybe_
         else
             low[i] = n[i] * -C::ln2_low;
     }
-    for (int i = 0; i < together; ++i) t[i] = reduced[i] + low[i];
+    for (int i = 0; i < together; ++i) result[i].t = t[i] = reduced[i] + low[i];
+    for (int i = 0; i < together; ++i) result[i].t_error = low[i] - (t[i] - reduced[i]);
     for (int i = 0; i < together; ++i) q[i] = broadcast(C::tail[degree]);
     for (int k = degree - 1; k >= 0; --k)
         for (int i = 0; i < together; ++i) q[i] = fma(q[i], t[i], broadcast(C::tail[k]));
