@@ -28,7 +28,8 @@ struct BoundedSum {
 // Twice the power of two of the exponential of x: no exponential of what is not above x is larger.
 template <class T>
 SOFTGRAD_INLINE Vec<T> bound_at(const Origin<T>& origin, Vec<T> x) {
-    return T(2) * power_of_two_at(origin, x);
+    const Vec<T> y = maximum(origin.lowest, x - origin.subtract);
+    return T(2) * power_of_two(fma(y, broadcast(ExpConstants<T>::log2e), origin.integer_maker));
 }
 
 // A term that is 0 where `left_out`.

@@ -73,13 +73,6 @@ SOFTGRAD_INLINE Origin<T> origin_at(Vec<T> maxima) {
 SOFTGRAD_INLINE Float power_of_two(Float shifted) { return (Float)((Int32)shifted << ExpConstants<float>::mantissa_bits); }
 SOFTGRAD_INLINE Double power_of_two(Double shifted) { return (Double)((Int64)shifted << ExpConstants<double>::mantissa_bits); }
 
-// The power of two that the exponential of x is held with.
-template <class T>
-SOFTGRAD_INLINE Vec<T> power_of_two_at(const Origin<T>& origin, Vec<T> x) {
-    const Vec<T> y = maximum(origin.lowest, x - origin.subtract);
-    return power_of_two(fma(y, broadcast(ExpConstants<T>::log2e), origin.integer_maker));
-}
-
 // (1 + u) scale, where the rounding of u took u_error away, and that of t, which u is made of, t_error.
 template <class T>
 struct Exponential {

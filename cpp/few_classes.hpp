@@ -106,12 +106,16 @@ SOFTGRAD_INLINE void sum_exponentials(const T* tile, int64_t n, int64_t rows, T*
     });
 }
 
-// log1p(R), and R on the way.
 template <class T>
-SOFTGRAD_INLINE void find_logarithms(Pack<T>* packs, int64_t rows) {
+SOFTGRAD_INLINE void find_rests(Pack<T>* packs, int64_t rows) {
     each_pack<T>(rows, [&](int64_t, int64_t k) __attribute__((always_inline)) {
         for (int h = 0; h < halves<T>; ++h) packs[k].rest[h] = rest_of<T>(packs[k].masses[h]);
     });
+}
+
+template <class T>
+SOFTGRAD_INLINE void find_logarithms(Pack<T>* packs, int64_t rows) {
+    find_rests(packs, rows);
     each_pack<T>(rows, [&](int64_t, int64_t k) __attribute__((always_inline)) {
         for (int h = 0; h < halves<T>; ++h) packs[k].log_rest[h] = log_of<T>(packs[k].rest[h]);
     });
@@ -239,7 +243,7 @@ void few_product(Product product, T* tile, const T* v, const T* w, int64_t n, in
     Pack<T> packs[most_packs<T>];
     find_maxima(tile, n, rows, packs);
     sum_exponentials(tile, n, rows, tile, packs);
-    find_logarithms(packs, rows);
+    find_rests(packs, rows);
     find_inverses(packs, rows);
     for (int64_t i = 0; i < rows; i += Simd<T>::width) {
         T* const e = tile + i;
