@@ -424,20 +424,19 @@ def _checked(
 
 
 def _divergence(z: NDArray[Any], t: NDArray[Any], temperature: float) -> tuple[Float64, Float64]:
-    with np.errstate(invalid="ignore", over="ignore", under="ignore"):
+    with np.errstate(all="ignore"):
         log_p, p = _log_softmax(z, temperature)
         log_q, q = _log_softmax(t, temperature)
         # Mass that underflows is mass all the same.
         present = log_q != -np.inf
         u = np.where(present, log_p - log_q, 0.0)
-        close = np.abs(u).max(axis=-1, keepdims=True) <= 0.5
-        u = np.where(close & present, _log_ratio_of_close(z, t, q, present, temperature), u)
-        small = np.abs(u) <= 0.5
+        small = present & (np.abs(u) <= 0.5)
+        u = np.where(small, _log_ratio_where_close(z, t, p, q, u, small, temperature), u)
         series = u * u * np.polynomial.polynomial.polyval(np.where(small, u, 0.0), _SERIES)
         # Further apart nothing cancels, and exp(u) could overflow.
-        terms = np.where(small & present, q * series, (p - q) - q * u)
+        terms = np.where(small, q * series, (p - q) - q * u)
         terms = np.where(present & (log_p == -np.inf), np.inf, terms)
-        difference = np.where(small & present, q * np.expm1(np.where(small, u, 0.0)), p - q)
+        difference = np.where(small, q * np.expm1(np.where(small, u, 0.0)), p - q)
         return terms.sum(axis=-1).astype(np.float64), difference.astype(np.float64)
 
 
@@ -453,15 +452,29 @@ def _log_softmax(rows: NDArray[Any], temperature: float) -> tuple[NDArray[Any], 
     return below - np.log1p(rest), np.exp(below) / (1.0 + rest)
 
 
-def _log_ratio_of_close(
-    z: NDArray[Any], t: NDArray[Any], q: NDArray[Any], present: NDArray[np.bool_], temperature: float
+def _log_ratio_where_close(
+    z: NDArray[Any],
+    t: NDArray[Any],
+    p: NDArray[Any],
+    q: NDArray[Any],
+    u: NDArray[Any],
+    close: NDArray[np.bool_],
+    temperature: float,
 ) -> NDArray[Any]:
-    """log p - log q from the difference of the logits, whose digits log p and log q, rounded, have lost."""
-    difference = np.where(present, z - t, 0.0) / z.dtype.type(temperature)
-    centre = (q * difference).sum(axis=-1, keepdims=True)
-    shifted = difference - centre
-    ratio: NDArray[Any] = shifted - np.log1p((q * np.expm1(shifted)).sum(axis=-1, keepdims=True))
-    return ratio
+    """u = log p - log q in the close classes, from the difference of the logits.
+
+    Its digits are lost in log p and log q once these are rounded. With d = (z - t) / temperature about its mean over
+    the close classes, and p_0, q_0 the mass of the others: u = d - log(sum q exp(d)) + log(1 - p_0), the sum over the
+    close classes being 1 - q_0 + sum q (exp(d) - 1). Where the others have more than half of either, u stays: then the
+    divergence is no smaller than what rounding takes from it.
+    """
+    p_0, q_0 = (np.where(close, 0.0, each).sum(axis=-1, keepdims=True) for each in (p, q))
+    difference = np.where(close, z - t, 0.0) / z.dtype.type(temperature)
+    weights = np.where(close, q, 0.0)
+    d = difference - (weights * difference).sum(axis=-1, keepdims=True) / (1.0 - q_0)
+    ratio = d - np.log1p((weights * np.expm1(d)).sum(axis=-1, keepdims=True) - q_0) + np.log1p(-p_0)
+    exact: NDArray[Any] = np.where((p_0 <= 0.5) & (q_0 <= 0.5), ratio, u)
+    return exact
 
 
 kl_divergence = KLDivergence()
