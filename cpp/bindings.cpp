@@ -1,6 +1,7 @@
 // The Python module softgrad._core: arrays come in through the buffer protocol and leave checked by softgrad._contracts,
 // which is the only caller.
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -11,9 +12,11 @@
 #include <stdexcept>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "dispatch.hpp"
+#include "float_mode.hpp"
 #include "rows.hpp"
 #include "thread_pool.hpp"
 
@@ -266,6 +269,12 @@ struct CrossEntropyArrays {
                losses.contiguous<double>('d')} {}
 };
 
+// A function of numbers: in the IEEE mode, whatever that of the caller is.
+template <class Function, class... Extra>
+void define(nb::module_& m, const char* name, Function&& function, const Extra&... extra) {
+    m.def(name, std::forward<Function>(function), nb::call_guard<IeeeMode>(), extra...);
+}
+
 }  // namespace
 
 NB_MODULE(_core, m) {
@@ -289,19 +298,19 @@ NB_MODULE(_core, m) {
         return names;
     });
 
-    m.def(
+    define(m,
         "softmax",
         [](nb::handle x, nb::handle out, const Axes& axes, nb::handle where, double temperature) {
             map_rows_of(RowMap::softmax, x, out, axes, where, temperature);
         },
         nb::arg("x"), nb::arg("out"), nb::arg("axes"), nb::arg("where").none(), nb::arg("temperature"));
-    m.def(
+    define(m,
         "log_softmax",
         [](nb::handle x, nb::handle out, const Axes& axes, nb::handle where, double temperature) {
             map_rows_of(RowMap::log_softmax, x, out, axes, where, temperature);
         },
         nb::arg("x"), nb::arg("out"), nb::arg("axes"), nb::arg("where").none(), nb::arg("temperature"));
-    m.def(
+    define(m,
         "logsumexp",
         [](nb::handle x, nb::handle out, const Axes& axes, nb::handle where) {
             const TransformArrays with(where, axes, no_softcap, 1.0);
@@ -310,19 +319,19 @@ NB_MODULE(_core, m) {
         nb::arg("x"), nb::arg("out"), nb::arg("axes"), nb::arg("where").none());
     // Of the last axis, without options: what a small call has time for.
     const Transform none{std::nullopt, no_softcap, 1.0};
-    m.def("softmax_if_plain", [none](nb::handle x, nb::handle out) {
+    define(m, "softmax_if_plain", [none](nb::handle x, nb::handle out) {
         return if_plain(x, out, [&](const Array& from, const Array& to) { map_arrays(RowMap::softmax, from, to, from.last_axis(), none); });
     });
-    m.def("log_softmax_if_plain", [none](nb::handle x, nb::handle out) {
+    define(m, "log_softmax_if_plain", [none](nb::handle x, nb::handle out) {
         return if_plain(x, out, [&](const Array& from, const Array& to) { map_arrays(RowMap::log_softmax, from, to, from.last_axis(), none); });
     });
-    m.def("logsumexp_if_plain", [none](nb::handle x, nb::handle out) {
+    define(m, "logsumexp_if_plain", [none](nb::handle x, nb::handle out) {
         return if_plain(x, out, [&](const Array& from, const Array& to) { logsumexp_of(from, to, from.last_axis(), none); });
     });
-    m.def(
+    define(m,
         "row_products",
         [](const std::string& name, nb::handle x, nb::handle v, nb::handle w, const Axes& axes, nb::handle where, double temperature,
-           nb::handle factor, double scale, nb::handle out) {
+           nb::handle factor, double scale, bool massless_is_zero, nb::handle out) {
             const Product product = product_named(name);
             const Array from(x, Array::read), to(out, Array::write);
             const OptionalArray vectors[2] = {optional_array(v, Array::read), optional_array(w, Array::read)};
@@ -338,12 +347,12 @@ NB_MODULE(_core, m) {
             const double* of_rows = data_or_null<const double>(factors, 'd');
             with_dtype(from, [&]<class S>() {
                 const RowView *first = vector_rows[0] ? &*vector_rows[0] : nullptr, *second = vector_rows[1] ? &*vector_rows[1] : nullptr;
-                map_products<S>(product, from_rows, first, second, with.transform, of_rows, scale, to_rows);
+                map_products<S>(product, from_rows, first, second, with.transform, of_rows, scale, massless_is_zero, to_rows);
             });
         },
         nb::arg("product"), nb::arg("x"), nb::arg("v").none(), nb::arg("w").none(), nb::arg("axes"), nb::arg("where").none(),
-        nb::arg("temperature"), nb::arg("factor").none(), nb::arg("scale"), nb::arg("out"));
-    m.def(
+        nb::arg("temperature"), nb::arg("factor").none(), nb::arg("scale"), nb::arg("massless_is_zero"), nb::arg("out"));
+    define(m,
         "softmax_means",
         [](nb::handle x, nb::handle v, const Axes& axes, nb::handle where, nb::handle out) {
             const Array from(x, Array::read), vector(v, Array::read), to(out, Array::write);
@@ -354,7 +363,7 @@ NB_MODULE(_core, m) {
             with_dtype(from, [&]<class S>() { softmax_means<S>(from_rows, vector_rows, with.transform, means); });
         },
         nb::arg("x"), nb::arg("v"), nb::arg("axes"), nb::arg("where").none(), nb::arg("out"));
-    m.def(
+    define(m,
         "sparse_product",
         [](nb::handle data, nb::handle indices, nb::handle indptr, nb::handle dense, nb::handle bias, nb::handle out) {
             const Array from(dense, Array::read), to(out, Array::write);
@@ -368,7 +377,7 @@ NB_MODULE(_core, m) {
             });
         },
         nb::arg("data"), nb::arg("indices"), nb::arg("indptr"), nb::arg("dense"), nb::arg("bias").none(), nb::arg("out"));
-    m.def(
+    define(m,
         "sparse_transposed_product",
         [](nb::handle data, nb::handle indices, nb::handle indptr, nb::handle dense, nb::handle out) {
             const Array from(dense, Array::read), to(out, Array::write);
@@ -381,15 +390,23 @@ NB_MODULE(_core, m) {
             });
         },
         nb::arg("data"), nb::arg("indices"), nb::arg("indptr"), nb::arg("dense"), nb::arg("out"));
-    m.def("sigmoid", [](nb::handle x, nb::handle out) { map_elements_of(ElementMap::sigmoid, x, out); });
-    m.def("log_sigmoid", [](nb::handle x, nb::handle out) { map_elements_of(ElementMap::log_sigmoid, x, out); });
-    m.def("sum", [](nb::handle values) {
+    define(m, "sigmoid", [](nb::handle x, nb::handle out) { map_elements_of(ElementMap::sigmoid, x, out); });
+    define(m, "log_sigmoid", [](nb::handle x, nb::handle out) { map_elements_of(ElementMap::log_sigmoid, x, out); });
+    define(m, "sum", [](nb::handle values) {
         const Array array(values, Array::read);
         const double* data = array.contiguous<const double>('d');
         const Unlocked unlocked(array);
         return sum(data, array.size());
     });
-    m.def("store_rounded", [](double value, nb::handle out) {
+    // For arithmetic that is NumPy's: the mode of this thread as it was, for `set_float_mode` in the end; None if it is IEEE's already.
+    m.def("enter_ieee_mode", []() -> std::optional<uint64_t> {
+        const uint64_t before = FloatMode::current();
+        if (before == FloatMode::ieee) return std::nullopt;
+        FloatMode::set(FloatMode::ieee);
+        return before;
+    });
+    m.def("set_float_mode", &FloatMode::set, nb::arg("mode"));
+    define(m, "store_rounded", [](double value, nb::handle out) {
         const Array to(out, Array::write);
         if (to.format() == 'd')
             *to.contiguous<double>('d') = value;
@@ -407,7 +424,7 @@ NB_MODULE(_core, m) {
         return i < n ? i : -1;
     });
 
-    m.def(
+    define(m,
         "cross_entropy",
         [](nb::handle logits, const Axes& axes, nb::handle labels, nb::handle weight, nb::handle upstream, double scale,
            nb::handle losses, nb::handle gradient, nb::handle tangent) {
@@ -419,7 +436,7 @@ NB_MODULE(_core, m) {
         nb::arg("logits"), nb::arg("axes"), nb::arg("labels"), nb::arg("weight").none(), nb::arg("upstream").none(), nb::arg("scale"),
         nb::arg("losses"), nb::arg("gradient").none(), nb::arg("tangent").none() = nb::none());
 
-    m.def(
+    define(m,
         "soft_cross_entropy",
         [](nb::handle logits, const Axes& axes, nb::handle labels, nb::handle probabilities, nb::handle class_weight,
            double smoothing, nb::handle where, double softcap, double temperature, double z_loss, nb::handle weight,
@@ -438,7 +455,7 @@ NB_MODULE(_core, m) {
         nb::arg("smoothing"), nb::arg("where").none(), nb::arg("softcap"), nb::arg("temperature"), nb::arg("z_loss"),
         nb::arg("weight").none(), nb::arg("upstream").none(), nb::arg("scale"), nb::arg("losses"), nb::arg("gradient").none(), nb::arg("tangent").none() = nb::none());
 
-    m.def("token_logprobs", [](nb::handle logits, const Axes& axes, nb::handle labels, nb::handle logprobs, nb::handle entropies,
+    define(m, "token_logprobs", [](nb::handle logits, const Axes& axes, nb::handle labels, nb::handle logprobs, nb::handle entropies,
                                nb::handle ranks) {
         const Array from(logits, Array::read), indices(labels, Array::read);
         const Array first(logprobs, Array::write), second(entropies, Array::write), third(ranks, Array::write);
@@ -450,7 +467,7 @@ NB_MODULE(_core, m) {
         with_dtype(from, [&]<class S>() { token_logprobs<S>(rows, classes, logprob, entropy, rank); });
     });
 
-    m.def(
+    define(m,
         "probability_weights",
         [](nb::handle probabilities, const Axes& axes, nb::handle class_weight, nb::handle out) {
             const Array given(probabilities, Array::read), to(out, Array::write);

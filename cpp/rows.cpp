@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -400,12 +401,18 @@ void clear_ignored(T* tile, int64_t n, int64_t count, const double* weight) {
             for (int64_t j = 0; j < n; ++j) tile[j * few_tile_rows + i] = T(0);
 }
 
-void weighted_probabilities(const Probabilities& probabilities, int64_t first, int64_t count, const double* class_weight, double* q) {
-    const int64_t n = probabilities.view.entries.size();
-    probabilities.read(probabilities.view, first, count, q);
-    if (class_weight)
-        for (int64_t i = 0; i < count; ++i)
-            for (int64_t j = 0; j < n; ++j) q[i * n + j] *= class_weight[j];
+// Whether the classes of a row that take part, `apart` elements from each other, are all at -inf.
+template <class T>
+bool is_massless(const T* x, int64_t n, int64_t apart, const unsigned char* allowed) {
+    for (int64_t j = 0; j < n; ++j)
+        if ((!allowed || allowed[j]) && x[j * apart] != -std::numeric_limits<T>::infinity()) return false;
+    return true;
+}
+
+void multiply_by_class_weight(double* q, int64_t n, int64_t count, const double* class_weight) {
+    if (!class_weight) return;
+    for (int64_t i = 0; i < count; ++i)
+        for (int64_t j = 0; j < n; ++j) q[i * n + j] *= class_weight[j];
 }
 
 // The target weights of rows, one after the other, spread over the classes that take part.
@@ -416,8 +423,10 @@ void stage_targets(const Targets& targets, int64_t first, int64_t count, int64_t
     const double spread = targets.smoothing / static_cast<double>(std::max<int64_t>(allowed_count, 1));
     if (targets.labels)
         std::fill(q, q + count * n, 0.0);
-    else
-        weighted_probabilities(*targets.probabilities, first, count, w, q);
+    else {
+        targets.probabilities->read(targets.probabilities->view, first, count, q);
+        multiply_by_class_weight(q, n, count, w);
+    }
     if (targets.smoothing != 0.0)
         for (int64_t i = 0; i < count; ++i)
             for (int64_t j = 0; j < n; ++j)
@@ -540,40 +549,45 @@ struct TwoVectors {
 };
 
 template <class S, size_t k>
-void few_products(Product product, const RowView& x, const Views<k>& vectors, const double* factor, double scale, const RowView& out) {
+void few_products(Product product, const RowView& x, const Views<k>& vectors, const double* factor, double scale, bool massless_is_zero,
+                  const RowView& out) {
     using T = Compute<S>;
     const int64_t n = x.entries.size();
     for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
         each_tile_with<S, k>(x, vectors, out, begin, end, [&](int64_t first, int64_t count, int64_t rows, T* tile, const Vectors<T, k>& tiles) {
-            double factors[few_tile_rows] = {};
-            for (int64_t i = 0; i < count; ++i) factors[i] = (factor ? factor[first + i] : 1.0) * scale;
+            double factors[few_tile_rows] = {}, weights[few_tile_rows];
+            for (int64_t i = 0; i < count; ++i) {
+                weights[i] = massless_is_zero && is_massless(tile + i, n, few_tile_rows, nullptr) ? 0.0 : factor ? factor[first + i] : 1.0;
+                factors[i] = weights[i] * scale;
+            }
             const TwoVectors<T, k> two(tiles);
             kernels<T>().few.product(product, tile, two.v, two.w, n, rows, factors, nullptr);
-            if (factor) clear_ignored(tile, n, count, factor + first);
+            if (factor || massless_is_zero) clear_ignored(tile, n, count, weights);
         });
     });
 }
 
 template <class S, size_t k>
 void map_products(Product product, const RowView& x, const Views<k>& vectors, const Transform& transform, const double* factor, double scale,
-                  const RowView& out) {
+                  bool massless_is_zero, const RowView& out) {
     using T = Compute<S>;
     const int64_t n = x.entries.size();
     const bool plain = transform.is_identity();
-    if (plain && is_few(n)) return few_products<S, k>(product, x, vectors, factor, scale, out);
+    if (plain && is_few(n)) return few_products<S, k>(product, x, vectors, factor, scale, massless_is_zero, out);
     for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
         Scratch<double, Use::staging> scratch(plain ? 0 : staging_size(n));
         Scratch<double, Use::vector> staged_vectors(plain ? 0 : static_cast<int64_t>(k) * n);
         each_row_with<S, k>(x, vectors, &out, begin, end, [&](int64_t r, const T* from, const Vectors<T, k>& of_row, T* to) {
             const double factor_of_row = factor ? factor[r] : 1.0;
-            if (factor_of_row == 0.0) return static_cast<void>(std::fill(to, to + n, T(0)));
+            const auto is_zero = [&](const unsigned char* allowed) { return massless_is_zero && is_massless(from, n, 1, allowed); };
+            if (factor_of_row == 0.0 || (plain && is_zero(nullptr))) return static_cast<void>(std::fill(to, to + n, T(0)));
             if (plain) {
                 const TwoVectors<T, k> two(of_row);
                 kernels<T>().product(product, from, nullptr, two.v, two.w, n, factor_of_row * scale, to);
                 return;
             }
             const StagedRow row = stage_row(from, n, transform, r, scratch.data());
-            if (row.allowed_count == 0) return static_cast<void>(std::fill(to, to + n, T(0)));
+            if (row.allowed_count == 0 || is_zero(row.allowed)) return static_cast<void>(std::fill(to, to + n, T(0)));
             Vectors<double, k> staged;
             for (size_t v = 0; v < k; ++v) staged[v] = stage_vector(of_row[v], n, row, staged_vectors.data() + static_cast<int64_t>(v) * n);
             const TwoVectors<double, k> two(staged);
@@ -587,13 +601,13 @@ void map_products(Product product, const RowView& x, const Views<k>& vectors, co
 
 template <class S>
 void map_products(Product product, const RowView& x, const RowView* v, const RowView* w, const Transform& transform, const double* factor,
-                  double scale, const RowView& out) {
+                  double scale, bool massless_is_zero, const RowView& out) {
     if (w)
-        map_products<S, 2>(product, x, {v, w}, transform, factor, scale, out);
+        map_products<S, 2>(product, x, {v, w}, transform, factor, scale, massless_is_zero, out);
     else if (v)
-        map_products<S, 1>(product, x, {v}, transform, factor, scale, out);
+        map_products<S, 1>(product, x, {v}, transform, factor, scale, massless_is_zero, out);
     else
-        map_products<S, 0>(product, x, {}, transform, factor, scale, out);
+        map_products<S, 0>(product, x, {}, transform, factor, scale, massless_is_zero, out);
 }
 
 template <class S>
@@ -604,9 +618,11 @@ void softmax_means(const RowView& x, const RowView& v, const Transform& transfor
     if (plain && is_few(n)) {
         for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
             each_tile_with<S, 1>(x, {&v}, nullptr, begin, end, [&](int64_t first, int64_t count, int64_t rows, T* tile, const Vectors<T, 1>& of_v) {
+                bool massless[few_tile_rows];
+                for (int64_t i = 0; i < count; ++i) massless[i] = is_massless(tile + i, n, few_tile_rows, nullptr);
                 double of_tile[few_tile_rows];
                 kernels<T>().few.product(Product::mean, tile, of_v[0], nullptr, n, rows, nullptr, of_tile);
-                std::copy(of_tile, of_tile + count, means + first);
+                for (int64_t i = 0; i < count; ++i) means[first + i] = massless[i] ? 0.0 : of_tile[i];
             });
         });
         return;
@@ -617,14 +633,16 @@ void softmax_means(const RowView& x, const RowView& v, const Transform& transfor
         Scratch<T, Use::gradient> exponentials(plain ? n : 0);
         each_row_with<S, 1>(x, {&v}, nullptr, begin, end, [&](int64_t r, const T* from, const Vectors<T, 1>& vector, T*) {
             if (plain) {
-                means[r] = kernels<T>().product(Product::mean, from, nullptr, vector[0], nullptr, n, 1.0, exponentials.data());
+                means[r] = is_massless(from, n, 1, nullptr)
+                               ? 0.0
+                               : kernels<T>().product(Product::mean, from, nullptr, vector[0], nullptr, n, 1.0, exponentials.data());
                 return;
             }
             const StagedRow row = stage_row(from, n, transform, r, scratch.data());
             const double* staged = stage_vector(vector[0], n, row, staged_vector.data());
-            means[r] = row.allowed_count == 0 ? 0.0
-                                              : instruction_set().kernels->two_parts.product(Product::mean, row.high, row.low, staged,
-                                                                                             nullptr, n, 1.0, row.high);
+            means[r] = is_massless(from, n, 1, row.allowed) ? 0.0
+                                                            : instruction_set().kernels->two_parts.product(Product::mean, row.high, row.low, staged,
+                                                                                                           nullptr, n, 1.0, row.high);
         });
     });
 }
@@ -721,19 +739,29 @@ void soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets, co
 }
 
 template <class S>
-void read_as_double(const RowView& view, int64_t first, int64_t count, double* to) {
+bool read_as_double(const RowView& view, int64_t first, int64_t count, double* to) {
     const int64_t n = view.entries.size();
     const bool contiguous = view.entries.contiguous(sizeof(S));
-    view.rows.each(first, first + count, [&](int64_t r, int64_t offset) {
-        char* const at_row = view.data + offset;
-        double* const row = to + (r - first) * n;
-        if (contiguous) {
-            const S* from = reinterpret_cast<const S*>(at_row);
-            for (int64_t j = 0; j < n; ++j) row[j] = static_cast<double>(widen(from[j]));
-            return;
+    // Collected where they pass: a loop of its own would take a tenth of a loss and more.
+    uint64_t signs = 0;
+    const auto read = [](const char* from, double& element, uint64_t& bits) {
+        element = static_cast<double>(widen(*reinterpret_cast<const S*>(from)));
+        bits |= std::bit_cast<uint64_t>(element);
+    };
+    view.rows.each_run(first, first + count, [&](int64_t r, int64_t run, int64_t at, int64_t step) {
+        const int64_t together = contiguous && step == n * static_cast<int64_t>(sizeof(S)) ? run : 1;
+        for (int64_t i = 0; i < run; i += together) {
+            const char* const from = view.data + at + i * step;
+            double* const rows = to + (r - first + i) * n;
+            uint64_t bits = 0;
+            if (contiguous)
+                for (int64_t j = 0; j < together * n; ++j) read(from + j * static_cast<int64_t>(sizeof(S)), rows[j], bits);
+            else
+                view.entries.each(0, n, [&](int64_t j, int64_t of_entry) { read(from + of_entry, rows[j], bits); });
+            signs |= bits;
         }
-        view.entries.each(0, n, [&](int64_t j, int64_t at) { row[j] = static_cast<double>(widen(*reinterpret_cast<const S*>(at_row + at))); });
     });
+    return signs >> 63;
 }
 
 template <class S>
@@ -751,17 +779,31 @@ void token_logprobs(const RowView& logits, const int64_t* labels, double* logpro
     });
 }
 
+namespace {
+
+double nan_if_negative(const double* q, int64_t n) {
+    const bool negative = std::any_of(q, q + n, [](double each) { return each < 0.0; });
+    return negative ? std::numeric_limits<double>::quiet_NaN() : 0.0;
+}
+
+}  // namespace
+
 void probability_weights(const Probabilities& probabilities, const double* class_weight, double* out) {
     const int64_t n = probabilities.view.entries.size();
     if (is_few(n)) {
         for_ranges(probabilities.view.rows.size(), n + few_overhead, few_tile_rows, [&](int64_t begin, int64_t end) {
             for (int64_t first = begin; first < end; first += few_tile_rows) {
                 const int64_t count = std::min(few_tile_rows, end - first), rows = whole_packs<double>(count);
-                const auto stage = [&](double* staged) { weighted_probabilities(probabilities, first, count, class_weight, staged); };
+                double nan_where_wrong[few_tile_rows] = {};
+                const auto stage = [&](double* staged) {
+                    if (probabilities.read(probabilities.view, first, count, staged))
+                        for (int64_t i = 0; i < count; ++i) nan_where_wrong[i] = nan_if_negative(staged + i * n, n);
+                    multiply_by_class_weight(staged, n, count, class_weight);
+                };
                 with_target_tile(n, count, rows, stage, [&](const double* q) {
                     double sums[few_tile_rows];
                     instruction_set().kernels->few_sums(q, n, rows, sums);
-                    std::copy(sums, sums + count, out + first);
+                    for (int64_t i = 0; i < count; ++i) out[first + i] = sums[i] + nan_where_wrong[i];
                 });
             }
         });
@@ -769,9 +811,12 @@ void probability_weights(const Probabilities& probabilities, const double* class
     }
     for_ranges(probabilities.view.rows.size(), n, 1, [&](int64_t begin, int64_t end) {
         Scratch<double, Use::target> scratch(n);
+        double* const q = scratch.data();
         for (int64_t r = begin; r < end; ++r) {
-            weighted_probabilities(probabilities, r, 1, class_weight, scratch.data());
-            out[r] = sum(scratch.data(), n);
+            const bool minus = probabilities.read(probabilities.view, r, 1, q);
+            const double nan_where_wrong = minus ? nan_if_negative(q, n) : 0.0;
+            multiply_by_class_weight(q, n, 1, class_weight);
+            out[r] = sum(q, n) + nan_where_wrong;
         }
     });
 }
@@ -782,11 +827,11 @@ double sum(const double* values, int64_t n) { return instruction_set().kernels->
     template void map_rows<S>(RowMap, const RowView&, const Transform&, const RowView&);                          \
     template void map_elements<S>(ElementMap, const Elements&, const Elements&);                                  \
     template void logsumexp<S>(const RowView&, const Transform&, S*);                                             \
-    template void map_products<S>(Product, const RowView&, const RowView*, const RowView*, const Transform&, const double*, double, const RowView&); \
+    template void map_products<S>(Product, const RowView&, const RowView*, const RowView*, const Transform&, const double*, double, bool, const RowView&); \
     template void softmax_means<S>(const RowView&, const RowView&, const Transform&, double*);                    \
     template void cross_entropy<S>(const CrossEntropyCall&, const int64_t*);                                      \
     template void soft_cross_entropy<S>(const CrossEntropyCall&, const Targets&, const Transform&, double);       \
-    template void read_as_double<S>(const RowView&, int64_t, int64_t, double*);                                   \
+    template bool read_as_double<S>(const RowView&, int64_t, int64_t, double*);                                   \
     template void token_logprobs<S>(const RowView&, const int64_t*, double*, double*, int64_t*);
 SOFTGRAD_DTYPES(SOFTGRAD_INSTANTIATE)
 #undef SOFTGRAD_INSTANTIATE

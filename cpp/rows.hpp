@@ -26,12 +26,13 @@ template <class S>
 void logsumexp(const RowView& x, const Transform& transform, S* out);
 
 // What is done with each row of x, v and w (null where the product takes none), times factor[r] (all 1 if null) * scale; a row of
-// factor 0 is not looked at: 0. Classes that `where` leaves out have p = 0 and results of 0, whatever x and v hold there.
+// factor 0 is not looked at: 0. Classes that `where` leaves out have p = 0 and results of 0, whatever x and v hold there. A row whose
+// classes are all at -inf has no p: NaN, or 0 with `massless_is_zero`.
 template <class S>
 void map_products(Product product, const RowView& x, const RowView* v, const RowView* w, const Transform& transform, const double* factor,
-                  double scale, const RowView& out);
+                  double scale, bool massless_is_zero, const RowView& out);
 
-// means[r] = <p, v>.
+// means[r] = <p, v>, 0 for a row whose classes are all at -inf.
 template <class S>
 void softmax_means(const RowView& x, const RowView& v, const Transform& transform, double* means);
 
@@ -54,7 +55,7 @@ void cross_entropy(const CrossEntropyCall& call, const int64_t* labels);
 // probabilities, K the number of classes that take part.
 struct Probabilities {
     RowView view;
-    void (*read)(const RowView& view, int64_t first, int64_t count, double* to);  // read_as_double of how they are stored
+    bool (*read)(const RowView& view, int64_t first, int64_t count, double* to);  // read_as_double of how they are stored
 };
 
 struct Targets {
@@ -64,9 +65,9 @@ struct Targets {
     double smoothing;
 };
 
-// Rows of elements stored as S, one after the other.
+// Rows of elements stored as S, one after the other; whether one of them has a minus sign.
 template <class S>
-void read_as_double(const RowView& view, int64_t first, int64_t count, double* to);
+bool read_as_double(const RowView& view, int64_t first, int64_t count, double* to);
 
 template <class S>
 void soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets, const Transform& transform, double z_loss);
@@ -75,7 +76,7 @@ void soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets, co
 template <class S>
 void token_logprobs(const RowView& logits, const int64_t* labels, double* logprobs, double* entropies, int64_t* ranks);
 
-// out[r] = sum over j of class_weight[j] * probabilities[r, j]; class_weight may be null.
+// out[r] = sum over j of class_weight[j] * probabilities[r, j], not finite if one of these is negative or not finite; class_weight may be null.
 void probability_weights(const Probabilities& probabilities, const double* class_weight, double* out);
 
 double sum(const double* values, int64_t n);

@@ -1,5 +1,7 @@
 #include "thread_pool.hpp"
 
+#include "float_mode.hpp"
+
 #include <pthread.h>
 #include <signal.h>
 #if defined(__linux__)
@@ -141,6 +143,7 @@ class Pool {
     }
 
     void serve() {
+        const IeeeMode mode;
         Affinity here;
         for (;;) {
             std::shared_ptr<Job> job;

@@ -226,6 +226,12 @@ def probabilities_within(value: ArrayLike, name: str, shape: tuple[int, ...]) ->
     return array
 
 
+def target_probabilities(labels: Floating, counts: NDArray[np.bool_] | np.bool_) -> None:
+    """Refuses a negative or not finite target probability where `counts`, which broadcasts to the labels, is True."""
+    relevant = np.where(counts, labels, labels.dtype.type(0))
+    _each_within(relevant, "labels", 0.0, np.finfo(np.float64).max, "a target probability is finite and not negative")
+
+
 def _each_within(array: NDArray[Any], name: str, least: float, most: float, what: str) -> None:
     start = 0
     for chunk in chunks(array):

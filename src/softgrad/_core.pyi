@@ -38,6 +38,7 @@ def row_products(
     temperature: float,
     factor: _Float64 | None,
     scale: float,
+    massless_is_zero: bool,
     out: _Buffer,
 ) -> None: ...
 def softmax_means(x: _Buffer, v: _Buffer, axes: Sequence[int], where: _Mask | None, out: _Float64) -> None: ...
@@ -55,6 +56,10 @@ def token_logprobs(
     logits: _Buffer, axes: Sequence[int], labels: _Int64, logprobs: _Float64, entropies: _Float64, ranks: _Int64
 ) -> None: ...
 def sum(values: _Float64) -> float: ...
+def enter_ieee_mode() -> int | None:
+    """Have this thread round to nearest and keep subnormals; its mode before, None if that is how it worked."""
+
+def set_float_mode(mode: int) -> None: ...
 def store_rounded(value: float, out: NDArray[np.floating[Any]]) -> None:
     """Write a number where there is one float32 or float64; beyond the range is inf, without a warning."""
 
@@ -92,4 +97,5 @@ def soft_cross_entropy(
 ) -> None: ...
 def probability_weights(
     probabilities: _Buffer, axes: Sequence[int], class_weight: _Float64 | None, out: _Float64
-) -> None: ...
+) -> None:
+    """Write the sum of each row, times the class weights: not finite for a row with a negative or not finite entry."""

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from softgrad._float_mode import in_ieee_mode
+
 Float64 = NDArray[np.float64]
 
 
@@ -61,10 +63,12 @@ class DiagonalPlusRankOne:
     def __repr__(self) -> str:
         return f"<DiagonalPlusRankOne of shape {self.shape}, dtype {self.dtype}>"
 
+    @in_ieee_mode
     def diagonal(self) -> NDArray[Any]:
         """The diagonals, shape (\\*batch, K)."""
         return self._rounded(self._diagonal.copy())
 
+    @in_ieee_mode
     def toarray(self) -> NDArray[Any]:
         """The matrices with all their elements, shape (\\*batch, K, K)."""
         u = self._vector
@@ -73,6 +77,7 @@ class DiagonalPlusRankOne:
         dense[..., classes, classes] = self._diagonal
         return self._rounded(dense)
 
+    @in_ieee_mode
     def __matmul__(self, other: ArrayLike) -> NDArray[Any]:
         """The product of each matrix with its vector (\\*batch, K), or with its M vectors (\\*batch, K, M)."""
         columns, single = self._columns(other)
@@ -90,6 +95,7 @@ class DiagonalPlusRankOne:
             product += self._row_sums[..., None] * centre
         return self._rounded(product[..., 0] if single else product)
 
+    @in_ieee_mode
     def solve(self, right: ArrayLike, damping: float = 0.0) -> NDArray[Any]:
         """The x with (H + damping I) x = right, by the formula of Sherman and Morrison: in time linear in K.
 

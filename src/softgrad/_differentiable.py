@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from softgrad._float_mode import in_ieee_mode
+
 _registry: dict[str, Differentiable] = {}
 
 # The verbs a member may have, besides being called; `softgrad.reference` spells them NAME_VERB.
@@ -22,6 +24,13 @@ class Differentiable(ABC):
     """
 
     name: ClassVar[str]
+
+    def __init_subclass__(cls, *, native_call: bool = False, **options: Any) -> None:
+        """`native_call`: nothing but the core, which has a mode of its own, works on numbers when it is called."""
+        super().__init_subclass__(**options)
+        for verb in DERIVATIVES if native_call else ("__call__", *DERIVATIVES):
+            if verb in cls.__dict__:
+                setattr(cls, verb, in_ieee_mode(cls.__dict__[verb]))
 
     def __init__(self) -> None:
         if self.name in _registry:

@@ -28,18 +28,31 @@ def row_products(
     factor: Float64 | None = None,
     scale: float = 1.0,
     second: Floating | None = None,
+    massless_is_zero: bool = False,
     out: Floating | None = None,
 ) -> Floating:
     """The product of each row, times `scale` and the row's `factor` (flat), in the shape and dtype of `x`.
 
-    Rows of factor 0 and classes that the mask leaves out give 0, whatever they hold. `out` may be `x`, and nothing else
-    that is read.
+    Rows of factor 0 and classes that the mask leaves out give 0, whatever they hold. A row of nothing but -inf has no
+    p: it gives NaN, or 0 with `massless_is_zero`. `out` may be `x`, and nothing else that is read.
     """
     result = output_for(x, out)
     x, *vectors = in_one_dtype(x, *(each for each in (vector, second) if each is not None))
     v, w = [*map(_native.buffer, vectors), None, None][:2]
     work = result if result.dtype == x.dtype else np.empty(x.shape, x.dtype)
-    _native.row_products(product, _native.buffer(x), v, w, axes, mask, temperature, factor, scale, _native.buffer(work))
+    _native.row_products(
+        product,
+        _native.buffer(x),
+        v,
+        w,
+        axes,
+        mask,
+        temperature,
+        factor,
+        scale,
+        massless_is_zero,
+        _native.buffer(work),
+    )
     if work is not result:
         result[...] = round_to(work, result.dtype)
     return result
@@ -48,7 +61,7 @@ def row_products(
 def softmax_means(
     x: Floating, vector: Floating, axes: tuple[int, ...], mask: NDArray[np.bool_] | None = None
 ) -> Float64:
-    """<p, v> of each row; 0 for a row whose classes are all left out."""
+    """<p, v> of each row; 0 for a row whose classes are all left out or at -inf."""
     x, vector = in_one_dtype(x, vector)
     means = np.empty(shape_without(x.shape, axes))
     _native.softmax_means(_native.buffer(x), _native.buffer(vector), axes, mask, means)

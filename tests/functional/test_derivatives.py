@@ -219,7 +219,6 @@ def test_rows_without_a_derivative_are_nan(dtype):
                 assert np.all(np.isnan(result[0])), (name, verb, row)
                 assert np.all(np.isfinite(result[1])), (name, verb, row)
         assert np.all(np.isnan(sg.softmax.jacobian(x)[0]))
-        assert np.all(np.isnan(sg.logsumexp.vjp(x, v[:, 0])[0]))
 
 
 @row_functions

@@ -14,7 +14,7 @@ from softgrad._differentiable import Differentiable
 from softgrad.functional.sigmoid import sigmoid, sigmoid_slope
 
 
-class LogSigmoid(Differentiable):
+class LogSigmoid(Differentiable, native_call=True):
     """Logarithm of the logistic sigmoid of each element, exact where the sigmoid itself is 0 or 1.
 
     ``log_sigmoid(x, /, *, out=None)``, and its derivatives ``log_sigmoid.vjp``, ``jvp`` and ``hvp``.

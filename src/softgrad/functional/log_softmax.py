@@ -24,7 +24,7 @@ from softgrad._products import row_products
 from softgrad.functional._row_derivatives import allowed_rows, jacobian_shape, probabilities
 
 
-class LogSoftmax(Differentiable):
+class LogSoftmax(Differentiable, native_call=True):
     """Logarithm of softmax of each row, exact where softmax itself is 0 or 1.
 
     ``log_softmax(x, /, *, axis=-1, where=None, temperature=1.0, out=None)``, and its derivatives

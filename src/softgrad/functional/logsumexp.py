@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from softgrad import _native
+from softgrad._blocks import class_rows
 from softgrad._contracts import (
     Axis,
     Float64,
@@ -22,10 +23,10 @@ from softgrad._contracts import (
 )
 from softgrad._differentiable import Differentiable
 from softgrad._products import row_products, softmax_means
-from softgrad.functional._row_derivatives import allowed_rows, jacobian_shape, probabilities
+from softgrad.functional._row_derivatives import allowed_rows, jacobian_shape
 
 
-class LogSumExp(Differentiable):
+class LogSumExp(Differentiable, native_call=True):
     """Logarithm of the sum of exponentials of each row.
 
     ``logsumexp(x, /, *, axis=-1, where=None, keepdims=False)``, and its derivatives
@@ -47,6 +48,7 @@ class LogSumExp(Differentiable):
     -------
     ndarray or NumPy scalar, dtype of `x`, shape of `x` without its class axes
         An empty row and a row of nothing but -inf give -inf; a row with a NaN gives NaN, else one with +inf gives +inf.
+        The derivatives are 0 where the value is -inf, which no finite step moves, and NaN where it is NaN or +inf.
 
     Raises
     ------
@@ -160,7 +162,7 @@ class LogSumExp(Differentiable):
         mask = class_mask(where, logits.shape)
         factor = _row_factor(cotangent, logits, axes, keepdims)
         separate(out, cotangent=cotangent, where=mask)
-        return row_products("probabilities", logits, None, axes, mask, factor=factor, out=out)
+        return row_products("probabilities", logits, None, axes, mask, factor=factor, massless_is_zero=True, out=out)
 
     def hvp(
         self,
@@ -203,7 +205,7 @@ class LogSumExp(Differentiable):
         factor = _row_factor(cotangent, logits, axes, keepdims)
         v = same_shape(vector, "vector", logits, "x")
         separate(out, cotangent=cotangent, vector=v, where=mask)
-        return row_products("softmax", logits, v, axes, mask, factor=factor, out=out)
+        return row_products("softmax", logits, v, axes, mask, factor=factor, massless_is_zero=True, out=out)
 
     def jacobian(self, x: ArrayLike, /, *, axis: Axis = -1, where: ArrayLike | None = None) -> Floating:
         """The gradient p of each row.
@@ -226,8 +228,10 @@ class LogSumExp(Differentiable):
         """
         logits = floating_array(x, "x")
         axes = axes_tuple(axis, logits.ndim)
-        p = probabilities(logits, axes, allowed_rows(class_mask(where, logits.shape), axes))
-        return p.reshape(jacobian_shape(logits, axes, 1)).astype(logits.dtype)
+        rows = class_rows(logits, axes)
+        allowed = allowed_rows(class_mask(where, logits.shape), axes)
+        p = row_products("probabilities", rows, None, (rows.ndim - 1,), allowed, massless_is_zero=True, out=rows)
+        return round_to(p.reshape(jacobian_shape(logits, axes, 1)), logits.dtype)
 
     def sample_arguments(
         self, rng: np.random.Generator, dtype: np.dtype[Any]

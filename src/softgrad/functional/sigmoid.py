@@ -13,7 +13,7 @@ from softgrad._contracts import Float64, Floating, floating_array, output_for, s
 from softgrad._differentiable import Differentiable
 
 
-class Sigmoid(Differentiable):
+class Sigmoid(Differentiable, native_call=True):
     """Logistic sigmoid of each element.
 
     ``sigmoid(x, /, *, out=None)``, and its derivatives ``sigmoid.vjp``, ``jvp`` and ``hvp``.

@@ -24,7 +24,7 @@ from softgrad._products import row_products
 from softgrad.functional._row_derivatives import allowed_rows, jacobian_shape, probabilities
 
 
-class Softmax(Differentiable):
+class Softmax(Differentiable, native_call=True):
     """Softmax of each row: exponentials normalised to sum 1.
 
     ``softmax(x, /, *, axis=-1, where=None, temperature=1.0, out=None)``, and its derivatives

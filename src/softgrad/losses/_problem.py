@@ -184,8 +184,8 @@ class Problem:
                 _native.logsumexp(z / self.temperature, log_normalizer, last, allowed)
                 alpha = alpha + beta * log_normalizer
             p, spread = np.empty_like(z), np.empty_like(z)
-            _native.row_products("probabilities", z, None, None, last, allowed, self.temperature, None, 1.0, p)
-            _native.row_products("variances", z, None, None, last, allowed, self.temperature, None, 1.0, spread)
+            _native.row_products("probabilities", z, None, None, last, allowed, self.temperature, None, 1.0, False, p)
+            _native.row_products("variances", z, None, None, last, allowed, self.temperature, None, 1.0, False, spread)
             # By the transformed logits alpha (diag(p) - p p^T) + beta p p^T; D of the transformation on both sides.
             u = p * slope
             diagonal = slope * slope * (alpha[..., None] * spread + beta[..., None] * p * p)

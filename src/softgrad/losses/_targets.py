@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from softgrad._contracts import (
     row_size,
     shape_without,
     smoothing,
+    target_probabilities,
 )
 
 
@@ -123,7 +125,11 @@ class Targets:
         label_weights = np.empty(shape_without(shape, axes)).reshape(-1)
         _native.probability_weights(_native.buffer(probabilities), axes, w, label_weights)
         if s is not None:
-            label_weights = np.where(s == 0.0, 0.0, s * label_weights)
+            label_weights = np.multiply(s, label_weights, out=np.zeros_like(s), where=s != 0.0)
+        # The sum of a row with an entry that is negative or not finite is not finite either.
+        if not isfinite(_native.sum(label_weights)):
+            counts = np.True_ if s is None else np.expand_dims((s != 0.0).reshape(shape_without(shape, axes)), axes)
+            target_probabilities(probabilities, counts)
         return cls(None, probabilities, w, s, amount, label_weights)
 
     def row_weights(self, *, class_weights_inside: bool) -> Float64 | None:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from softgrad.reference._labels import one_hot
+from softgrad.reference._labels import one_hot, target_rows
 from softgrad.reference._reduction import (
     Normalizer,
     Reduction,
@@ -73,7 +73,8 @@ def _target(
     elif ignore_index is not None:
         raise ValueError("ignore_index needs class indices; the labels are probabilities")
     else:
-        y = to_rows(labels, axis)
+        ignored = sample_weight == 0.0
+        y = target_rows(labels, axis, ignored)
     w = np.ones(classes) if class_weight is None else np.asarray(class_weight, dtype=np.float64).reshape(-1)
     any_allowed = np.any(allowed, axis=-1)
     share = label_smoothing / np.maximum(np.sum(allowed, axis=-1, keepdims=True), 1)

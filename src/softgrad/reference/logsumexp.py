@@ -1,4 +1,8 @@
-"""logsumexp and its derivatives: d lse / dx_j = p_j, the softmax."""
+"""logsumexp and its derivatives: d lse / dx_j = p_j, the softmax.
+
+A row of nothing but -inf has no softmax. Its logsumexp is -inf however far its entries move by a finite step, so its
+derivatives are 0.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from softgrad.reference._rows import (
     Axis,
+    BoolArray,
     FloatArray,
     allowed_rows,
     batch_and_class_shape,
@@ -28,7 +33,7 @@ def logsumexp(
     Parameters
     ----------
     x : array_like, any shape
-        A NaN gives NaN, else a +inf gives +inf; nothing but -inf, or no class at all, gives -inf.
+        A NaN gives NaN, else a +inf gives +inf; nothing but -inf, or no class at all, gives -inf, and derivatives of 0.
     axis : int, tuple of int or None
         The class axes; None takes the whole array as one row.
     where : array_like of bool, broadcast to x
@@ -51,11 +56,19 @@ def logsumexp(
     return np.expand_dims(lse, class_axes(len(shape), axis)) if keepdims else lse
 
 
+def _has_mass(x: ArrayLike, axis: Axis, where: ArrayLike | None) -> BoolArray:
+    """(*batch, 1): whether a class that takes part is above -inf."""
+    has_mass: BoolArray = np.any(
+        allowed_rows(where, np.shape(x), axis) & (to_rows(x, axis) != -np.inf), -1, keepdims=True
+    )
+    return has_mass
+
+
 def _probabilities(x: ArrayLike, axis: Axis, where: ArrayLike | None) -> FloatArray:
     """The gradient of logsumexp as rows (*batch, K)."""
     allowed = allowed_rows(where, np.shape(x), axis)
     row = statistics(np.where(allowed, to_rows(x, axis), -np.inf))
-    return np.where(allowed, softmax_rows(row), 0.0)
+    return np.where(allowed & _has_mass(x, axis, where), softmax_rows(row), 0.0)
 
 
 def _per_row(values: ArrayLike, shape: tuple[int, ...], axis: Axis, keepdims: bool) -> FloatArray:
@@ -159,7 +172,7 @@ def logsumexp_hvp(
     """
     shape = np.shape(x)
     del keepdims  # one number a row either way
-    dp = to_rows(softmax_jvp(x, vector, axis=axis, where=where), axis)
+    dp = np.where(_has_mass(x, axis, where), to_rows(softmax_jvp(x, vector, axis=axis, where=where), axis), 0.0)
     g = np.asarray(cotangent, dtype=np.float64).reshape((*dp.shape[:-1], 1))
     return from_rows(g * dp, shape, axis)
 

@@ -1,0 +1,33 @@
+"""Arithmetic as IEEE 754 says by default, whatever the floating-point mode of the thread that calls.
+
+A program may have chosen another one, as `torch.set_flush_denormal(True)` does, and XLA for what it calls back:
+subnormal results would vanish in its thread and not in the core's. The core sees to its own functions; this is for what
+NumPy works out around them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from softgrad._native import enter_ieee_mode, set_float_mode
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def in_ieee_mode(function: Callable[P, R]) -> Callable[P, R]:
+    """The same function; the thread has its own mode again when it returns or raises."""
+
+    @wraps(function)
+    def inside(*args: P.args, **kwargs: P.kwargs) -> R:
+        before = enter_ieee_mode()
+        if before is None:
+            return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            set_float_mode(before)
+
+    return inside
