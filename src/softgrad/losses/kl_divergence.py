@@ -469,8 +469,11 @@ def _log_ratio_where_close(
     divergence is no smaller than what rounding takes from it.
     """
     p_0, q_0 = (np.where(close, 0.0, each).sum(axis=-1, keepdims=True) for each in (p, q))
-    difference = np.where(close, z - t, 0.0) / z.dtype.type(temperature)
     weights = np.where(close, q, 0.0)
+    # An offset between the rows goes first, while the differences are exact.
+    k = weights.argmax(axis=-1)[..., None]
+    apart = np.where(close, z - t, 0.0)
+    difference = np.where(close, apart - np.take_along_axis(apart, k, axis=-1), 0.0) / z.dtype.type(temperature)
     d = difference - (weights * difference).sum(axis=-1, keepdims=True) / (1.0 - q_0)
     ratio = d - np.log1p((weights * np.expm1(d)).sum(axis=-1, keepdims=True) - q_0) + np.log1p(-p_0)
     exact: NDArray[Any] = np.where((p_0 <= 0.5) & (q_0 <= 0.5), ratio, u)
