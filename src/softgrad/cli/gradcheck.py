@@ -66,7 +66,7 @@ def gradcheck(request: Request, output: Output) -> None:
                 row = f"{name:<{width}}  {derivative:<21}  {dtype.name:<8}"
                 output.line(f"{row}  {report.worst_error:20.1e}  {report.verdict}")
                 checks.append(_as_json(name, derivative, report))
-                if not report.passed:
+                if not report.passed or report.wrote_into:
                     notes += [f"{name} {derivative} {dtype.name}:", *report.table().splitlines()]
     for note in notes:
         output.line(note)
@@ -117,6 +117,7 @@ def _as_json(name: str, derivative: str, report: softgrad.GradientReport) -> dic
         "analytic": _number(report.analytic),
         "numeric": _number(report.numeric),
         "error_estimate": _number(report.error_estimate),
+        "wrote_into": report.wrote_into,
     }
 
 

@@ -72,6 +72,9 @@ def check_gradient(
     roundings in the gradient are seen to do where x moves by its last bits, and 2 eps of the largest component. For a
     "pass", that error is within the tolerance at the scale of the largest component, and the roundings within 64 eps.
 
+    The function and its gradient are given copies of arrays, and of lists, tuples and dictionaries of them, at every
+    call: they may write into their arguments, and return the same buffer each time. The report says that they wrote.
+
     Functions of other frameworks are given NumPy arrays, and return what NumPy can read. For torch, convert:
     ``lambda x: F.cross_entropy(torch.from_numpy(x), labels)``, and the same around `grad`. JAX converts by itself, but
     computes in float32 unless ``jax_enable_x64`` is set; the verdict then is "inconclusive", or "fail" for the dtype of
@@ -99,7 +102,7 @@ def check_gradient(
     """
     subject = subject_of(function, arrays, grad, wrt, options)
     comparisons, method = comparisons_of(subject)
-    return report_of(comparisons, method, subject.x.dtype, subject.wrong_dtype())
+    return report_of(comparisons, method, subject.x.dtype, subject.wrong_dtype(), subject.wrote_into())
 
 
 def assert_gradient(

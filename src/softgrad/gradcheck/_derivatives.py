@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from softgrad.gradcheck._arrays import Array
 from softgrad.gradcheck._check import check_gradient
+from softgrad.gradcheck._guarded import Guarded, wrote_into
 from softgrad.gradcheck._report import GradientReport
 from softgrad.gradcheck._subject import Cotangent, floating_parts, gradient_of
 
@@ -66,12 +67,15 @@ def check_derivatives(member: Any, /, *arrays: Any, **options: Any) -> dict[str,
         for argument in task.arguments:
             if (function, argument) not in functions:
                 functions[function, argument] = _remembering(partial(function, task, argument), argument.position)
-            reports[verb if argument.name is None else f"{verb} {argument.name}"] = check_gradient(
+            report = check_gradient(
                 functions[function, argument],
                 *arrays,
                 grad=partial(claimed, task, argument),
                 wrt=argument.position,
             )
+            # What check_gradient was given writes into nothing: the task gives copies to the member itself.
+            key = verb if argument.name is None else f"{verb} {argument.name}"
+            reports[key] = replace(report, wrote_into=wrote_into([task.differenced(function), task.verbs[verb]]))
     return reports
 
 
@@ -105,10 +109,13 @@ class _Task:
     """A member with its arguments, and the random weights that make scalars of its results."""
 
     def __init__(self, member: Any, arrays: tuple[Any, ...], options: dict[str, Any]) -> None:
-        self.member = member
         self.arrays = arrays
         self.options = options
-        self.results = Cotangent(member(*arrays, **options))
+        self.has_vjp = hasattr(member, "vjp")
+        self.function = Guarded(member, "the function")
+        self.own_gradient = Guarded(member.vjp if self.has_vjp else gradient_of(member), "the gradient")
+        self.verbs = {verb: Guarded(getattr(member, verb), verb) for verb in member.derivatives}
+        self.results = Cotangent(self.function(*arrays, **options))
         gradients = self.gradient(*arrays)
         # Other weights than those of the results, or a derivative that takes one for the other would pass.
         self.gradients = Cotangent(gradients, seed=1)
@@ -119,18 +126,24 @@ class _Task:
         # By argument, the gradient in float64 with nothing moved.
         self.unmoved: dict[_Argument, Any] = {}
 
-    def verb(self, name: str, *arguments: Any) -> Any:
-        return getattr(self.member, name)(*arguments, **self.options)
+    def verb(self, name: str, *arguments: Any, **upstream: Any) -> Any:
+        return self.verbs[name](*arguments, **upstream, **self.options)
 
     def gradient(self, *arrays: Any) -> Any:
         """Of a loss its own; of an array function that of the weighted results."""
-        if hasattr(self.member, "vjp"):
-            return self.verb("vjp", *arrays, self.results.given)
-        return gradient_of(self.member)(*arrays, **self.options)
+        return self.own_gradient(*arrays, *self.cotangent(), **self.options)
+
+    def cotangent(self) -> tuple[Any, ...]:
+        """What the gradient of an array function takes beside its arguments."""
+        return (self.results.given,) if self.has_vjp else ()
+
+    def differenced(self, function: Callable[..., Any]) -> Guarded:
+        """What of the member a scalar function of `CLAIMS` calls."""
+        return self.function if function is _weighted_results else self.own_gradient
 
 
 def _weighted_results(task: _Task, _: _Argument, *arrays: Any) -> Any:
-    return task.results.of(task.member(*arrays, **task.options))
+    return task.results.of(task.function(*arrays, **task.options))
 
 
 def _weighted_gradient(task: _Task, _: _Argument, *arrays: Any) -> Any:
@@ -143,7 +156,8 @@ def _changes_of_own_components(task: _Task, argument: _Argument, *arrays: Any) -
     moved = arrays[argument.position]
     start = np.asarray(task.arrays[argument.position]).astype(moved.dtype)
     if argument not in task.unmoved:
-        task.unmoved[argument] = argument.of(task.gradient(*before, start, *after))
+        # A copy, for the gradient may be the same buffer at the next call.
+        task.unmoved[argument] = np.array(argument.of(task.gradient(*before, start, *after)))
     still = task.unmoved[argument]
     # By the size of the result the differences judge its rounding, which is that of the gradient.
     total = np.abs(still).sum()
@@ -159,29 +173,29 @@ def _vjp(task: _Task, argument: _Argument, *arrays: Any) -> Any:
 
 
 def _grad(task: _Task, argument: _Argument, *arrays: Any) -> Any:
-    return argument.of(task.member.grad(*arrays, upstream=task.results.given, **task.options))
+    return argument.of(task.verb("grad", *arrays, upstream=task.results.given))
 
 
 def _value_and_grad(task: _Task, argument: _Argument, *arrays: Any) -> Any:
-    return argument.of(task.member.value_and_grad(*arrays, upstream=task.results.given, **task.options)[1])
+    return argument.of(task.verb("value_and_grad", *arrays, upstream=task.results.given)[1])
 
 
 def _hvp(task: _Task, argument: _Argument, *arrays: Any) -> Any:
-    cotangent = (task.results.given,) if hasattr(task.member, "vjp") else ()
-    return argument.of(task.verb("hvp", *arrays, *cotangent, task.gradients.given))
+    return argument.of(task.verb("hvp", *arrays, *task.cotangent(), task.gradients.given))
 
 
 def _jvp(task: _Task, argument: _Argument, *arrays: Any) -> Any:
     x = arrays[argument.position]
-    changes = []
+    values = []
     for unit in np.eye(x.size).astype(x.dtype).reshape(x.size, *x.shape):
         # None stands for zeros.
         tangents = tuple(unit if name == argument.name else None for name in task.fields)
-        changes.append(task.verb("jvp", *arrays, tangents if argument.name is not None else unit))
-    values = np.array([task.results.of(change) for change in changes]).reshape(x.shape)
+        change = task.verb("jvp", *arrays, tangents if argument.name is not None else unit)
+        # At once, for the change may be the same buffer at the next call.
+        values.append(task.results.of(change))
     # A tangent has the dtype of the result, which is not that of x for the loss of two-byte numbers.
-    dtype = floating_parts(changes[0])[0].dtype
-    return values.astype(x.dtype if dtype == task.results.weights[0].dtype else dtype)
+    dtype = floating_parts(change)[0].dtype
+    return np.reshape(values, x.shape).astype(x.dtype if dtype == task.results.weights[0].dtype else dtype)
 
 
 def _jacobian(task: _Task, _: _Argument, *arrays: Any) -> Any:

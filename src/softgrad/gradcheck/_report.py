@@ -130,6 +130,9 @@ class GradientReport:
     comparisons : tuple of Comparison
         The worst components or directions, at most 10, the worst first. Each has an ``index`` (None: a direction
         through the whole array), ``analytic``, ``numeric``, ``error_estimate`` and ``relative_error``.
+    wrote_into : tuple of str
+        The arguments that the function or its gradient wrote into ("argument 0 of the function"), by position or
+        keyword. It was given copies, so the verdict does not depend on this.
     """
 
     verdict: Verdict
@@ -138,6 +141,7 @@ class GradientReport:
     dtype: str
     kink: tuple[int, ...] | None
     comparisons: tuple[Comparison, ...]
+    wrote_into: tuple[str, ...]
 
     @property
     def passed(self) -> bool:
@@ -178,11 +182,11 @@ class GradientReport:
         return (
             f"{self.verdict}{why}: worst relative error {self.worst_error:.1e} {self.comparisons[0].place}, analytic "
             f"{self.analytic!r}, numeric {self.numeric!r} (estimated error {self.error_estimate:.1e}, {self.method}, "
-            f"{self.dtype})"
+            f"{self.dtype}){self._writes('; ')}"
         )
 
     def table(self) -> str:
-        """The worst components as lines of text, under a line with the verdict."""
+        """The worst components as lines of text, between a line with the verdict and one with what was written into."""
         head = ("index", "analytic", "numeric", "relative error", "estimated error")
         rows = [
             (
@@ -197,11 +201,18 @@ class GradientReport:
         widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
         lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in (head, *rows)]
         why = f": {self.reason}" if self.reason else ""
-        return "\n".join([f"{self.verdict}{why} ({self.method}, {self.dtype})", *lines])
+        return "\n".join([f"{self.verdict}{why} ({self.method}, {self.dtype})", *lines]) + self._writes("\n")
+
+    def _writes(self, separator: str) -> str:
+        return f"{separator}wrote into {', '.join(self.wrote_into)}" if self.wrote_into else ""
 
 
 def report_of(
-    comparisons: list[Comparison], method: Method, dtype: np.dtype[Any], wrong_dtype: str | None
+    comparisons: list[Comparison],
+    method: Method,
+    dtype: np.dtype[Any],
+    wrong_dtype: str | None,
+    wrote_into: tuple[str, ...],
 ) -> GradientReport:
     """The verdict over all comparisons of one check."""
     # A wrong component says more than the direction that led to it.
@@ -212,7 +223,7 @@ def report_of(
         verdict, reason = "fail", wrong_dtype
     rows.insert(0, rows.pop(rows.index(first)))
     kink = next((row.index for row in rows if row.broken is not None and row.index is not None), None)
-    return GradientReport(verdict, reason, method, dtype.name, kink, tuple(rows[:MOST_ROWS]))
+    return GradientReport(verdict, reason, method, dtype.name, kink, tuple(rows[:MOST_ROWS]), wrote_into)
 
 
 def _judge(rows: list[Comparison]) -> tuple[Verdict, str, Comparison]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from softgrad.gradcheck._arrays import Array, Float64Array, as_array, is_floating, real_values
+from softgrad.gradcheck._guarded import Guarded, wrote_into
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,15 @@ class Subject:
         The claimed gradient at a point in the dtype of `x`, as it comes.
     name : str
         What messages call the argument.
+    calls : tuple of Guarded
+        The caller's function and gradient.
     """
 
     x: Array
     value: Callable[[Array], Any]
     claim: Callable[[Array], Any]
     name: str
+    calls: tuple[Guarded, Guarded]
 
     def evaluate(self, point: Float64Array) -> float:
         """The function in float64."""
@@ -50,6 +54,10 @@ class Subject:
         if dtype == self.x.dtype:
             return None
         return f"wrong dtype: the gradient has dtype {dtype}, {self.name} has dtype {self.x.dtype}"
+
+    def wrote_into(self) -> tuple[str, ...]:
+        """The arguments that the caller's function and gradient have written into until now."""
+        return wrote_into(self.calls)
 
 
 class Cotangent:
@@ -106,36 +114,42 @@ def subject_of(
     def at(point: Array) -> list[Any]:
         # Complex numbers take the place of float64.
         others = given if point.dtype == x.dtype else wide
-        return [*others[:wrt], point, *others[wrt + 1 :]]
+        # NumPy makes a scalar of an array of no dimension plus a step, and a scalar takes no writes.
+        return [*others[:wrt], np.asarray(point), *others[wrt + 1 :]]
+
+    called = Guarded(function, "the function")
 
     def value(point: Array) -> Any:
-        return function(*at(point), **options)
+        return called(*at(point), **options)
 
     with np.errstate(all="ignore"):
         result = _first_value(value, x)
+    weights = None
+    component = _own
+    cotangent: tuple[Any, ...] = ()
+    upstream: dict[str, Any] = {}
     if grad is not None:
         scalar(result)
-        return Subject(x, value, lambda point: _component_of(grad(*at(point), **options), function, wrt), name)
-    if hasattr(function, "value_and_grad") or hasattr(function, "grad"):
-        own = gradient_of(function)
-        if np.size(result) == 1:
-            return Subject(x, value, lambda point: _own(own(*at(point), **options), function, wrt), name)
-        upstream = Cotangent(value(x))
-        return Subject(
-            x,
-            lambda point: upstream.of(value(point)),
-            lambda point: _own(own(*at(point), upstream=upstream.given, **options), function, wrt),
-            name,
-        )
-    if hasattr(function, "vjp"):
-        cotangent = Cotangent(value(x))
-        return Subject(
-            x,
-            lambda point: cotangent.of(value(point)),
-            lambda point: _own(function.vjp(*at(point), cotangent.given, **options), function, wrt),
-            name,
-        )
-    raise TypeError(f"{function!r} has no value_and_grad, no grad and no vjp; give the gradient as grad=")
+        component = _component_of
+    elif hasattr(function, "value_and_grad") or hasattr(function, "grad"):
+        grad = gradient_of(function)
+        if np.size(result) != 1:
+            weights = Cotangent(value(x))
+            upstream = {"upstream": weights.given}
+    elif hasattr(function, "vjp"):
+        grad = function.vjp
+        weights = Cotangent(value(x))
+        cotangent = (weights.given,)
+    else:
+        raise TypeError(f"{function!r} has no value_and_grad, no grad and no vjp; give the gradient as grad=")
+    claimed = Guarded(grad, "the gradient")
+    return Subject(
+        x,
+        value if weights is None else lambda point: weights.of(value(point)),
+        lambda point: component(claimed(*at(point), *cotangent, **upstream, **options), function, wrt),
+        name,
+        (called, claimed),
+    )
 
 
 def scalar(value: Any) -> float:
