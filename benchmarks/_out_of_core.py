@@ -26,6 +26,8 @@ from benchmarks._machine import keep_to_two_cores
 STEPS = ("make", "train", "check")
 FEATURES, CLASSES, C = 50, 3, 1.0
 TOL = 1e-10
+# Of the two objectives, relative: both fits are nearer to the optimum than this.
+MOST_DIFFERENCE = 10 * TOL
 GIGABYTE = 10**9
 _GROUP_ROWS = 100_000
 
@@ -130,8 +132,8 @@ def check(data: Path, result: Path) -> None:
         f"coefficients: up to {np.abs(expected_coef := model.coef_).max():.3g}, largest difference "
         f"{np.abs(coef - expected_coef).max():.1e}"
     )
-    if abs(found - expected) > 1e-9 * expected:
-        raise SystemExit("the two differ by more than 1e-9")
+    if abs(found - expected) > MOST_DIFFERENCE * expected:
+        raise SystemExit(f"the two differ by more than {MOST_DIFFERENCE:.0e}")
 
 
 def main() -> None:

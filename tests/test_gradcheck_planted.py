@@ -11,6 +11,7 @@ import pytest
 import softgrad
 from softgrad.gradcheck import check_gradient
 from tests.gradcheck_problems import cross_entropy, gradient, probabilities, problem
+from tests.oracles.bounds import EPS
 from tests.oracles.inputs import fresh_rng
 
 dtypes = pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -88,8 +89,8 @@ def test_a_wrong_gradient_fails(shape: tuple[int, int], change: Callable[..., np
     found = change(gradient(x, labels))[wrong.worst_index]
     assert wrong.analytic == found or np.isnan(found)
     truth = gradient(x.astype(np.float64), labels)[wrong.worst_index]
-    assert abs(wrong.numeric - truth) <= 100.0 * wrong.error_estimate + 1e-14 * abs(truth)
-    assert not abs(found - truth) <= 1e-5 * abs(truth)
+    assert abs(wrong.numeric - truth) <= 100.0 * wrong.error_estimate + 32 * EPS * abs(truth)
+    assert np.isnan(found) or abs(found - truth) > 1e-5 * abs(truth)
 
 
 @dtypes
@@ -151,7 +152,7 @@ def test_small_gradients_of_a_large_vocabulary(dtype: Any) -> None:
     x = (1e-3 * rng.standard_normal((1, 128_256))).astype(dtype)
     labels = rng.integers(0, x.shape[1], 1)
     g = softgrad.cross_entropy.grad(x, labels)
-    assert 7e-6 < np.median(g) < 9e-6
+    assert 0.9 < np.median(g) * x.shape[1] < 1.1
     report = check_gradient(softgrad.cross_entropy, x, labels)
     assert report.passed, report
 

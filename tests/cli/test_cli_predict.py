@@ -12,6 +12,7 @@ import pyarrow.csv
 import pytest
 
 from tests.cli.conftest import animals, fails, set_cell, succeeds, with_column, write
+from tests.oracles.bounds import EPS, HALF_OF_THE_DIGITS
 
 Trained = tuple[Path, Path]
 
@@ -34,7 +35,8 @@ def test_predictions_on_the_training_file_reproduce_the_training_accuracy(in_fol
     assert np.abs(probabilities.sum(axis=1) - 1.0).max() < 4 * np.finfo(float).eps
     places = [["cat", "newt", "yak"].index(kind) for kind in truth]
     loss = -np.mean(np.log(probabilities[np.arange(len(truth)), places]))
-    assert loss == pytest.approx(trained["training_loss"], rel=1e-12)
+    # A rounding of a probability is one of its logarithm, whatever that is.
+    assert loss == pytest.approx(trained["training_loss"], rel=0.0, abs=16 * EPS)
     evaluated = succeeds("evaluate", "m", data, "--json").json
     for name in ("loss", "accuracy"):
         assert evaluated[name] == trained[f"training_{name}"]
@@ -47,7 +49,7 @@ def test_both_parts_are_found_again_in_the_whole_file(in_folder: Path) -> None:
     right = sum(trained[f"{part}_accuracy"] * trained[f"{rows}_rows"] for part, rows in
                 [("training", "train"), ("test", "test")])  # fmt: skip
     evaluated = succeeds("evaluate", "m", data, "--json").json
-    assert evaluated["accuracy"] * evaluated["rows"] == pytest.approx(right, abs=1e-9)
+    assert evaluated["accuracy"] * evaluated["rows"] == pytest.approx(right, rel=8 * EPS, abs=0.0)
 
 
 def test_evaluate_in_lines(trained: Trained) -> None:
@@ -96,7 +98,9 @@ def test_unseen_text_is_all_zeros(in_folder: Path) -> None:
     numbers = [(v - c.mean) / c.scale for v, c in zip(values, model.columns[:3], strict=True)]
     logits = model.coef[:, :3] @ numbers + model.intercept
     expected = np.exp(logits - logits.max())
-    assert probabilities[0] == pytest.approx(expected / expected.sum(), rel=1e-12)
+    assert probabilities[0] == pytest.approx(
+        expected / expected.sum(), rel=64 * EPS * max(1.0, np.abs(logits).max()), abs=0.0
+    )
 
 
 def test_standardisation_is_that_of_the_training(in_folder: Path) -> None:
@@ -107,8 +111,8 @@ def test_standardisation_is_that_of_the_training(in_folder: Path) -> None:
     succeeds("train", "animals.csv", "--target", "kind", "--test-fraction", 0, "--model", "m")
     weight = np.array(table.column("weight").to_pylist())
     column = load_model(Path("m")).columns[0]
-    assert column.mean == pytest.approx(weight.mean(), rel=1e-14)
-    assert column.scale == pytest.approx(weight.std(), rel=1e-14)
+    assert column.mean == pytest.approx(weight.mean(), rel=32 * EPS, abs=0.0)
+    assert column.scale == pytest.approx(weight.std(), rel=32 * EPS, abs=0.0)
 
 
 @pytest.mark.parametrize(
@@ -261,7 +265,7 @@ def end_to_end(rows: int, folder: Path) -> None:
     trained = succeeds("train", data, "--target", "kind", "--test-fraction", 0, "--model", "m", "--json").json
     assert (trained["rows"], trained["features"]) == (rows, 37)
     assert trained["converged"]
-    assert trained["gradient_check"] < 1e-8
+    assert trained["gradient_check"] < HALF_OF_THE_DIGITS
     assert trained["training_accuracy"] > 0.8
     succeeds("predict", "m", data, "-o", "out.csv")
     predicted = pyarrow.csv.read_csv("out.csv").column("prediction").to_pylist()

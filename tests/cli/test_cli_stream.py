@@ -18,6 +18,7 @@ from softgrad.cli.stream_encoding import _Numbers
 from softgrad.linear_model import streaming_chunks, streaming_files
 from tests.cli.conftest import animals, command, fails, run, set_cell, succeeds, with_column, write
 from tests.linear_model.test_checkpoint import no_file_longer_than
+from tests.oracles.bounds import EPS
 from tests.oracles.inputs import fresh_rng
 
 ALL = ("--target", "kind", "--test-fraction", 0)
@@ -32,11 +33,11 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def assert_same_model(found: Path, expected: Path) -> None:
-    """Features, classes and weights, to what the order of the sums may change."""
+    """Features, classes and weights, to what the order of the sums may change: the solver magnifies it."""
     models = [load_file(path) for path in (found, expected)]
     for name in ("coef", "intercept"):
         scale = np.abs(models[1][name]).max()
-        np.testing.assert_allclose(models[0][name], models[1][name], rtol=0, atol=1e-9 * scale)
+        np.testing.assert_allclose(models[0][name], models[1][name], rtol=0, atol=2**22 * EPS * scale)
 
 
 @pytest.mark.parametrize(
@@ -49,8 +50,8 @@ def test_the_same_model_as_in_memory(ending: str) -> None:
     assert_same_model(Path("streamed"), Path("inside"))
     for name in ("rows", "train_rows", "features", "classes", "confusion_matrix", "training_accuracy", "iterations"):
         assert streamed[name] == inside[name], name
-    assert streamed["training_loss"] == pytest.approx(inside["training_loss"], rel=1e-9)
-    assert streamed["loss_curve"] == pytest.approx(inside["loss_curve"], rel=1e-9)
+    assert streamed["training_loss"] == pytest.approx(inside["training_loss"], rel=2**22 * EPS, abs=0.0)
+    assert streamed["loss_curve"] == pytest.approx(inside["loss_curve"], rel=2**22 * EPS, abs=0.0)
     predictions = [succeeds("predict", name, data).stdout.splitlines() for name in ("inside", "streamed")]
     labels = [[line.split(",")[0] for line in lines] for lines in predictions]
     assert labels[0] == labels[1]
@@ -149,8 +150,8 @@ def test_mean_and_deviation_of_numbers_in_parts(scale: float) -> None:
     column = numbers.column()
     scaled = values / scale
     eps = np.finfo(np.float64).eps
-    assert column.mean / scale == pytest.approx(scaled.mean(), rel=64 * eps)
-    assert column.scale / scale == pytest.approx(scaled.std(), rel=64 * eps)
+    assert column.mean / scale == pytest.approx(scaled.mean(), rel=64 * eps, abs=0.0)
+    assert column.scale / scale == pytest.approx(scaled.std(), rel=64 * eps, abs=0.0)
 
 
 def test_numbers_far_from_zero_keep_their_deviation() -> None:
@@ -158,7 +159,7 @@ def test_numbers_far_from_zero_keep_their_deviation() -> None:
     numbers = _Numbers("x")
     for part in np.split(values, 10):
         numbers.add(part)
-    assert numbers.column().scale == pytest.approx(np.arange(1000.0).std() / 8, rel=1e-12)
+    assert numbers.column().scale == pytest.approx(np.arange(1000.0).std() / 8, rel=64 * EPS, abs=0.0)
     constant = _Numbers("x")
     constant.add(np.full(7, 0.1))
     constant.add(np.full(3, 0.1))

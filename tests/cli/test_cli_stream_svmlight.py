@@ -21,6 +21,7 @@ from softgrad.cli.model_file import load_model
 from softgrad.linear_model import SoftmaxRegression, streaming_files
 from tests.cli.conftest import command, fails, run, succeeds
 from tests.linear_model import problems
+from tests.oracles.bounds import EPS, HALF_OF_THE_DIGITS
 from tests.oracles.inputs import fresh_rng
 
 LABELS = np.array([-1, 1, 7])
@@ -57,14 +58,16 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("name", "zero_based"), [("rows.svmlight", False), ("rows.svm.gz", False), ("r.libsvm", True)])
 def test_the_optimum_of_the_rows_in_memory(name: str, zero_based: bool) -> None:
     data = write(name, zero_based=zero_based)
+    tol, by_default = 1e-12, SoftmaxRegression().tol
     result = succeeds("train", name, "--stream", "--test-fraction", 0, "-C", 3, "--model", "model", "--json").json
-    expected = SoftmaxRegression(C=3.0, tol=1e-12).fit(data.X, data.y)
+    expected = SoftmaxRegression(C=3.0, tol=tol).fit(data.X, data.y)
     found = load_file("model")
     value = problems.objective(data.X, data.y, found["coef"], found["intercept"], 3.0)
-    assert result["loss_curve"][-1] == pytest.approx(value, rel=1e-12)
-    # The command ends at the default tolerance.
-    assert -1e-12 < value / expected.loss_curve_[-1] - 1.0 < 1e-6
-    np.testing.assert_allclose(found["coef"], expected.coef_, rtol=0, atol=1e-2 * np.abs(expected.coef_).max())
+    assert result["loss_curve"][-1] == pytest.approx(value, rel=64 * EPS, abs=0.0)
+    # The command ends at the default tolerance; the weights are off by its root.
+    assert -tol < value / expected.loss_curve_[-1] - 1.0 < by_default
+    scale = np.abs(expected.coef_).max()
+    np.testing.assert_allclose(found["coef"], expected.coef_, rtol=0, atol=10 * by_default**0.5 * scale)
     assert result["classes"] == LABELS.tolist()
     assert (result["target"], result["features"]) == ("label", 40)
     first = 0 if zero_based else 1
@@ -84,11 +87,15 @@ def test_the_scores_are_of_the_rows_that_they_name() -> None:
     codes = np.searchsorted(LABELS, data.y)
     for part, rows in (("training", train), ("test", ~train)):
         loss = -logs[rows, codes[rows]].mean()
-        assert result[f"{part}_loss"] == pytest.approx(loss, rel=1e-12)
-        assert result[f"{part}_accuracy"] == pytest.approx((logs.argmax(axis=1) == codes)[rows].mean(), rel=1e-12)
+        assert result[f"{part}_loss"] == pytest.approx(loss, rel=64 * EPS, abs=0.0)
+        assert result[f"{part}_accuracy"] == pytest.approx(
+            (logs.argmax(axis=1) == codes)[rows].mean(), rel=4 * EPS, abs=0.0
+        )
     assert np.sum(result["confusion_matrix"]) == result["test_rows"]
-    assert np.trace(result["confusion_matrix"]) == pytest.approx(result["test_accuracy"] * result["test_rows"])
-    assert result["gradient_check"] < 1e-6
+    assert np.trace(result["confusion_matrix"]) == pytest.approx(
+        result["test_accuracy"] * result["test_rows"], rel=4 * EPS, abs=0.0
+    )
+    assert result["gradient_check"] < HALF_OF_THE_DIGITS
 
 
 @pytest.mark.parametrize(("name", "zero_based"), [("new.svmlight", False), ("new.svm.gz", False), ("new.libsvm", True)])
@@ -106,13 +113,13 @@ def test_predictions_and_scores_of_another_file(name: str, zero_based: bool) -> 
         assert file.readline().replace('"', "") == "prediction,probability_-1,probability_1,probability_7\n"
         predictions = np.loadtxt(file, delimiter=",")
     np.testing.assert_array_equal(predictions[:, 0], LABELS[logs.argmax(axis=1)])
-    np.testing.assert_allclose(predictions[:, 1:], np.exp(logs), rtol=1e-12)
+    np.testing.assert_allclose(predictions[:, 1:], np.exp(logs), rtol=64 * EPS)
 
     result = succeeds("evaluate", "model", name, "--json").json
     assert result["rows"] == 500
     assert result["target"] == "label"
-    assert result["loss"] == pytest.approx(-logs[np.arange(500), codes].mean(), rel=1e-12)
-    assert result["accuracy"] == pytest.approx((logs.argmax(axis=1) == codes).mean(), rel=1e-12)
+    assert result["loss"] == pytest.approx(-logs[np.arange(500), codes].mean(), rel=64 * EPS, abs=0.0)
+    assert result["accuracy"] == pytest.approx((logs.argmax(axis=1) == codes).mean(), rel=4 * EPS, abs=0.0)
     assert np.sum(result["confusion_matrix"]) == 500
 
 

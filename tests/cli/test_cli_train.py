@@ -17,7 +17,9 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 import softgrad
+from softgrad.linear_model import SoftmaxRegression
 from tests.cli.conftest import animals, run, set_cell, succeeds, with_column, write
+from tests.oracles.bounds import EPS, HALF_OF_THE_DIGITS
 
 
 def test_digits() -> None:
@@ -27,7 +29,7 @@ def test_digits() -> None:
     assert float(accuracy[1]) >= 0.95
     check = re.search(r"^gradient check: worst relative error (\d\.\de-\d\d)$", outcome.stdout, re.MULTILINE)
     assert check is not None, outcome.stdout
-    assert 0.0 < float(check[1]) < 1e-8
+    assert 0.0 < float(check[1]) < HALF_OF_THE_DIGITS
     assert outcome.value("rows") == "1797 (1437 for training, 360 for the test)"
     assert outcome.value("features") == "64"
     assert outcome.value("classes") == "10"
@@ -46,7 +48,8 @@ def test_digits_agrees_with_scikit_learn() -> None:
     assert result["test_accuracy"] == np.mean(predicted == y[test])
     assert result["confusion_matrix"] == confusion_matrix(y[test], predicted).tolist()
     expected = log_loss(y[test], model.predict_proba(scaler.transform(X[test])))
-    assert result["test_loss"] == pytest.approx(expected, rel=1e-4)
+    # The objective is within the tolerance of the optimum, what the model says of other rows within its root.
+    assert result["test_loss"] == pytest.approx(expected, rel=0.1 * SoftmaxRegression().tol ** 0.5, abs=0.0)
     assert result["converged"] is True
     assert result["warning"] is None
 
@@ -61,9 +64,9 @@ def test_built_in_data_sets(name: str, rows: int, features: int, labels: list[ob
     result = outcome.json
     assert (result["rows"], result["features"], result["classes"]) == (rows, features, labels)
     assert result["train_rows"] + result["test_rows"] == rows
-    assert result["test_rows"] == pytest.approx(0.2 * rows, abs=1)
+    assert abs(result["test_rows"] - 0.2 * rows) <= 1
     assert result["test_accuracy"] > 0.9
-    assert result["gradient_check"] < 1e-8
+    assert result["gradient_check"] < HALF_OF_THE_DIGITS
     assert np.sum(result["confusion_matrix"]) == result["test_rows"]
     assert np.trace(result["confusion_matrix"]) / result["test_rows"] == result["test_accuracy"]
     curve = result["loss_curve"]
@@ -158,9 +161,9 @@ def test_a_constant_column_and_truth_values(in_folder: Path) -> None:
         path.name: succeeds("train", path, "--target", "kind", "--json").json["training_loss"]
         for path in in_folder.iterdir()
     }
-    assert losses["constant.csv"] == pytest.approx(losses["plain.csv"], rel=1e-9)
+    assert losses["constant.csv"] == pytest.approx(losses["plain.csv"], rel=2**22 * EPS, abs=0.0)
     assert losses["truth.parquet"] == losses["ones.parquet"]
-    assert losses["truth.csv"] == pytest.approx(losses["ones.parquet"], rel=1e-9)
+    assert losses["truth.csv"] == pytest.approx(losses["ones.parquet"], rel=2**22 * EPS, abs=0.0)
     assert losses["truth.csv"] < losses["plain.csv"]
 
 

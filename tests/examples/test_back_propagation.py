@@ -8,6 +8,7 @@ import pytest
 from softgrad import nn
 from softgrad.examples import back_propagation
 from tests.examples.results import result_of
+from tests.oracles.bounds import HALF_OF_THE_DIGITS
 from tests.oracles.inputs import fresh_rng
 
 pytestmark = pytest.mark.slow
@@ -35,7 +36,7 @@ def test_every_parameter_was_checked() -> None:
     assert list(checks) == [f"{layer}.{parameter}" for layer in (0, 2, 4) for parameter in ("weight", "bias")]
     for name, report in checks.items():
         assert report.passed, (name, report)
-        assert 0.0 < report.worst_error < 1e-7, name
+        assert 0.0 < report.worst_error < HALF_OF_THE_DIGITS, name
 
 
 def test_the_check_finds_a_wrong_gradient(monkeypatch: pytest.MonkeyPatch) -> None:

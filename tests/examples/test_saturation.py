@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.examples.results import result_of
+from tests.oracles.bounds import printed
 
 EPS = np.finfo(np.float64).eps
 STARTS = ((0.6, 0.9), (2.0, 2.0))
@@ -16,9 +17,9 @@ STARTS = ((0.6, 0.9), (2.0, 2.0))
 def test_the_published_outputs_to_their_decimals() -> None:
     outputs = result_of("saturation").outputs
     for curves in outputs.values():
-        assert [curve[0] for curve in curves] == pytest.approx([0.82, 0.98], abs=0.5e-2)
-    assert [curve[-1] for curve in outputs["quadratic cost"]] == pytest.approx([0.09, 0.20], abs=0.5e-2)
-    assert [curve[-1] for curve in outputs["cross-entropy"]] == pytest.approx([0.012, 0.012], abs=0.5e-3)
+        assert [curve[0] for curve in curves] == pytest.approx([0.82, 0.98], abs=printed(2))
+    assert [curve[-1] for curve in outputs["quadratic cost"]] == pytest.approx([0.09, 0.20], abs=printed(2))
+    assert [curve[-1] for curve in outputs["cross-entropy"]] == pytest.approx([0.012, 0.012], abs=printed(3))
 
 
 @pytest.mark.parametrize("cost", ["quadratic cost", "cross-entropy"])

@@ -10,6 +10,7 @@ import pytest
 
 from softgrad.examples import stability
 from tests.examples.results import result_of
+from tests.oracles.bounds import printed
 
 LARGER, SMALLER = stability.CASES
 TEXTBOOK, TWO_LAYERS, ONE_LAYER = stability.TEXTBOOK, stability.TWO_LAYERS, stability.ONE_LAYER
@@ -87,4 +88,4 @@ def test_the_exact_values_by_other_formulas(gap: int, label: int) -> None:
 )
 def test_how_digits_are_counted(value: float, truth: str, digits: float) -> None:
     right = stability.correct_digits(np.array([value, 2.0]), [mpmath.mpf(truth), mpmath.mpf(2)], "float32")
-    assert right == pytest.approx(digits, abs=0.01)
+    assert right == pytest.approx(digits, abs=printed(2, 10.0))

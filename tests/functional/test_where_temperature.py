@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -136,7 +137,9 @@ def test_all_left_out(dtype):
         p = long(sg.softmax(x, where=mask, temperature=temperature))
         np.testing.assert_array_equal(p[0], 0.0)
         assert not np.any(np.signbit(p))
-        assert np.sum(p[1]) == pytest.approx(1.0, rel=1e-2)
+        # Two-byte results are rounded once: to half a unit.
+        total = np.sum(sg.softmax(x, where=mask, temperature=temperature)[1].astype(np.float64))
+        assert abs(total - 1.0) <= SOFTMAX.get(dtype, 0.51) * float(ml_dtypes.finfo(dtype).eps)
         np.testing.assert_array_equal(long(sg.log_softmax(x, where=mask, temperature=temperature))[0], -np.inf)
     np.testing.assert_array_equal(long(sg.logsumexp(x, where=mask))[0], -np.inf)
     np.testing.assert_array_equal(long(sg.softmax(x, where=False)), 0.0)
@@ -171,7 +174,9 @@ def test_edge_values_at_a_temperature(temperature, dtype):
     expected = [0, -np.inf if temperature < 1 else -2 * np.longdouble(largest) / temperature, -largest / temperature]
     if temperature < 1:
         expected[2] = -np.inf
-    np.testing.assert_allclose(sg.log_softmax(x, temperature=temperature), np.array(expected, dtype), rtol=1e-6)
+    np.testing.assert_allclose(
+        sg.log_softmax(x, temperature=temperature), np.array(expected, dtype), rtol=4 * np.finfo(dtype).eps
+    )
     np.testing.assert_array_equal(sg.softmax(np.full(7, largest, dtype), temperature=temperature), dtype.type(1) / 7)
     np.testing.assert_array_equal(sg.softmax(np.array([3.0], dtype), temperature=temperature), [1.0])
     assert sg.log_softmax(np.array([3.0], dtype), temperature=temperature) == 0.0
@@ -223,7 +228,7 @@ def test_masks_broadcast_and_follow_the_axes(axis, name):
             )
         matrix = getattr(sg, name).jacobian(x, axis=axis, where=mask)
         given = getattr(reference, f"{name}_jacobian")(x, axis=axis, where=mask)
-        np.testing.assert_allclose(matrix, given, rtol=64 * np.finfo(FLOAT64).eps, atol=1e-300)
+        np.testing.assert_allclose(matrix, given, rtol=64 * np.finfo(FLOAT64).eps)
 
 
 @dtypes

@@ -64,7 +64,7 @@ def test_blocks_of_classes_in_every_form(dtype):
 
 @dtypes
 def test_confident_rows_keep_their_digits_in_blocks_of_classes(dtype):
-    """A loss of 1e-16 from classes of other blocks, and a gradient of the label's class as small."""
+    """A loss below the last bit of 1, from classes of other blocks, and a gradient of the label's class as small."""
     hidden, weight = np.ones((80, 1), dtype), np.zeros((1000, 1), dtype)
     weight[700] = 44.0
     labels = np.full(80, 700)
@@ -72,7 +72,7 @@ def test_confident_rows_keep_their_digits_in_blocks_of_classes(dtype):
         hidden, weight, labels, block_bytes=FEW_BYTES, reduction="none"
     )
     tiny, eps = np.log1p(999.0 * np.exp(-44.0)), np.finfo(dtype).eps
-    assert tiny < 1e-16
+    assert tiny < np.finfo(FLOAT64).eps
     np.testing.assert_allclose(losses, tiny, rtol=16 * eps)
     np.testing.assert_allclose(grads.weight[700], -80.0 * tiny, rtol=64 * eps)
     np.testing.assert_allclose(grads.weight[:700], 80.0 * np.exp(-44.0), rtol=128 * eps)
@@ -264,7 +264,7 @@ def extra_bytes(*arguments):
     command = [sys.executable, "-c", MEASURED, *map(str, arguments)]
     loss, found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     # Logits near 0: every class is about as probable.
-    assert float(loss) == pytest.approx(np.log(arguments[2]), rel=0.1)
+    assert 0.9 < float(loss) / np.log(arguments[2]) < 1.1
     return int(found)
 
 

@@ -152,8 +152,8 @@ def test_linear_starts_as_documented():
     single = nn.Linear(200, 300, seed=7, dtype=np.float32).parameters["weight"]
     np.testing.assert_array_equal(single, weight.astype(np.float32))
     assert np.any(weight != nn.Linear(200, 300, seed=8).parameters["weight"])
-    # The relative error of the variance of 60000 normal numbers is about sqrt(2 / 60000) = 0.006.
-    assert np.var(weight) == pytest.approx(2.0 / 200, rel=0.04)
+    # Six standard deviations of the variance of 60000 normal numbers.
+    assert np.var(weight) == pytest.approx(2.0 / 200, rel=6.0 * np.sqrt(2.0 / weight.size), abs=0.0)
     assert np.all(layer.parameters["bias"] == 0.0)
 
 
@@ -204,8 +204,8 @@ def test_dropout_scales_what_stays():
     x = np.full((200, 300), 3.0)
     outputs = layer.forward(x)
     np.testing.assert_array_equal(np.unique(outputs), [0.0, 4.0])
-    # 60000 draws: the share is within about 0.0018 of its mean, one standard deviation.
-    assert np.mean(outputs == 0.0) == pytest.approx(0.25, abs=0.01)
+    # Five standard deviations of the share in 60000 draws.
+    assert np.mean(outputs == 0.0) == pytest.approx(0.25, abs=5.0 * np.sqrt(0.25 * 0.75 / x.size))
     np.testing.assert_array_equal(layer.backward(x), outputs)
     assert np.any(layer.forward(x) != outputs)
 

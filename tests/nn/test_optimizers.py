@@ -75,7 +75,7 @@ def test_the_first_step_of_adam_has_the_length_of_the_learning_rate():
 
 def test_eps_of_adam_stands_outside_the_root():
     """The first means are 3 and 9: a step of 3 / (3 + 1)."""
-    assert Point([0.0]).step(nn.Adam(lr=1.0, eps=1.0), 3.0).item() == pytest.approx(-0.75, rel=16 * EPS)
+    assert Point([0.0]).step(nn.Adam(lr=1.0, eps=1.0), 3.0).item() == pytest.approx(-0.75, rel=16 * EPS, abs=0.0)
 
 
 def adam_by_its_definition(x, gradients, lr, betas, eps, weight_decay):

@@ -84,8 +84,8 @@ def test_the_history_is_what_a_loop_by_hand_sees():
             correct += np.sum(outputs.argmax(axis=1) == y[batch])
             same.backward()
             optimizer.step(same)
-        assert history.loss[epoch] == pytest.approx(total / 22, rel=16 * EPS)
-        assert history.accuracy[epoch] == pytest.approx(correct / 22, rel=16 * EPS)
+        assert history.loss[epoch] == pytest.approx(total / 22, rel=16 * EPS, abs=0.0)
+        assert history.accuracy[epoch] == pytest.approx(correct / 22, rel=16 * EPS, abs=0.0)
         assert (history.validation_loss[epoch], history.validation_accuracy[epoch]) == same.evaluate(X[:7], y[:7])
     assert len(history.loss) == len(history.validation_accuracy) == 2
     for name, array in network.state.items():

@@ -16,3 +16,12 @@ GRADIENT = {FLOAT32: 3, FLOAT64: 4}
 LOGSUMEXP = {FLOAT32: 1, FLOAT64: 1}
 SIGMOID = SOFTMAX
 LOG_SIGMOID = LOG_SOFTMAX
+
+EPS = float(np.finfo(FLOAT64).eps)
+# What extrapolated differences say of a component that is far below the largest: half of the digits.
+HALF_OF_THE_DIGITS = EPS**0.5
+
+
+def printed(decimals: int, size: float = 1.0) -> float:
+    """How far a number of at most `size`, printed with so many decimals, may be from what was printed."""
+    return 0.5 * 10.0**-decimals + EPS * size

@@ -49,7 +49,7 @@ def test_offset_families_sit_at_their_offset(offset, dtype):
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_confident_families_have_their_gap(gap, dtype):
     x = np.sort(FAMILIES[f"confident {gap}"](fresh_rng(), SHAPE, dtype), axis=1)
-    np.testing.assert_allclose(x[:, -1] - x[:, -2], gap, rtol=1e-4)
+    np.testing.assert_allclose(x[:, -1] - x[:, -2], gap, rtol=2 * np.finfo(dtype).eps)
 
 
 def test_confident_maxima_are_at_various_places():
@@ -74,7 +74,8 @@ def test_special_families(dtype):
     assert np.all(wide.min(axis=1) < -wide.max(axis=1) / 2)
     halfway = FAMILIES["halfway"](rng, SHAPE, dtype).astype(np.float64)
     fraction = np.abs(halfway / np.log(2.0) % 1.0 - 0.5)
-    assert np.all(fraction < 1e-4)
+    # At most 30 times what the family moves each by: normal, of the size of the eps of float32.
+    assert np.all(fraction < 30 * 8 * np.finfo(np.float32).eps)
     assert np.any(fraction > 0.0)
 
 
