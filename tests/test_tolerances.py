@@ -1,7 +1,8 @@
-"""A tolerance is a multiple of eps times the scale of the value: no test has a bare number; the finder finds each kind."""
+"""A tolerance is a multiple of eps times the scale of the value: no test has a bare number, and each kind is found."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,17 +11,30 @@ from tests.bare_tolerances import findings
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
-# The benchmarks check their results before they time.
-SOURCES = sorted(path for folder in ("tests", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
+# The benchmarks check their results before they time, and the pages assert what they say.
+SOURCES = sorted(path for folder in ("tests", "benchmarks", "examples") for path in (ROOT / folder).rglob("*.py"))
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+
+
+def programs(page: Path) -> str:
+    """The blocks of Python of a page, on their lines of it."""
+    text = page.read_text(encoding="utf-8")
+    kept, end = "", 0
+    for block in re.finditer(r"^```python\n(?!>>>)(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        kept += "\n" * text.count("\n", end, block.start(1)) + block[1]
+        end = block.end(1)
+    return kept
 
 
 def test_the_sources_are_found() -> None:
     assert {TESTS / "nn" / "test_layers.py", ROOT / "benchmarks" / "cross_entropy.py"} <= set(SOURCES)
+    assert {path.parent.name for path in PAGES if "assert " in programs(path)} == {"derivations", "guide"}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize("path", [*SOURCES, *PAGES], ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_no_tolerance_is_bare(path: Path) -> None:
-    assert [f"line {each.line}: {each.what}" for each in findings(path.read_text(encoding="utf-8"))] == []
+    text = programs(path) if path.suffix == ".md" else path.read_text(encoding="utf-8")
+    assert [f"line {each.line}: {each.what}" for each in findings(text)] == []
 
 
 @pytest.mark.parametrize(
