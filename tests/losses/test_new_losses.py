@@ -120,7 +120,8 @@ def test_axes(axis, name):
         return
     loss, gradient = getattr(sg, name).value_and_grad(x, second, axis=axis, reduction="none")
     expected = getattr(reference, name)(x, second, axis=axis, reduction="none")
-    np.testing.assert_allclose(loss, expected, rtol=64 * EPS)
+    # The terms of a divergence are of the size of 1, its definition adds them as they are.
+    np.testing.assert_allclose(loss, expected, rtol=64 * EPS, atol=8 * EPS)
     assert np.shape(loss) == lse.shape
     slope = getattr(reference, f"{name}_grad")(x, second, axis=axis, reduction="none")
     np.testing.assert_allclose(gradient, slope, rtol=64 * EPS, atol=8 * EPS * np.max(np.abs(slope)))

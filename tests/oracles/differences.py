@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 STEP = 2.0**-11
-# The extrapolation leaves STEP^4 / 480 times the fifth derivative. That of softmax, and of what is made of it, is up to
-# some 8^4 times the first along a normal direction: the differences of its entries, to the fourth. Rounding, EPS / STEP
-# of the function's value, is a hundredth of this.
+# The extrapolation leaves STEP^4 / 480 times the fifth derivative. Along a direction the derivatives of softmax grow by
+# the range of its entries, and of 1 / temperature: for normal numbers up to 4.7 * 8, and 4.7^4 is 480. Rounding,
+# EPS / STEP times the value of the function, is a 500th of this.
 METHOD_ERROR = (8.0 * STEP) ** 4
 
 
