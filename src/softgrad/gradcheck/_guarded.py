@@ -91,5 +91,6 @@ def _same(one: Any, other: Any, name: str) -> bool:
 
 
 def _same_bytes(one: Array, other: Array) -> bool:
-    a, b = (np.ascontiguousarray(array).reshape(-1).view(np.uint8) for array in (one, other))
-    return all(np.array_equal(a[i : i + IN_CACHE], b[i : i + IN_CACHE]) for i in range(0, a.size, IN_CACHE))
+    a, b = (np.ascontiguousarray(array).reshape(-1) for array in (one, other))
+    step = IN_CACHE // max(1, a.itemsize)
+    return all(a[i : i + step].tobytes() == b[i : i + step].tobytes() for i in range(0, a.size, step))
