@@ -62,9 +62,9 @@ def to_onnx(
     -----
     The graph is Gemm, Softmax and, for the label, ArgMax and Gather. ONNX defines Softmax [1]_ by the
     exponentials of the logits less their maximum, so that no finite logit overflows; the label is the first of the
-    largest logits, as in `predict`. Opset 26. The bits are the runtime's: with onnxruntime the probabilities of digits,
-    iris, wine and breast cancer are within 1e-14 of `predict_proba` in float64, and within 1e-6 in float32 where the
-    features are standardised (``pytest tests/linear_model/test_onnx_export.py``). A NaN in ``X`` gives NaN where
+    largest logits, as in `predict`. Opset 26. The bits are the runtime's. In whatever order it adds, a probability is
+    within eps ((d + 3) T / 4 + K + 9) of the exact one, where T is the largest sum_j abs(x_j w_kj) + abs(b_k) of the
+    row and eps that of `dtype` (``pytest tests/linear_model/test_onnx_export.py``). A NaN in ``X`` gives NaN where
     `predict` refuses.
 
     References
