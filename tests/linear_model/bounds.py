@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from softgrad.linear_model import SoftmaxRegression
+
 EPS = float(np.finfo(np.float64).eps)
 SINGLE = float(np.finfo(np.float32).eps)
+# The relative gap of a fit that is asked for none.
+TOL = SoftmaxRegression().tol
 
 
 def of_probabilities(magnitudes: NDArray, coef: NDArray, intercept: NDArray, dtype: str, roundings: int = 0) -> NDArray:
@@ -25,10 +29,19 @@ def of_probabilities(magnitudes: NDArray, coef: NDArray, intercept: NDArray, dty
     return eps * (scores / 2 + classes + 9)
 
 
-def of_coefficients(gap: float, objective: float, C: float, total: float) -> float:
-    """How far from the optimum coefficients may be, whose objective is within this relative gap of the least.
+def decided(probabilities: NDArray, rounding: NDArray) -> NDArray:
+    """The rows whose likeliest class is the same whatever `of_probabilities` allows, (n,)."""
+    second, first = np.sort(probabilities, axis=1)[:, -2:].T
+    # Scores move by twice as much as probabilities, and there are two of them.
+    return first - second > 4.0 * rounding[:, 0]
 
-    `objective` is that of `tests.linear_model.problems`, whose curvature is at least that of its penalty, 1 / (C total)
-    for rows of this total weight: gap * objective >= distance^2 / (2 C total).
+
+def of_coefficients(model: SoftmaxRegression, total: float) -> float:
+    """How far apart the coefficients of two fits like this one to rows of this total weight may be.
+
+    The curvature of the objective is at least that of its penalty, (1 - l1_ratio) / (C total), so that coefficients
+    whose objective is within a relative gap `tol` of the least are at a distance from the optimum with
+    distance^2 <= 2 C total tol objective / (1 - l1_ratio).
     """
-    return float(np.sqrt(2.0 * gap * objective * C * total))
+    curvature = (1.0 - model.l1_ratio) / (model.C * total)
+    return 2.0 * float(np.sqrt(2.0 * model.tol * model.loss_curve_[-1] / curvature))

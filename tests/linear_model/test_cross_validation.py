@@ -9,7 +9,7 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GroupKFold, StratifiedKFold
 
 from softgrad.linear_model import SoftmaxRegression, SoftmaxRegressionCV
-from tests.linear_model import problems
+from tests.linear_model import bounds, problems
 from tests.oracles.inputs import fresh_rng
 
 CS = [10.0, 1e-3, 0.1]
@@ -25,7 +25,8 @@ def test_scores_are_those_of_separate_fits(n_jobs: int | None) -> None:
         for place, C in enumerate(sorted(CS)):
             fitted = SoftmaxRegression(C=C).fit(problem.X[train], problem.y[train])
             expected[fold, place] = -log_loss(problem.y[test], fitted.predict_proba(problem.X[test]))
-    np.testing.assert_allclose(model.scores_, expected, rtol=1e-3)
+    # Along the path a fit starts from another point; a gap moves probabilities by its root.
+    np.testing.assert_allclose(model.scores_, expected, rtol=np.sqrt(bounds.TOL))
     assert model.Cs_.tolist() == sorted(CS)
     assert model.C_ == sorted(CS)[expected.mean(axis=0).argmax()] != 1e-3
     whole = SoftmaxRegression(C=model.C_).fit(*problem)
@@ -45,7 +46,9 @@ def test_scoring_weights_groups_and_sparse_rows() -> None:
     assert model.scores_.shape == (4, 2)
     train, test = next(GroupKFold(4).split(problem.X, problem.y, groups))
     first = SoftmaxRegression(C=0.01, l1_ratio=0.5, tol=1e-4).fit(problem.X[train], problem.y[train], weights[train])
-    assert model.scores_[0, 0] == pytest.approx(first.score(problem.X[test], problem.y[test], weights[test]), abs=0.01)
+    accuracy = first.score(problem.X[test], problem.y[test], weights[test])
+    # A few rows are so near a border that the gap decides.
+    assert model.scores_[0, 0] == pytest.approx(accuracy, abs=2 * weights.max() / weights[test].sum())
     assert 0 < np.mean(model.coef_ == 0) < 1
     assert SoftmaxRegressionCV(Cs=3, cv=3).fit(*problems.real("iris", standardised=True)).Cs_.tolist() == [
         1e-4,

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from softgrad.linear_model import SoftmaxRegression, elastic_net
-from tests.linear_model import problems
+from tests.linear_model import bounds, problems
 from tests.oracles.inputs import fresh_rng
 
 
@@ -43,9 +43,9 @@ def test_conditions_of_optimality(name: str, C: float, ratio: float, fit_interce
     assert model.converged_
     assert model.solver_ == "elastic net"
     # A gap of 1e-12 leaves coefficients 1e-6 of their size away, along the flattest directions.
-    assert violations(problem, model).max() <= 1e-4
+    assert violations(problem, model).max() <= 100 * np.sqrt(model.tol)
     assert model.loss_curve_[-1] == pytest.approx(
-        penalised(problem, model.coef_, model.intercept_, C, ratio), rel=1e-12
+        penalised(problem, model.coef_, model.intercept_, C, ratio), rel=4096 * bounds.EPS
     )
 
 
@@ -55,7 +55,7 @@ def test_the_zeros_are_those_of_scikit_learn() -> None:
     model = SoftmaxRegression(C=0.3, l1_ratio=0.8, tol=1e-10).fit(problem.X, problem.y)
     np.testing.assert_array_equal(model.coef_ == 0, peer.coef_ == 0)
     assert 0.3 < np.mean(model.coef_ == 0) < 0.95
-    np.testing.assert_allclose(model.coef_, peer.coef_, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(model.coef_, peer.coef_, rtol=0, atol=bounds.of_coefficients(model, len(problem.y)))
 
 
 @pytest.mark.parametrize("draw", [problems.heavy_tailed, problems.rare_flags])
@@ -66,9 +66,10 @@ def test_the_gap_is_a_bound(draw, ratio: float) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         best = SoftmaxRegression(l1_ratio=ratio, tol=1e-9).fit(problem.X, problem.y)
-    assert best.relative_gap_ <= 1e-5
+    tols = (1e-2, 1e-4)
+    assert best.relative_gap_ <= min(tols) / 10
     optimum = penalised(problem, best.coef_, best.intercept_, 1.0, ratio)
-    for tol in (1e-2, 1e-4):
+    for tol in tols:
         model = SoftmaxRegression(l1_ratio=ratio, tol=tol).fit(problem.X, problem.y)
         found = penalised(problem, model.coef_, model.intercept_, 1.0, ratio)
         assert found - optimum <= model.relative_gap_ * found <= tol * found
@@ -96,9 +97,9 @@ def test_best_shift_is_the_least_of_a_scan(classes: int, ridge: float, absolute:
         return float(np.sum(ridge / 2 * moved**2 + absolute * np.abs(moved)))
 
     for column, shift in zip(theta.T, shifts, strict=True):
-        scan = minimize_scalar(lambda s, column=column: cost(column, s), bounds=(-5, 5), options={"xatol": 1e-9})
+        scan = minimize_scalar(lambda s, column=column: cost(column, s), bounds=(-5, 5))
         candidates = [scan.fun, *(cost(column, entry) for entry in column)]
-        assert cost(column, shift) <= min(candidates) * (1 + 1e-9)
+        assert cost(column, shift) <= min(candidates) * (1 + 16 * bounds.EPS)
 
 
 def test_sparse_rows_and_float32_have_the_same_zeros() -> None:
@@ -107,7 +108,7 @@ def test_sparse_rows_and_float32_have_the_same_zeros() -> None:
     problem = problems.rare_flags(fresh_rng())
     dense = SoftmaxRegression(l1_ratio=0.5, tol=1e-8).fit(problem.X, problem.y)
     thin = SoftmaxRegression(l1_ratio=0.5, tol=1e-8).fit(sparse.csr_array(problem.X), problem.y)
-    np.testing.assert_allclose(thin.coef_, dense.coef_, rtol=0, atol=1e-4 * np.abs(dense.coef_).max())
+    np.testing.assert_allclose(thin.coef_, dense.coef_, rtol=0, atol=bounds.of_coefficients(dense, len(problem.y)))
     single = SoftmaxRegression(l1_ratio=0.5, tol=1e-5).fit(problem.X.astype(np.float32), problem.y)
-    assert single.loss_curve_[-1] == pytest.approx(dense.loss_curve_[-1], rel=1e-5)
+    assert single.loss_curve_[-1] == pytest.approx(dense.loss_curve_[-1], rel=2 * single.tol)
     assert np.mean((single.coef_ == 0) == (dense.coef_ == 0)) > 0.95

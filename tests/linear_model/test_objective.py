@@ -103,14 +103,16 @@ def test_gradient_is_the_slope_of_the_textbook_sum(fit_intercept: bool) -> None:
             for h in (step, step / 2)
         ]
         slope = (4 * slopes[1] - slopes[0]) / 3
-        assert np.vdot(gradient, direction) == pytest.approx(slope, rel=1e-8, abs=1e-10)
+        # Values of 64 EPS each over the steps; what is left of the extrapolation is of this order, too.
+        rounding = 512 * EPS * setting.textbook(theta) / step + step**4 * np.linalg.norm(direction)
+        assert np.vdot(gradient, direction) == pytest.approx(slope, rel=0, abs=rounding)
 
 
 @both
 def test_gradient_sums_to_zero_over_the_classes(fit_intercept: bool) -> None:
     setting = Setting(fit_intercept=fit_intercept)
     _, gradient = setting.objective.value_and_gradient(setting.theta())
-    assert np.abs(gradient).max() > 1e-3
+    assert np.abs(gradient).max() > 0.001
     assert np.abs(gradient.sum(axis=0)).max() <= 8 * EPS * np.abs(gradient).max()
 
 
@@ -136,7 +138,8 @@ def test_hessian_product_is_the_textbook_hessian(fit_intercept: bool) -> None:
     for _ in range(3):
         direction = setting.theta()
         expected = (hessian @ direction.ravel()).reshape(direction.shape)
-        np.testing.assert_allclose(curvature.product(direction), expected, rtol=1e-10, atol=1e-12)
+        rounding = 4096 * EPS * np.abs(expected).max()
+        np.testing.assert_allclose(curvature.product(direction), expected, rtol=0, atol=rounding)
 
 
 @both
@@ -200,7 +203,7 @@ def test_whole_hessian_is_the_textbook_hessian_on_zero_sums(ground: int, fit_int
     wide = np.kron(grounded(4, ground), np.eye(theta.shape[1]))
     expected = wide.T @ setting.hessian(theta) @ wide
     found = symmetric(setting.objective.curvature(theta).hessian(ground))
-    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=4096 * EPS * np.abs(expected).max())
 
 
 @both
@@ -211,10 +214,10 @@ def test_class_covariance_and_gram_are_the_textbook_sums(fit_intercept: bool) ->
         share * (np.diag(p) - np.outer(p, p))
         for share, p in zip(setting.share, setting.probabilities(theta), strict=True)
     )
-    np.testing.assert_allclose(setting.objective.curvature(theta).class_covariance(), covariance, rtol=1e-12)
+    np.testing.assert_allclose(setting.objective.curvature(theta).class_covariance(), covariance, rtol=4096 * EPS)
     features = setting.columns()[:, :5]
     gram = features.T @ (setting.share[:, None] * features)
-    np.testing.assert_allclose(setting.objective.gram(), gram, rtol=1e-10, atol=1e-13)
+    np.testing.assert_allclose(setting.objective.gram(), gram, rtol=0, atol=512 * EPS * np.abs(gram).max())
 
 
 def test_curvature_of_confident_rows_keeps_its_digits() -> None:
@@ -227,20 +230,20 @@ def test_curvature_of_confident_rows_keeps_its_digits() -> None:
     column = (X / X.max())[:, 0]
     scores = np.outer(column, theta[:, 0] - theta[0, 0]).astype(np.longdouble)
     p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
-    assert p[:, 1:].max() < 1e-10
+    assert p[:, 1:].max() < 2**18 * EPS
     direction = np.array([[1.0], [1.0], [-2.0]])
     # p_k times the sum over l of p_l (v_k - v_l): no two nearly equal numbers are subtracted.
     spread = np.stack([p @ (value - direction[:, 0]) for value in direction[:, 0]], axis=1)
     expected = (p * spread * column[:, None] ** 2).mean(axis=0)
     curvature = objective.curvature(theta)
-    tolerance = {"rtol": 0, "atol": 1e-12 * float(np.abs(expected).max())}
+    tolerance = {"rtol": 0, "atol": 4096 * EPS * float(np.abs(expected).max())}
     np.testing.assert_allclose(curvature.product(direction)[:, 0], expected.astype(float), **tolerance)
     for ground in range(3):
         differences = np.delete(direction - direction[ground], ground, axis=0)
         reduced = symmetric(curvature.hessian(ground)) @ differences
         np.testing.assert_allclose(reduced[:, 0], np.delete(expected, ground).astype(float), **tolerance)
     variance = float((p[:, 0] * p[:, 1:].sum(axis=1)).mean())
-    assert curvature.class_covariance()[0, 0] == pytest.approx(variance, rel=1e-12, abs=0)
+    assert curvature.class_covariance()[0, 0] == pytest.approx(variance, rel=4096 * EPS, abs=0)
 
 
 @pytest.mark.parametrize("kept_bytes", [0, 1 << 28], ids=["probabilities made again", "probabilities kept"])
@@ -269,7 +272,7 @@ def test_blocks_of_rows_change_nothing(kept_bytes: int, monkeypatch: pytest.Monk
     monkeypatch.setattr(curvature_module, "KEPT_LOGIT_BYTES", kept_bytes)
     assert len(list(ArrayRows(setting.X, setting.y, setting.weights).rows.blocks(256))) == 3
     for parts, expected in zip(results(), whole, strict=True):
-        np.testing.assert_allclose(parts, expected, rtol=1e-11, atol=1e-14)
+        np.testing.assert_allclose(parts, expected, rtol=0, atol=4096 * EPS * np.abs(expected).max())
 
 
 @both
@@ -277,7 +280,7 @@ def test_coordinates_and_coefficients_are_inverse(fit_intercept: bool) -> None:
     setting = Setting(fit_intercept=fit_intercept)
     theta = setting.theta()
     again = setting.objective.coordinates(*setting.objective.coefficients(theta))
-    np.testing.assert_allclose(again, theta, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(again, theta, rtol=0, atol=4096 * EPS * np.abs(theta).max())
 
 
 def test_coordinates_of_uncentred_coefficients_lower_the_penalty_alone() -> None:
@@ -285,7 +288,8 @@ def test_coordinates_of_uncentred_coefficients_lower_the_penalty_alone() -> None
     coef = setting.rng.standard_normal((4, 5)) / np.array([0.1, 1.0, 3.0, 1e3, 1e7])
     intercept = setting.rng.standard_normal(4)
     shifted = setting.objective.coordinates(coef + coef[0], intercept + 3.0)
-    np.testing.assert_allclose(shifted, setting.objective.coordinates(coef, intercept), rtol=1e-9, atol=1e-11)
+    expected = setting.objective.coordinates(coef, intercept)
+    np.testing.assert_allclose(shifted, expected, rtol=0, atol=4096 * EPS * np.abs(expected).max())
 
 
 def test_start_is_the_optimum_without_coefficients() -> None:
@@ -294,7 +298,7 @@ def test_start_is_the_optimum_without_coefficients() -> None:
     _, gradient = setting.objective.value_and_gradient(start)
     assert np.abs(start[:, :-1]).max() == 0.0
     assert np.abs(gradient[:, -1]).max() <= 8 * EPS
-    assert np.abs(gradient[:, :-1]).max() > 1e-3
+    assert np.abs(gradient[:, :-1]).max() > 0.001
 
 
 def test_float32_data_give_float64_parameters() -> None:

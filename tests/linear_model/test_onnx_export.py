@@ -82,9 +82,7 @@ def test_agrees_with_the_estimator_and_with_the_definition(name: str, scaled: bo
     expected = model.predict_proba(X.astype(np.float64))
     bound = rounding(model, X, dtype) + rounding(model, X, "float64")
     assert np.all(np.abs(probabilities - expected) <= bound)
-    second, first = np.sort(expected, axis=1)[:, -2:].T
-    # Scores move by twice as much as probabilities at most, and there are two of them.
-    decided = first - second > 4.0 * bound[:, 0]
+    decided = bounds.decided(expected, bound)
     np.testing.assert_array_equal(label[decided], model.predict(X)[decided])
     assert decided.mean() > 0.9
     assert probabilities.std() > 0.1

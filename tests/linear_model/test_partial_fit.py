@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 
 from softgrad.linear_model import SoftmaxRegression
-from tests.linear_model import problems
+from tests.linear_model import bounds, problems
 from tests.oracles.inputs import fresh_rng
 
 
@@ -40,7 +40,7 @@ def test_the_average_is_better_than_chance_after_one_call_on_sparse_rows() -> No
     X = sparse.csr_array(problem.X)
     model = SoftmaxRegression(random_state=0).partial_fit(X, problem.y, classes=np.arange(6))
     dense = SoftmaxRegression(random_state=0).partial_fit(problem.X, problem.y, classes=np.arange(6))
-    np.testing.assert_allclose(model.coef_, dense.coef_, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(model.coef_, dense.coef_, rtol=0, atol=4096 * bounds.EPS * np.abs(dense.coef_).max())
     assert model.score(X, problem.y) > 0.5
 
 
