@@ -19,7 +19,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from softgrad.linear_model.estimator import SoftmaxRegression
 from softgrad.linear_model.predictions import Predictions
-from softgrad.linear_model.rows import Array
+from softgrad.linear_model.rows import Array, canonical
 from softgrad.linear_model.solver_choice import SolverName
 from softgrad.linear_model.solvers import IterationReport
 from softgrad.linear_model.targets import ClassWeight
@@ -162,7 +162,7 @@ class SoftmaxRegressionCV(Predictions, ClassifierMixin, BaseEstimator):  # type:
         """
         Cs = self._checked_Cs()
         given = X
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32], order="C")
+        X, y = validate_data(self, canonical(X), y, accept_sparse="csr", dtype=[np.float64, np.float32], order="C")
         check_classification_targets(y)
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         parameters = {name: value for name, value in self.get_params(deep=False).items() if name not in _OWN}

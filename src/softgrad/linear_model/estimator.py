@@ -22,7 +22,7 @@ from softgrad.linear_model.objective import SoftmaxObjective
 from softgrad.linear_model.partial_fit import PartialFit
 from softgrad.linear_model.predictions import Predictions
 from softgrad.linear_model.row_space import RowSpace
-from softgrad.linear_model.rows import Array, ArrayRows, RowSource, WidenedRows
+from softgrad.linear_model.rows import Array, ArrayRows, RowSource, WidenedRows, canonical
 from softgrad.linear_model.solver_choice import LARGEST_FACTOR, SOLVERS, SolverName, choose_solver
 from softgrad.linear_model.solvers import IterationReport, Point, Solution, State, starting_state
 from softgrad.linear_model.stream_fit import StreamFit
@@ -254,7 +254,8 @@ class SoftmaxRegression(
         Parameters
         ----------
         X : array_like or sparse, shape (n, d)
-            float32 is kept; everything else is taken as float64. Sparse X is taken as CSR.
+            float32 is kept; everything else is taken as float64. Sparse X, a matrix or array of SciPy's of any format,
+            is taken as CSR.
         y : array_like, shape (n,) or (n, K)
             Labels of at least two classes: integers, text or booleans. Or, with K at least 2, the probability of each
             class: none negative, a row adding up to 1; the classes are then 0 to K - 1.
@@ -268,7 +269,7 @@ class SoftmaxRegression(
         """
         previous = self._previous_fit()
         data, y = validate_data(
-            self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32], order="C", multi_output=True
+            self, canonical(X), y, accept_sparse="csr", dtype=[np.float64, np.float32], order="C", multi_output=True
         )
         targets = Targets.of(np.asarray(y))
         weights: Array = (

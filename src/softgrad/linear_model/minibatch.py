@@ -67,7 +67,7 @@ class AveragedSteps:
         np.maximum(self._largest, largest.toarray().ravel() if sparse.issparse(X) else largest, out=self._largest)
         inverse = np.divide(1.0, self._largest, out=np.zeros_like(self._largest), where=self._largest > 0)
         self._rows += X.shape[0]
-        self._norms += float(np.sum((X**2 if sparse.issparse(X) else np.square(X)) @ inverse**2)) + X.shape[0]
+        self._norms += float(np.sum(X**2 @ inverse**2)) + X.shape[0]
         rate = np.sqrt(self._rows / self._norms)
 
         by_weight = batch.gather(factors) + ridge * self._weight

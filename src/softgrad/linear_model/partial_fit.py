@@ -13,7 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from softgrad.linear_model.minibatch import AveragedSteps
-from softgrad.linear_model.rows import Array, Rows
+from softgrad.linear_model.rows import Array, Rows, canonical
 from softgrad.linear_model.targets import ClassWeight, Targets, checked_class_weights, values_of
 
 
@@ -90,7 +90,7 @@ class PartialFit:
             raise ValueError("the first call of partial_fit needs classes: all labels that there will be")
         data, y = validate_data(
             self,
-            X,
+            canonical(X),
             y,
             accept_sparse="csr",
             dtype=[np.float64, np.float32],

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from softgrad.functional.log_softmax import log_softmax
 from softgrad.functional.softmax import softmax
-from softgrad.linear_model.rows import Array, Rows
+from softgrad.linear_model.rows import Array, Rows, canonical
 
 
 class Predictions:
@@ -81,6 +81,6 @@ class Predictions:
 
     def _logits(self, X: ArrayLike) -> NDArray[Any]:
         check_is_fitted(self)
-        data = validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False)
+        data = validate_data(self, canonical(X), accept_sparse="csr", dtype=[np.float64, np.float32], reset=False)
         rows = Rows(data, np.empty(0), np.empty(0))
         return rows.scores(self.coef_.astype(data.dtype), self.intercept_.astype(data.dtype))

@@ -20,9 +20,9 @@ _LEAST_ENTRIES = 16
 class Rows(NamedTuple):
     """Some rows in memory.
 
-    X : shape (n, d), finite, float32 or float64, C-contiguous or a `scipy.sparse.csr_array`. targets : classes, int,
-    shape (n,), from 0; or class probabilities, float64, shape (n, K). weights : shape (n,), each row's share of the
-    total weight.
+    X : shape (n, d), finite, float32 or float64, C-contiguous or sparse as `canonical` makes it. targets : classes,
+    int, shape (n,), from 0; or class probabilities, float64, shape (n, K). weights : shape (n,), each row's share of
+    the total weight.
     """
 
     X: Any
@@ -68,6 +68,26 @@ class Rows(NamedTuple):
             shares: Array = self.weights @ self.targets
             return shares
         return np.bincount(self.targets, self.weights, n_classes).astype(np.float64)
+
+
+def canonical(X: Any) -> Any:
+    """Sparse X of any of SciPy's kinds and formats as a `csr_array`; other X as it is.
+
+    Each entry is there once, in order, so that what is not linear in the entries may be taken of them one by one, and
+    sums have the same bits whatever they were made of. Of SciPy's matrices `*` and `**` would be products of matrices.
+    What is of this form already is shared with X.
+    """
+    if not sparse.issparse(X):
+        return X
+    given = X.tocsr()
+    places = given.indices, given.indptr
+    index = sparse.get_index_dtype(places, maxval=max(given.nnz, *given.shape), check_contents=True)
+    indices, indptr = (each.astype(index, copy=False) for each in places)
+    rows = sparse.csr_array((given.data, indices, indptr), shape=given.shape)
+    if not rows.has_canonical_format:
+        rows = rows.copy()
+        rows.sum_duplicates()
+    return rows
 
 
 def transposed_product(X: Any, factors: NDArray[Any]) -> NDArray[Any]:

@@ -10,7 +10,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 from sklearn.utils.multiclass import check_classification_targets
 
-from softgrad.linear_model.rows import Array
+from softgrad.linear_model.rows import Array, canonical
 
 # Of dense features, at a time.
 _CHUNK_BYTES = 1 << 22
@@ -73,7 +73,7 @@ class TupleChunks:
                     f"item {number} of the source is {type(item).__name__}; without target it must be a tuple (X, y) "
                     f"or (X, y, sample_weight)"
                 )
-            X = item[0] if scipy.sparse.issparse(item[0]) else np.asarray(item[0])
+            X = canonical(item[0]) if scipy.sparse.issparse(item[0]) else np.asarray(item[0])
             if X.ndim != 2:
                 raise ValueError(f"X of item {number} has shape {X.shape}; it must have rows and columns")
             first = X[:0] if first is None else first
@@ -105,7 +105,7 @@ def _matrix(X: Any, first_row: int) -> Any:
         raise TypeError(f"X has dtype {X.dtype}; it must be real")
     dtype = X.dtype if X.dtype == np.float32 else np.dtype(np.float64)
     sparse = scipy.sparse.issparse(X)
-    matrix: Any = scipy.sparse.csr_array(X, dtype=dtype) if sparse else np.ascontiguousarray(X, dtype)
+    matrix: Any = X.astype(dtype, copy=False) if sparse else np.ascontiguousarray(X, dtype)
     finite = np.isfinite(matrix.data if sparse else matrix)
     if not finite.all():
         position = int(finite.argmin())

@@ -23,7 +23,7 @@ class Operands:
     """The three, of one dtype and of shapes that fit."""
 
     hidden: Any
-    """(N, D): an array, or one of SciPy's CSR."""
+    """(N, D): an array, or a `csr_array` of SciPy's."""
     weight: Floating
     bias: Floating | None
     work: np.dtype[Any]
@@ -120,10 +120,9 @@ def _rows_of_features(hidden: Any) -> Any:
         rows = floating_array(hidden, "hidden")
     elif hidden.format != "csr":
         raise TypeError(f"hidden is sparse, of the format {hidden.format}; it must be csr: give hidden.tocsr()")
-    elif hidden.dtype.kind in "iub":
-        rows = hidden.astype(np.float64)
-    elif hidden.dtype in (np.float32, np.float64):
-        rows = hidden
+    elif hidden.dtype.kind in "iub" or hidden.dtype in (np.float32, np.float64):
+        # Of SciPy's matrices, another kind, `*` would be a product of matrices.
+        rows = sparse.csr_array(hidden, dtype=hidden.dtype if hidden.dtype.kind == "f" else np.float64)
     else:
         raise TypeError(f"hidden is sparse, of dtype {hidden.dtype}; it must be float64, float32 or an integer dtype")
     if rows.ndim != 2:
