@@ -18,6 +18,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from softgrad.linear_model.estimator import SoftmaxRegression
+from softgrad.linear_model.labels import label_array
 from softgrad.linear_model.predictions import Predictions
 from softgrad.linear_model.rows import Array, canonical
 from softgrad.linear_model.solver_choice import SolverName
@@ -149,7 +150,7 @@ class SoftmaxRegressionCV(Predictions, ClassifierMixin, BaseEstimator):  # type:
         ----------
         X : array_like or sparse, shape (n, d)
         y : array_like, shape (n,)
-            Labels of at least two classes.
+            Labels of at least two classes, as in `SoftmaxRegression`.
         sample_weight : array_like, shape (n,), optional
             As in `SoftmaxRegression`, for fitting and for scoring.
         groups : array_like, shape (n,), optional
@@ -162,7 +163,14 @@ class SoftmaxRegressionCV(Predictions, ClassifierMixin, BaseEstimator):  # type:
         """
         Cs = self._checked_Cs()
         given = X
-        X, y = validate_data(self, canonical(X), y, accept_sparse="csr", dtype=[np.float64, np.float32], order="C")
+        X, y = validate_data(
+            self,
+            canonical(X),
+            label_array(y, "y[{}]".format),
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            order="C",
+        )
         check_classification_targets(y)
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         parameters = {name: value for name, value in self.get_params(deep=False).items() if name not in _OWN}

@@ -18,6 +18,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from softgrad.linear_model import elastic_net, truncated_newton
 from softgrad.linear_model.callbacks import CallbackSupport, FitTask, with_callbacks
+from softgrad.linear_model.labels import label_array
 from softgrad.linear_model.objective import SoftmaxObjective
 from softgrad.linear_model.partial_fit import PartialFit
 from softgrad.linear_model.predictions import Predictions
@@ -112,9 +113,10 @@ class SoftmaxRegression(
     Raises
     ------
     ValueError
-        X has no rows, NaN or inf, or another number of rows than y; y has fewer than two classes with positive weight;
-        a weight is negative; a parameter is out of its range; `warm_start` meets other classes or features; or
-        "newton-blocks" was asked for where the probabilities are not kept in memory.
+        X has no rows, NaN or inf, or another number of rows than y; a label is missing, of another kind than the first,
+        or an integer beyond int64 and uint64; y has fewer than two classes with positive weight; a weight is negative;
+        a parameter is out of its range; `warm_start` meets other classes or features; or "newton-blocks" was asked for
+        where the probabilities are not kept in memory.
     FloatingPointError
         The scores at the start overflow the dtype of X.
 
@@ -257,8 +259,10 @@ class SoftmaxRegression(
             float32 is kept; everything else is taken as float64. Sparse X, a matrix or array of SciPy's of any format,
             is taken as CSR.
         y : array_like, shape (n,) or (n, K)
-            Labels of at least two classes: integers, text or booleans. Or, with K at least 2, the probability of each
-            class: none negative, a row adding up to 1; the classes are then 0 to K - 1.
+            Labels of at least two classes: integers, text, booleans or whole floats, none missing, in an array, a list
+            or a column of pandas, polars or Arrow. `classes_` and `predict` have the same kind: integers are int64 or
+            uint64, or as wide as those of an array. Or, with K at least 2, the probability of each class: none
+            negative, a row adding up to 1; the classes are then 0 to K - 1.
         sample_weight : array_like, shape (n,), optional
             Weight of each row, none negative; 1 if not given. 2 is as the row given twice, 0 as the row left out.
 
@@ -269,7 +273,13 @@ class SoftmaxRegression(
         """
         previous = self._previous_fit()
         data, y = validate_data(
-            self, canonical(X), y, accept_sparse="csr", dtype=[np.float64, np.float32], order="C", multi_output=True
+            self,
+            canonical(X),
+            label_array(y, "y[{}]".format),
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            order="C",
+            multi_output=True,
         )
         targets = Targets.of(np.asarray(y))
         weights: Array = (

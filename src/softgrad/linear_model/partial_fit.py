@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from softgrad.linear_model.labels import label_array
 from softgrad.linear_model.minibatch import AveragedSteps
 from softgrad.linear_model.rows import Array, Rows, canonical
 from softgrad.linear_model.targets import ClassWeight, Targets, checked_class_weights, values_of
@@ -91,16 +92,17 @@ class PartialFit:
         data, y = validate_data(
             self,
             canonical(X),
-            y,
+            label_array(y, "y[{}]".format),
             accept_sparse="csr",
             dtype=[np.float64, np.float32],
             order="C",
             multi_output=True,
             reset=first,
         )
-        labels = np.unique(np.asarray(classes)) if first else self.classes_
-        if classes is not None and not np.array_equal(np.unique(np.asarray(classes)), labels):
-            raise ValueError(f"classes are {np.unique(np.asarray(classes))}; the first call had {labels}")
+        named: Any = None if classes is None else np.unique(label_array(classes, "classes[{}]".format))
+        labels: NDArray[Any] = named if first else self.classes_
+        if named is not None and not np.array_equal(named, labels):
+            raise ValueError(f"classes are {named}; the first call had {labels}")
         values = values_of(np.asarray(y), labels)
         weights: Array = _check_sample_weight(sample_weight, data, dtype=np.float64, ensure_non_negative=True)
         values, weights = Targets(labels, values).weighted(

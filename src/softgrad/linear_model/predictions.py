@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from softgrad.functional.log_softmax import log_softmax
 from softgrad.functional.softmax import softmax
+from softgrad.linear_model.labels import label_array
 from softgrad.linear_model.rows import Array, Rows, canonical
 
 
@@ -78,6 +80,25 @@ class Predictions:
         """
         logits = self._logits(X)
         return log_softmax(logits, out=logits)
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """The share of rows whose likeliest class is their label.
+
+        Parameters
+        ----------
+        X : array_like or sparse, shape (n, d)
+        y : array_like, shape (n,)
+            Labels, as in `fit`.
+        sample_weight : array_like, shape (n,), optional
+            Weight of each row.
+
+        Returns
+        -------
+        float
+            In [0, 1].
+        """
+        labels = label_array(y, "y[{}]".format)
+        return float(accuracy_score(labels, self.predict(X), sample_weight=sample_weight))
 
     def _logits(self, X: ArrayLike) -> NDArray[Any]:
         check_is_fitted(self)

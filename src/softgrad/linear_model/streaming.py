@@ -18,6 +18,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
+from softgrad.linear_model.labels import label_array
 from softgrad.linear_model.read_ahead import read_ahead
 from softgrad.linear_model.rows import Array, Rows
 from softgrad.linear_model.streaming_chunks import ArrowChunks, Chunks, TupleChunks, chunk_rows
@@ -106,10 +107,11 @@ class Survey:
     def __init__(self, chunks: Chunks, *, digest: bool) -> None:
         self.chunks = chunks
         self.n_rows = 0
-        places: dict[Any, int] = {}
+        # True is not 1, though Python takes them for one key.
+        places: dict[tuple[type, Any], int] = {}
         totals: Array = np.zeros(0)
         hashed = hashlib.blake2b(digest_size=16) if digest else None
-        for piece in _pieces(chunks, lambda label: places.setdefault(label, len(places))):
+        for piece in _pieces(chunks, lambda label: places.setdefault((type(label), label), len(places))):
             self.n_rows += len(piece.codes)
             self.n_features, self.dtype = piece.X.shape[1], piece.X.dtype
             # The piece that is made ahead may be finding more.
@@ -122,7 +124,7 @@ class Survey:
         if self.n_features == 0:
             raise ValueError("the source has no features")
         self._places = places
-        self.labels, self._codes = _sorted_labels(list(places), chunks.untyped)
+        self.labels, self._codes = _sorted_labels([label for _, label in places], chunks.untyped)
         self.totals: Array = np.bincount(self._codes, totals, len(self.labels)).astype(np.float64)
         if hashed is not None:
             hashed.update(repr(self.labels.tolist()).encode())
@@ -158,9 +160,10 @@ class Survey:
             raise ValueError(f"the source has changed since the first pass: it gives {more} {self.n_rows}")
 
     def _known(self, label: Any) -> int:
-        if label not in self._places:
+        place = self._places.get((type(label), label))
+        if place is None:
             raise ValueError(f"the source has changed since the first pass: the label {label!r} is new")
-        return self._places[label]
+        return place
 
 
 class StreamedRows:
@@ -231,7 +234,7 @@ def _sorted_labels(found: list[Any], untyped: bool) -> tuple[NDArray[Any], NDArr
     kinds = {type(value).__name__ for value in values}
     if len(kinds) > 1:
         raise ValueError(f"the labels are of several kinds: {', '.join(sorted(kinds))}")
-    labels, codes = np.unique(np.array(values), return_inverse=True)
+    labels, codes = np.unique(label_array(values, lambda code: f"label {values[code]!r}"), return_inverse=True)
     return labels, codes
 
 

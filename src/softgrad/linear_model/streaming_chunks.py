@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -10,6 +11,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 from sklearn.utils.multiclass import check_classification_targets
 
+from softgrad.linear_model.labels import label_array
 from softgrad.linear_model.rows import Array, canonical
 
 # Of dense features, at a time.
@@ -78,7 +80,7 @@ class TupleChunks:
                 raise ValueError(f"X of item {number} has shape {X.shape}; it must have rows and columns")
             first = X[:0] if first is None else first
             _same_form(X, first, number)
-            y = np.asarray(item[1])
+            y = np.asarray(label_array(item[1], partial(_row_of_y, rows)))
             weights = np.ones(len(y)) if len(item) == 2 else np.asarray(item[2])
             for name, values in [("y", y), ("sample_weight", weights)]:
                 if values.shape != X.shape[:1]:
@@ -89,6 +91,10 @@ class TupleChunks:
                 part = slice(start, start + length)
                 yield _checked(X[part], y[part], weights[part], rows + start)
             rows += len(y)
+
+
+def _row_of_y(first_row: int, row: int) -> str:
+    return f"y, row {first_row + row + 1}"
 
 
 def _checked(X: Any, y: NDArray[Any], weights: NDArray[Any], first_row: int) -> Chunk:
@@ -240,14 +246,17 @@ class ArrowChunks:
             column = column.dictionary_decode()
         _check_complete(self._target, column, first_row)
         encoded = column.dictionary_encode()
-        labels = encoded.dictionary.to_pylist()
-        _check_labels(np.asarray(labels))
-        return labels, encoded.indices.to_numpy().astype(np.intp)
+        codes = encoded.indices.to_numpy().astype(np.intp)
+
+        def place(code: int) -> str:
+            return f"column {self._target!r}, row {first_row + int((codes == code).argmax()) + 1}"
+
+        labels = label_array(encoded.dictionary.to_pylist(), place)
+        _check_labels(labels)
+        return labels.tolist(), codes
 
 
 def _check_labels(labels: NDArray[Any]) -> None:
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise ValueError(f"a label is {labels[~np.isfinite(labels)][0]}; labels must be finite")
     # For the others there is nothing to find, and it takes its time.
     if labels.dtype.kind not in "iubUO":
         check_classification_targets(labels)

@@ -80,8 +80,11 @@ def values_of(y: NDArray[Any], labels: NDArray[Any]) -> NDArray[Any]:
             raise ValueError(f"y has {y.shape[1]} columns of probabilities; there are {len(labels)} classes")
         return _distributions(y)
     y = column_or_1d(y, warn=True)
-    places = np.clip(np.searchsorted(labels, y), 0, len(labels) - 1)
-    unknown = np.flatnonzero(labels[places] != y)
+    found, codes = np.unique(y, return_inverse=True)
+    # As Python's, since NumPy compares integers of unlike dtypes as floats.
+    known = {label: place for place, label in enumerate(labels.tolist())}
+    places = np.array([known.get(label, -1) for label in found.tolist()], np.intp)[codes]
+    unknown = np.flatnonzero(places < 0)
     if unknown.size:
         raise ValueError(f"y[{unknown[0]}] is {y[unknown[0]]!r}; the first call had the classes {labels}")
     return places
