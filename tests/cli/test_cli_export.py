@@ -90,6 +90,39 @@ def test_numbers_and_texts(dtype: str) -> None:
         assert column.std() > 0.1
 
 
+@pytest.mark.parametrize("opset", [19, 20, 21, 23, 26])
+def test_every_opset_says_the_same(opset: int) -> None:
+    write(zoo(), Path("zoo.parquet"))
+    succeeds("train", "zoo.parquet", "--target", "kind", "--model", "zoo")
+    succeeds("export", "zoo", "oldest.onnx")
+    succeeds("export", "zoo", "zoo.onnx", "--opset", opset)
+    assert [entry.version for entry in onnx.load("zoo.onnx").opset_import] == [opset]
+    expected_label, expected = run("oldest.onnx", inputs(zoo(), "float64"))
+    label, probabilities = run("zoo.onnx", inputs(zoo(), "float64"))
+    bound = rounding("zoo", "zoo.parquet", "float64")
+    assert np.all(np.abs(probabilities - expected) <= 2.0 * bound)
+    decided = bounds.decided(expected, 2.0 * bound)
+    assert decided.mean() > 0.9
+    assert label[decided].tolist() == expected_label[decided].tolist()
+    assert expected.std() > 0.1
+
+
+@pytest.mark.parametrize(("columns", "versions"), [(["weight", "legs"], (13, 8)), (["colour"], (19, 9))], ids=str)
+def test_the_oldest_opset_that_has_what_the_model_needs(columns: list[str], versions: tuple[int, int]) -> None:
+    write(zoo().select([*columns, "kind"]), Path("data.parquet"))
+    succeeds("train", "data.parquet", "--target", "kind", "--model", "model")
+    succeeds("export", "model", "model.onnx")
+    loaded = onnx.load("model.onnx")
+    assert (loaded.opset_import[0].version, loaded.ir_version) == versions
+    newest = onnx.defs.onnx_opset_version()
+    for opset in (versions[0] - 1, newest + 1):
+        assert fails("export", "model", "model.onnx", "--opset", opset) == (
+            f"model cannot be exported as float64: opset is {opset}; it must be an integer from {versions[0]}, the "
+            f"first with what the model needs, to {newest}, the newest of onnx {onnx.__version__}"
+        )
+    assert onnx.load("model.onnx") == loaded
+
+
 def test_the_file_says_which_columns_it_takes() -> None:
     write(zoo(), Path("zoo.parquet"))
     succeeds("train", "zoo.parquet", "--target", "kind", "--model", "zoo")

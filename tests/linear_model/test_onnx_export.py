@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from onnx.reference import ReferenceEvaluator
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -23,6 +24,8 @@ from tests.linear_model import bounds
 from tests.oracles.inputs import fresh_rng
 
 DATA = {load.__name__[5:]: load for load in (load_breast_cancer, load_digits, load_iris, load_wine)}
+# Of the oldest onnxruntime that the extra `test` takes.
+NEWEST_OF_THE_RUNTIME = 26
 each_dtype = pytest.mark.parametrize("dtype", ["float64", "float32"])
 
 
@@ -89,6 +92,27 @@ def test_agrees_with_the_estimator_and_with_the_definition(name: str, scaled: bo
 
 
 @each_dtype
+@pytest.mark.parametrize("opset", range(onnx_export.OLDEST_OPSET, onnx.defs.onnx_opset_version() + 1))
+def test_every_opset_says_the_same(opset: int, dtype: str, tmp_path: Path) -> None:
+    X, model = fitted("digits", True)
+    X = X[::10].astype(dtype)
+    to_onnx(model, tmp_path / "m.onnx", dtype=dtype, opset=opset)
+    (imported,) = onnx.load(tmp_path / "m.onnx").opset_import
+    assert imported.version == opset
+    expected = model.predict_proba(X.astype(np.float64))
+    bound = rounding(model, X, dtype) + rounding(model, X, "float64")
+    decided = bounds.decided(expected, bound)
+    assert decided.mean() > 0.9
+    runs = [ReferenceEvaluator(onnx.load(tmp_path / "m.onnx")).run(["label", "probabilities"], {"X": X})]
+    if opset <= NEWEST_OF_THE_RUNTIME:
+        runs.append(run(tmp_path / "m.onnx", X))
+    for label, probabilities in runs:
+        assert probabilities.dtype == dtype
+        assert np.all(np.abs(probabilities - expected) <= bound)
+        np.testing.assert_array_equal(label[decided], expected.argmax(axis=1)[decided])
+
+
+@each_dtype
 def test_large_logits_do_not_overflow(dtype: str, tmp_path: Path) -> None:
     rng = fresh_rng()
     # The first feature shifts all logits alike, beyond what an exponential holds.
@@ -139,9 +163,8 @@ def test_what_the_file_says_of_itself(tmp_path: Path) -> None:
     model.feature_names_in_ = np.array(["a", 'b"', "c", "ü"], dtype=object)
     to_onnx(model, tmp_path / "m.onnx", dtype="float32")
     loaded = onnx.load(tmp_path / "m.onnx")
-    assert [(entry.domain, entry.version) for entry in loaded.opset_import] == [("", onnx_export.OPSET)]
-    # The file format that belongs to the opset.
-    assert (loaded.ir_version, onnx_export.OPSET) in {(row[1], row[2]) for row in onnx.helper.VERSION_TABLE}
+    assert [(entry.domain, entry.version) for entry in loaded.opset_import] == [("", 13)]
+    assert loaded.ir_version == 8
     (port,) = loaded.graph.input
     assert json.loads(port.doc_string) == ["a", 'b"', "c", "ü"]
     shape = port.type.tensor_type.shape.dim
@@ -149,6 +172,13 @@ def test_what_the_file_says_of_itself(tmp_path: Path) -> None:
     assert [port.name for port in loaded.graph.output] == ["label", "probabilities"]
     to_onnx(model, str(tmp_path / "again.onnx"), dtype="float32")
     assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "m.onnx").read_bytes()
+
+
+@pytest.mark.parametrize(("opset", "ir_version"), [(13, 8), (15, 8), (18, 8), (19, 9), (20, 9), (21, 10), (26, 13)])
+def test_the_file_format_is_the_oldest_of_the_opset(opset: int, ir_version: int, tmp_path: Path) -> None:
+    to_onnx(by_hand([[1.0], [-1.0]], [0.0, 0.0], [0, 1]), tmp_path / "m.onnx", opset=np.int64(opset))
+    loaded = onnx.load(tmp_path / "m.onnx")
+    assert (loaded.opset_import[0].version, loaded.ir_version) == (opset, ir_version)
 
 
 def refused(model: Any, path: Path, error: type[Exception], match: str, **options: Any) -> None:
@@ -166,6 +196,10 @@ def test_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refused(LogisticRegression(), path, TypeError, "model is a LogisticRegression; a SoftmaxRegression is needed")
     refused(SoftmaxRegression(), path, NotFittedError, "not fitted")
     refused(model, path, ValueError, r"dtype is 'float16'; it must be one of \('float64', 'float32'\)", dtype="float16")
+    newest = onnx.defs.onnx_opset_version()
+    for opset in (12, newest + 1, -1, True, 13.0, "13", None):
+        allowed = f"an integer from 13, the first with what the model needs, to {newest}, the newest of onnx"
+        refused(model, path, ValueError, rf"opset is {opset!r}; it must be {allowed} {onnx.__version__}", opset=opset)
     refused(model, path, ValueError, r"coef_\[1, 1\] is 1e\+39, beyond the range of float32", dtype="float32")
     model.coef_[1, 1] = np.nan
     refused(model, path, ValueError, r"coef_\[1, 1\] is nan")

@@ -131,6 +131,12 @@ def export(
     model: ModelFile,
     output: Annotated[Path, typer.Argument(metavar="OUT.onnx", help="The file to write.", show_default=False)],
     dtype: Annotated[str, typer.Option(help="float64, or float32 for runtimes without float64.")] = "float64",
+    opset: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Version of ONNX's operators; the oldest that will do if not given, 13, or 19 with text."
+        ),
+    ] = None,
 ) -> None:
     """Write the model as ONNX, with the encoding of its columns.
 
@@ -141,7 +147,7 @@ def export(
         from softgrad.cli import export as command
         from softgrad.cli.report import Output
 
-        command.export(model, output, dtype, Output(json_only=False))
+        command.export(model, output, dtype, opset, Output(json_only=False))
 
 
 @app.command()

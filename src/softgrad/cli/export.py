@@ -18,8 +18,8 @@ from softgrad.cli.tables import IntArray
 from softgrad.linear_model.onnx_export import DTYPES, Graph
 
 
-def export(path: Path, destination: Path, dtype: str, output: Output) -> None:
-    """Run the command."""
+def export(path: Path, destination: Path, dtype: str, opset: int | None, output: Output) -> None:
+    """Run the command; without an opset it is the oldest with what the model needs."""
     if dtype not in DTYPES:
         raise UserError(f"--dtype is {dtype}; it must be {' or '.join(DTYPES)}")
     if destination.suffix.lower() != ".onnx":
@@ -28,7 +28,7 @@ def export(path: Path, destination: Path, dtype: str, output: Output) -> None:
     model = load_model(path)
     try:
         graph = _graph(model, dtype)
-        graph.save(destination, _metadata(model))
+        graph.save(destination, _metadata(model), graph.oldest_opset if opset is None else opset)
     except ImportError as error:
         raise UserError(str(error)) from None
     except ValueError as error:
@@ -71,6 +71,8 @@ def _graph(model: Model, dtype: str) -> Graph:
         scale = graph.number("scale", np.array([column.scale for column in numbers]), positive=True)
         blocks.append(graph.node("Div", [graph.node("Sub", ["X", mean], "centred"), scale], "standardised"))
     if texts:
+        # Equal takes text since then.
+        graph.oldest_opset = 19
         graph.add_input("text", np.object_, len(texts), [column.name for column in texts])
         blocks += [_one_hot(graph, place, column) for place, column in enumerate(texts)]
     features = graph.node("Concat", blocks, "features", axis=1) if len(blocks) > 1 else blocks[0]

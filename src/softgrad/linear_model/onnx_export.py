@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -16,9 +17,10 @@ from sklearn.utils.validation import check_is_fitted
 from softgrad import _files
 from softgrad.linear_model.estimator import SoftmaxRegression
 
-# The newest that onnxruntime 1.31 supports; ONNX's own table has the version of the file format that belongs to it.
-OPSET = 26
-IR_VERSION = 13
+# The first in which Softmax is over one axis.
+OLDEST_OPSET = 13
+# Older versions of the file format say the same; no runtime in use asks for them.
+OLDEST_IR_VERSION = 8
 
 # A protobuf message cannot be larger; the rest of the file takes far less than the share left for it.
 MOST_BYTES_OF_WEIGHTS = 2**31 - 2**24
@@ -27,7 +29,11 @@ DTYPES = ("float64", "float32")
 
 
 def to_onnx(
-    model: SoftmaxRegression, path: str | PathLike[str], *, dtype: Literal["float64", "float32"] = "float64"
+    model: SoftmaxRegression,
+    path: str | PathLike[str],
+    *,
+    dtype: Literal["float64", "float32"] = "float64",
+    opset: int = OLDEST_OPSET,
 ) -> None:
     """Write a fitted softmax regression as an ONNX model.
 
@@ -43,6 +49,9 @@ def to_onnx(
     dtype : {"float64", "float32"}, default "float64"
         Of ``X``, of the arithmetic and of ``probabilities``. float32 is for runtimes without float64; the coefficients
         are rounded to it.
+    opset : int, default 13
+        The version of ONNX's operators, from 13 to the newest that the installed onnx knows. They mean the same in all
+        of them; runtimes older than an opset refuse it. The file format is the oldest that it allows, 8 at least.
 
     Raises
     ------
@@ -51,8 +60,8 @@ def to_onnx(
     TypeError
         `model` is no SoftmaxRegression, or `classes_` holds something else than labels named above.
     ValueError
-        `dtype` is another one; a coefficient is beyond the range of float32; the coefficients are beyond the 2 GiB that
-        an ONNX file holds.
+        `dtype` is another one; `opset` is out of its range; a coefficient is beyond the range of float32; the
+        coefficients are beyond the 2 GiB that an ONNX file holds.
     sklearn.exceptions.NotFittedError
         `model` has not been fitted.
     OSError
@@ -62,7 +71,7 @@ def to_onnx(
     -----
     The graph is Gemm, Softmax and, for the label, ArgMax and Gather. ONNX defines Softmax [1]_ by the
     exponentials of the logits less their maximum, so that no finite logit overflows; the label is the first of the
-    largest logits, as in `predict`. Opset 26. The bits are the runtime's. In whatever order it adds, a probability is
+    largest logits, as in `predict`. The bits are the runtime's. In whatever order it adds, a probability is
     within eps ((d + 3) T / 4 + K + 9) of the exact one, where T is the largest sum_j abs(x_j w_kj) + abs(b_k) of the
     row and eps that of `dtype` (``pytest tests/linear_model/test_onnx_export.py``). A NaN in ``X`` gives NaN where
     `predict` refuses.
@@ -94,7 +103,7 @@ def to_onnx(
     graph = Graph(dtype)
     graph.add_input("X", dtype, model.coef_.shape[1], names)
     graph.classify("X", model.coef_, model.intercept_, model.classes_)
-    graph.save(Path(path), {})
+    graph.save(Path(path), {}, opset)
 
 
 class Port(NamedTuple):
@@ -110,10 +119,12 @@ class Port(NamedTuple):
 class Graph:
     """A graph in the making, of plain NumPy arrays and names; `save` alone needs the package onnx.
 
-    `nodes` are (operator, names of the arguments, name of the result, attributes), in the order of their execution.
+    `nodes` are (operator, names of the arguments, name of the result, attributes), in the order of their execution;
+    `oldest_opset` is the first that has them all, with the dtypes of their arguments.
     """
 
     dtype: str
+    oldest_opset: int = OLDEST_OPSET
     inputs: list[Port] = field(default_factory=list)
     outputs: list[Port] = field(default_factory=list)
     constants: dict[str, NDArray[Any]] = field(default_factory=dict)
@@ -169,13 +180,20 @@ class Graph:
             Port("probabilities", np.dtype(self.dtype), ["n", len(labels)], ""),
         ]
 
-    def save(self, path: Path, metadata: Mapping[str, str]) -> None:
-        """Check the graph against ONNX's definitions and write it."""
+    def save(self, path: Path, metadata: Mapping[str, str], opset: int) -> None:
+        """Check the graph against ONNX's definitions in an opset and write it, in the oldest file format for that."""
         try:
             import onnx
         except ImportError as error:
             raise ImportError('an ONNX file needs the package onnx: pip install "softgrad[onnx]"') from error
         from onnx import helper, numpy_helper
+
+        newest = onnx.defs.onnx_opset_version()
+        if not (isinstance(opset, Integral) and self.oldest_opset <= opset <= newest):
+            raise ValueError(
+                f"opset is {opset!r}; it must be an integer from {self.oldest_opset}, the first with what the model "
+                f"needs, to {newest}, the newest of onnx {onnx.__version__}"
+            )
 
         def values(ports: list[Port]) -> list[onnx.ValueInfoProto]:
             return [
@@ -186,9 +204,9 @@ class Graph:
         nodes = [helper.make_node(op, arguments, [to], **given) for op, arguments, to, given in self.nodes]
         constants = [numpy_helper.from_array(value, name) for name, value in self.constants.items()]
         graph = helper.make_graph(nodes, "softmax_regression", values(self.inputs), values(self.outputs), constants)
-        model = helper.make_model(
-            graph, producer_name="softgrad", opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
-        )
+        operators = [helper.make_opsetid("", int(opset))]
+        ir_version = max(OLDEST_IR_VERSION, helper.find_min_ir_version_for(operators))
+        model = helper.make_model(graph, producer_name="softgrad", opset_imports=operators, ir_version=ir_version)
         helper.set_model_props(model, dict(metadata))
         onnx.checker.check_model(model, full_check=True)
         with _files.replacing(path) as file:
