@@ -14,6 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
+from scipy import sparse
 
 from softgrad.linear_model import SoftmaxRegression, SoftmaxRegressionCV
 from softgrad.linear_model.labels import label_array
@@ -275,6 +276,20 @@ def test_columns_of_tables_keep_the_kind_of_their_labels() -> None:
         model = SoftmaxRegression().fit_stream(table.to_batches(7), "y")
         assert model.classes_.tolist() == values
         assert [type(label) for label in model.classes_.tolist()] == [type(values[0])] * 2
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.coo_array])
+def test_sparse_labels_are_refused(kind: Callable[[NDArray], Any]) -> None:
+    X, y = np.eye(3), kind(np.eye(3))
+    model = SoftmaxRegression().fit(X, [0, 1, 2])
+    for method in (model.fit, model.partial_fit, model.score, cross_validate, fit_stream):
+        with pytest.raises(TypeError, match=r"y is sparse, of shape \(3, 3\); .* must be dense: give y.toarray\(\)"):
+            method(X, y)
+
+
+def test_a_single_label_for_all_rows_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"y of item 0 has shape \(\); X has 2 rows"):
+        fit_stream(np.eye(2), 1)
 
 
 def test_probabilities_and_arrays_are_given_back() -> None:

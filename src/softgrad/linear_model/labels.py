@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 # Beyond this float64 has no longer every integer.
 _EXACT_IN_FLOAT = 2**53
@@ -27,9 +28,13 @@ def label_array(y: Any, where: Callable[[int], str]) -> Any:
 
     Raises
     ------
+    TypeError
+        y is sparse.
     ValueError
         A label is missing, not finite or nothing of these, or they are of two kinds; the message names its row.
     """
+    if sparse.issparse(y):
+        raise TypeError(f"y is sparse, of shape {y.shape}; labels and probabilities must be dense: give y.toarray()")
     array = np.asarray(y, object) if isinstance(y, Sequence) else np.asarray(y)
     if array.ndim != 1 and array.shape[1:] != (1,):
         return y

@@ -81,7 +81,7 @@ class TupleChunks:
             first = X[:0] if first is None else first
             _same_form(X, first, number)
             y = np.asarray(label_array(item[1], partial(_row_of_y, rows)))
-            weights = np.ones(len(y)) if len(item) == 2 else np.asarray(item[2])
+            weights = np.ones(X.shape[0]) if len(item) == 2 else np.asarray(item[2])
             for name, values in [("y", y), ("sample_weight", weights)]:
                 if values.shape != X.shape[:1]:
                     raise ValueError(f"{name} of item {number} has shape {values.shape}; X has {X.shape[0]} rows")
