@@ -42,9 +42,10 @@ def label_array(y: Any, where: Callable[[int], str]) -> Any:
     if column.dtype.kind in "OT":
         column = _typed(column.astype(object).tolist(), where)
     # Complex numbers scikit-learn refuses, in words of its own that its checks ask for.
-    usable = np.isfinite(column) if column.dtype.kind == "f" else np.full(len(column), column.dtype.kind in "biuUOc")
-    if not usable.all():
-        row = int(usable.argmin())
+    if column.dtype.kind not in "biufUOc" and column.size:
+        raise _no_label(where(0), column[0])
+    if column.dtype.kind == "f" and not (finite := np.isfinite(column)).all():
+        row = int(finite.argmin())
         raise _no_label(where(row), column[row])
     return column.reshape(array.shape)
 
