@@ -45,7 +45,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "softgrad.gradcheck": ({"numpy"}, set()),
     "softgrad.linear_model": (
         {"numpy", "scipy", "sklearn", "threadpoolctl", "onnx", "pyarrow", "safetensors"},
-        {"softgrad._checksum", "softgrad._files", "softgrad._native", "softgrad._products"}
+        {"softgrad._checksum", "softgrad._files", "softgrad._float_mode", "softgrad._native", "softgrad._products"}
         | {"softgrad.losses", "softgrad.functional"},
     ),
     "softgrad.cli": (

@@ -2,42 +2,24 @@
 
 from __future__ import annotations
 
-import platform
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
 import softgrad as sg
-from softgrad import _native
 from softgrad._float_mode import in_ieee_mode
+from tests.float_modes import MODES, caller_in
 from tests.oracles.bounds import DTYPES, FLOAT32
 from tests.oracles.inputs import fresh_rng
 
 MEMBERS = dict(sg.registry())
 VERBS = [(name, verb) for name, member in MEMBERS.items() for verb in ("__call__", *member.derivatives)]
-# The control bits of the processor: subnormals are zero, as operands and as results; round to plus infinity.
-MODES = {
-    "x86_64": {"flush": 0x1F80 | 0x8040, "upward": 0x1F80 | 0x4000},
-    "aarch64": {"flush": 1 << 24, "upward": 1 << 22},
-}[{"AMD64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())]
 modes = pytest.mark.parametrize("mode", MODES)
 dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 # Enough rows for two threads.
 ROWS, CLASSES = 2048, 67
-
-
-@contextmanager
-def caller_in(mode: str) -> Iterator[None]:
-    assert _native.enter_ieee_mode() is None
-    _native.set_float_mode(MODES[mode])
-    try:
-        yield
-    finally:
-        assert _native.enter_ieee_mode() == MODES[mode], "the caller's mode was not restored"
 
 
 def shown() -> list[str]:

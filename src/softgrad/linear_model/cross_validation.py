@@ -17,6 +17,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from softgrad._float_mode import in_ieee_mode
 from softgrad.linear_model.estimator import SoftmaxRegression
 from softgrad.linear_model.labels import label_array
 from softgrad.linear_model.predictions import Predictions
@@ -141,6 +142,7 @@ class SoftmaxRegressionCV(Predictions, ClassifierMixin, BaseEstimator):  # type:
         return tags
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @in_ieee_mode
     def fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None
     ) -> Self:

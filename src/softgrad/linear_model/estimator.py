@@ -16,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from softgrad._float_mode import in_ieee_mode
 from softgrad.linear_model import elastic_net, truncated_newton
 from softgrad.linear_model.callbacks import CallbackSupport, FitTask, with_callbacks
 from softgrad.linear_model.labels import label_array
@@ -250,6 +251,7 @@ class SoftmaxRegression(
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     @with_callbacks  # type: ignore[untyped-decorator]
+    @in_ieee_mode
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit to rows and their labels.
 

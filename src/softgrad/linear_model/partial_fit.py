@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from softgrad._float_mode import in_ieee_mode
 from softgrad.linear_model.labels import label_array
 from softgrad.linear_model.minibatch import AveragedSteps
 from softgrad.linear_model.rows import Array, Rows, canonical
@@ -47,6 +48,7 @@ class PartialFit:
 
     @available_if(_takes_steps)  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @in_ieee_mode
     def partial_fit(
         self,
         X: ArrayLike,

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from softgrad._float_mode import in_ieee_mode
 from softgrad.functional.log_softmax import log_softmax
 from softgrad.functional.softmax import softmax
 from softgrad.linear_model.labels import label_array
@@ -22,6 +23,7 @@ class Predictions:
     intercept_: Array
     classes_: NDArray[Any]
 
+    @in_ieee_mode
     def decision_function(self, X: ArrayLike) -> NDArray[Any]:
         """The logits; for two classes the logit of the second less that of the first.
 
@@ -51,6 +53,7 @@ class Predictions:
         predicted: NDArray[Any] = self.classes_[likeliest]
         return predicted
 
+    @in_ieee_mode
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
         """The probability of each class.
 
@@ -66,6 +69,7 @@ class Predictions:
         logits = self._logits(X)
         return softmax(logits, out=logits)
 
+    @in_ieee_mode
     def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
         """The logarithm of the probability of each class.
 
@@ -81,6 +85,7 @@ class Predictions:
         logits = self._logits(X)
         return log_softmax(logits, out=logits)
 
+    @in_ieee_mode
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """The share of rows whose likeliest class is their label.
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import _fit_context
 
+from softgrad._float_mode import in_ieee_mode
 from softgrad.linear_model.callbacks import FitTask, with_callbacks
 from softgrad.linear_model.checkpoint import checkpoint_place, load_checkpoint, save_checkpoint
 from softgrad.linear_model.rows import Array
@@ -30,6 +31,7 @@ class StreamFit:
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     @with_callbacks  # type: ignore[untyped-decorator]
+    @in_ieee_mode
     def fit_stream(
         self,
         source: Source,
