@@ -150,6 +150,13 @@ print(np.count_nonzero(p[:, 1]))
     assert output.split() == ["4096"]
 
 
+def test_hardmax_tells_a_subnormal_from_zero():
+    x = np.array([[0.0, np.finfo(np.float64).smallest_subnormal, 0.0]])
+    with caller_in("flush"):
+        found = sg.hardmax(x)
+    np.testing.assert_array_equal(found, [[0.0, 1.0, 0.0]])
+
+
 @modes
 def test_the_mode_is_restored_after_an_error(mode):
     with caller_in(mode):

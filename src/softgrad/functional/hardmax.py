@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from softgrad._contracts import Axis, Floating, axes_tuple, floating_array, row_size
+from softgrad._float_mode import in_ieee_mode
 
 
+@in_ieee_mode
 def hardmax(x: ArrayLike, /, *, axis: Axis = -1) -> Floating:
     """One-hot of the first maximum of each row.
 
