@@ -17,9 +17,10 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     A reader sees the old file or the new one, never half of it, also after a crash. What cannot be written is an
     OSError.
     """
-    # Through a symbolic link, so that the link survives.
-    place = path.resolve()
-    temporary = place.with_name(f".{place.name}.{secrets.token_hex(8)}.part")
+    # Through a symbolic link, so that the link survives. Path.resolve fails where links lead in a circle.
+    place = Path(os.path.realpath(path))
+    # Short, as that of the place may be as long as a name can be.
+    temporary = place.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with temporary.open("xb") as file:
             yield file

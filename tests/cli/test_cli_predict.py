@@ -228,8 +228,8 @@ def test_labels_of_another_kind(in_folder: Path) -> None:
     [
         ("no/out.csv", "cannot write no/out.csv: the folder "),
         ("/dev/null", "cannot write /dev/null: it is there already and is not a plain file"),
-        ("out.parquet", "-o out.parquet: predictions are written as plain CSV; let the name end in .csv"),
-        ("out.csv.gz", "-o out.csv.gz: predictions are written as plain CSV"),
+        ("out.parquet", "--output out.parquet: predictions are written as plain CSV; let the name end in .csv"),
+        ("out.csv.gz", "--output out.csv.gz: predictions are written as plain CSV"),
     ],
 )
 def test_outputs_that_cannot_be_written(output: str, message: str, trained: Trained, in_folder: Path) -> None:

@@ -216,7 +216,7 @@ def test_options_that_need_each_other() -> None:
     arguments = ("train", "animals.csv", *ALL)
     assert "only a training with --stream has one" in fails(*arguments, "--checkpoint", "fit")
     assert fails(*arguments, "--stream", "--resume") == "--resume: from where? Say --checkpoint"
-    assert "there is no such folder" in fails(*arguments, "--stream", "--checkpoint", "no/fit")
+    assert "does not exist" in fails(*arguments, "--stream", "--checkpoint", "no/fit")
     assert "which --stream avoids" in fails(*arguments, "--stream", "--report", "r.html")
     assert "there is no checkpoint fit to resume from" in fails(
         *arguments, "--stream", "--checkpoint", "fit", "--resume"

@@ -11,7 +11,7 @@ from typing import Any
 
 from softgrad import examples
 from softgrad.cli.errors import UserError, listing
-from softgrad.cli.files import check_destination, replacing
+from softgrad.cli.files import check_files, replacing
 from softgrad.cli.report import Output
 from softgrad.examples._experiment import Cell, Result, Table, png, print_tables
 
@@ -38,7 +38,7 @@ def _list(output: Output) -> None:
 def _show(name: str, folder: Path, output: Output) -> None:
     run = load(name)
     picture = folder / f"{name}.png"
-    check_destination(picture)
+    check_files(inputs={}, outputs={"--output": picture})
     result = run()
     tables = result.tables()
     print_tables(tables, output.stream)

@@ -9,7 +9,7 @@ import numpy as np
 
 import softgrad
 from softgrad.cli.errors import UserError
-from softgrad.cli.files import check_destination
+from softgrad.cli.files import check_files
 from softgrad.cli.model import Model
 from softgrad.cli.model_file import load_model
 from softgrad.cli.preprocessing import NumberColumn, TextColumn
@@ -20,11 +20,11 @@ from softgrad.linear_model.onnx_export import DTYPES, Graph
 
 def export(path: Path, destination: Path, dtype: str, opset: int | None, output: Output) -> None:
     """Run the command; without an opset it is the oldest with what the model needs."""
+    check_files(inputs={"MODEL": path}, outputs={"OUT.onnx": destination})
     if dtype not in DTYPES:
         raise UserError(f"--dtype is {dtype}; it must be {' or '.join(DTYPES)}")
     if destination.suffix.lower() != ".onnx":
         raise UserError(f"{destination}: the name of an ONNX model must end in .onnx")
-    check_destination(destination)
     model = load_model(path)
     try:
         graph = _graph(model, dtype)

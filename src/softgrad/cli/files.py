@@ -1,10 +1,11 @@
-"""The files that commands write: refused early where they could not be written, and whole or not at all."""
+"""The files of a command: what could not be written, or would replace another of them, is refused before any work."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import combinations
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,7 +13,35 @@ from softgrad import _files
 from softgrad.cli.errors import UserError
 
 
-def check_destination(path: Path) -> None:
+def check_files(*, inputs: Mapping[str, Path | None], outputs: Mapping[str, Path | None]) -> None:
+    """Refuse outputs that could not be written, or that are one of the inputs or another output.
+
+    Parameters
+    ----------
+    inputs, outputs : mapping of str to Path or None
+        By the argument or option that names the file; None where none was given.
+
+    Raises
+    ------
+    UserError
+    """
+    read = {name: path for name, path in inputs.items() if path is not None}
+    written = {name: path for name, path in outputs.items() if path is not None}
+    for path in written.values():
+        _check_destination(path)
+    for (first, path), (second, other) in combinations((read | written).items(), 2):
+        if second in written and _same_file(path, other):
+            raise UserError(f"{second} {other} and {first} {path} are the same file: {second} needs another one")
+
+
+def _same_file(first: Path, second: Path) -> bool:
+    """Whether two names lead to one file, through links too, or would if it were there."""
+    if os.path.exists(first) and os.path.exists(second):
+        return os.path.samefile(first, second)
+    return os.path.realpath(first) == os.path.realpath(second)
+
+
+def _check_destination(path: Path) -> None:
     """Refuse early what `replacing` could not write, before hours of work end in an error.
 
     Raises
@@ -21,19 +50,23 @@ def check_destination(path: Path) -> None:
         If the folder does not exist or cannot be written to, or the path is taken by something that is not a
         plain file.
     """
-    folder = path.resolve().parent
+    folder = Path(os.path.realpath(path)).parent
     if not folder.is_dir():
         raise UserError(f"cannot write {path}: the folder {folder} does not exist")
     if not os.access(folder, os.W_OK):
         raise UserError(f"cannot write {path}: no permission to write in the folder {folder}")
-    if path.exists() and not path.is_file():
+    try:
+        taken = path.exists() and not path.is_file()
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from None
+    if taken:
         raise UserError(f"cannot write {path}: it is there already and is not a plain file")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """As `softgrad._files.replacing`; what cannot be written is the user's error."""
-    check_destination(path)
+    _check_destination(path)
     try:
         with _files.replacing(path) as file:
             yield file

@@ -14,7 +14,7 @@ import typer
 
 import softgrad
 from softgrad.cli.errors import UserError, listing
-from softgrad.cli.files import check_destination
+from softgrad.cli.files import check_files
 from softgrad.cli.report import Output
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
@@ -33,6 +33,7 @@ class Request:
 
     def check(self) -> None:
         """Refuse what cannot end well before any work is done."""
+        check_files(inputs={}, outputs={"--plot": self.plot})
         if self.name is not None and self.name not in softgrad.registry():
             raise UserError(f"no such function: {self.name} (there are {listing(softgrad.registry())})")
         if not 0 <= self.seed < 2**32:
@@ -42,7 +43,6 @@ class Request:
                 raise UserError(f"--plot {self.plot}: of which function? There are {listing(softgrad.registry())}")
             if self.plot.suffix.lower() != ".png":
                 raise UserError(f"--plot {self.plot}: the picture is a PNG, its name must end in .png")
-            check_destination(self.plot)
 
 
 def gradcheck(request: Request, output: Output) -> None:

@@ -11,7 +11,7 @@ import pyarrow.csv
 
 from softgrad.cli import tables
 from softgrad.cli.errors import UserError
-from softgrad.cli.files import check_destination, replacing
+from softgrad.cli.files import check_files, replacing
 from softgrad.cli.model import Model
 from softgrad.cli.model_file import load_model
 from softgrad.cli.svmlight import is_svmlight, parts_for
@@ -20,10 +20,9 @@ from softgrad.cli.tables import FORMATS
 
 def predict(model: Path, data: str, output: Path | None) -> None:
     """Run the command."""
-    if output is not None:
-        if output.suffix.lower() in {*FORMATS, ".gz"} - {".csv"}:
-            raise UserError(f"-o {output}: predictions are written as plain CSV; let the name end in .csv")
-        check_destination(output)
+    check_files(inputs={"MODEL": model, "DATA": tables.file_of(data)}, outputs={"--output": output})
+    if output is not None and output.suffix.lower() in {*FORMATS, ".gz"} - {".csv"}:
+        raise UserError(f"--output {output}: predictions are written as plain CSV; let the name end in .csv")
     trained = load_model(model)
     if is_svmlight(data):
         parts = [_predictions(trained, features) for features, _ in parts_for(trained, data)]

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from softgrad.cli.errors import UserError
-from softgrad.cli.tables import BUILT_IN, MISSING_NUMBERS, Table, blanks_as_missing, recognised
+from softgrad.cli.tables import MISSING_NUMBERS, Table, blanks_as_missing, file_of, recognised
 from softgrad.linear_model.streaming_files import FileBatches
 
 # Of the feature matrix, at a time.
@@ -67,11 +66,12 @@ class StreamedTable:
     target = None
 
     def __init__(self, source: str) -> None:
-        if source in BUILT_IN:
+        path = file_of(source)
+        if path is None:
             raise UserError(f"--stream reads a file; {source} is a built-in data set")
         self.source = source
         with user_errors(source):
-            self._batches = FileBatches(Path(source))
+            self._batches = FileBatches(path)
         self.names: list[str] = self._batches.names
         # One pass: no guess from the first rows can go wrong later.
         self._kinds = self._recognise() if self._batches.untyped else {}

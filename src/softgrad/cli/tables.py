@@ -127,6 +127,11 @@ class Table:
             raise UserError(f"column {name!r} has a missing value, first in row {row + 1}")
 
 
+def file_of(source: str) -> Path | None:
+    """The file that is read; a built-in data set has none."""
+    return None if source in BUILT_IN else Path(source)
+
+
 def load(source: str) -> Table:
     """Read a built-in data set or a file.
 
@@ -138,9 +143,9 @@ def load(source: str) -> Table:
         If there is no such file, its format is unknown or it cannot be read, if it has no rows, or two
         columns of the same name.
     """
-    if source in BUILT_IN:
+    path = file_of(source)
+    if path is None:
         return _built_in(source)
-    path = Path(source)
     if not path.is_file():
         raise UserError(f"no such file: {source} (and no built-in data set: {', '.join(BUILT_IN)})")
     suffixes = [suffix.lower() for suffix in path.suffixes]

@@ -16,7 +16,7 @@ import numpy as np
 import softgrad
 from softgrad.cli import preprocessing, split, tables, targets
 from softgrad.cli.errors import UserError, listing
-from softgrad.cli.files import check_destination
+from softgrad.cli.files import check_files
 from softgrad.cli.model import Model, Scores
 from softgrad.cli.model_file import save_model
 from softgrad.cli.progress import training_progress
@@ -56,6 +56,15 @@ class Request:
 
     def check(self) -> None:
         """Refuse what cannot end well before any work is done."""
+        check_files(
+            inputs={"DATA": tables.file_of(self.data)},
+            outputs={
+                "--model": self.model,
+                "--plot": self.plot,
+                "--report": self.report,
+                "--checkpoint": self.checkpoint,
+            },
+        )
         if not 0.0 <= self.test_fraction < 1.0:
             raise UserError(f"--test-fraction is {self.test_fraction}; it must be at least 0 and below 1")
         if not 0 <= self.seed < 2**32:
@@ -83,9 +92,6 @@ class Request:
             checkpoint_place(self.checkpoint, resume=self.resume)
         except OSError as error:
             raise UserError(str(error)) from None
-        for path in (self.model, self.plot, self.report, self.checkpoint):
-            if path is not None:
-                check_destination(path)
 
 
 @dataclass(frozen=True)
