@@ -15,7 +15,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """A binary file that takes the place of `path` when the block ends without an exception.
 
     A reader sees the old file or the new one, never half of it, also after a crash. What cannot be written is an
-    OSError.
+    OSError that names `path`.
     """
     # Through a symbolic link, so that the link survives. Path.resolve fails where links lead in a circle.
     place = Path(os.path.realpath(path))
@@ -28,6 +28,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         temporary.replace(place)
         _sync_folder(place.parent)
+    except OSError as error:
+        # One of a write has no name, others have that of the temporary file.
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

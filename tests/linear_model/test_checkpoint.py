@@ -258,7 +258,7 @@ def test_the_old_checkpoint_survives_a_full_disk(source: list[Any], tmp_path: Pa
     with pytest.raises(Interrupted):
         SoftmaxRegression(callback=interrupt_after(3)).fit_stream(source, checkpoint=path)
     before = path.read_bytes()
-    with no_file_longer_than(4096), pytest.raises(OSError, match=r"cannot write the checkpoint: .*'.*fit'"):
+    with no_file_longer_than(4096), pytest.raises(OSError, match=r"File too large: '.*fit'$"):
         SoftmaxRegression().fit_stream(source, checkpoint=path, resume=True)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["fit"]

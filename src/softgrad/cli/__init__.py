@@ -17,6 +17,10 @@ def main() -> None:
     if missing:
         print(f'softgrad: not installed: {", ".join(missing)}; pip install "softgrad[cli]"', file=sys.stderr)
         sys.exit(2)
-    from softgrad.cli.app import app
+    from softgrad.cli.errors import reported
 
-    app(prog_name="softgrad")
+    # The commands report their own errors; this is for what fails before one of them runs.
+    with reported(debug="--debug" in sys.argv):
+        from softgrad.cli.app import app
+
+        app(prog_name="softgrad")

@@ -10,7 +10,8 @@ import typer
 from softgrad.cli.errors import reported
 
 app = typer.Typer(
-    help="Softmax regression from a file, experiments, gradient checks. Errors end with exit status 2.",
+    help="Softmax regression from a file, experiments, gradient checks. Errors that you can put right end with exit "
+    "status 2; what is unexpected, as a full disk, with 1, as does a gradient check that does not pass.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -25,6 +26,7 @@ JSON_HELP = "Print one JSON object on stdout, and everything else on stderr."
 Data = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP, show_default=False)]
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A file that train wrote.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help=JSON_HELP)]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")]
 
 
 @app.command()
@@ -59,6 +61,7 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
     as_json: AsJson = False,
+    debug: Debug = False,
 ) -> None:
     """Train a softmax regression and test it.
 
@@ -68,7 +71,7 @@ def train(
 
     With --stream each row is for the test by itself, with the probability --test-fraction, not by class.
     """
-    with reported():
+    with reported(debug=debug):
         from softgrad.cli import train as command
         from softgrad.cli.report import Output
 
@@ -97,12 +100,13 @@ def predict(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="OUT.csv", help="Write there instead of stdout.")
     ] = None,
+    debug: Debug = False,
 ) -> None:
     """Write the predicted label and the probability of each class, one CSV line per row.
 
     The data need the columns of the training; others are left aside.
     """
-    with reported():
+    with reported(debug=debug):
         from softgrad.cli import predict as command
 
         command.predict(model, data, output)
@@ -117,9 +121,10 @@ def evaluate(
         typer.Option(metavar="COLUMN", help="The column with the true labels; that of the training if not given."),
     ] = None,
     as_json: AsJson = False,
+    debug: Debug = False,
 ) -> None:
     """Compare predictions with the true labels: loss, accuracy, confusion matrix."""
-    with reported():
+    with reported(debug=debug):
         from softgrad.cli import evaluate as command
         from softgrad.cli.report import Output
 
@@ -137,13 +142,14 @@ def export(
             metavar="N", help="Version of ONNX's operators; the oldest that will do if not given, 13, or 19 with text."
         ),
     ] = None,
+    debug: Debug = False,
 ) -> None:
     """Write the model as ONNX, with the encoding of its columns.
 
     The input X takes the columns of numbers, the input text those of text, in the order of the training data. The
     outputs are label and probabilities. Needs the extra onnx.
     """
-    with reported():
+    with reported(debug=debug):
         from softgrad.cli import export as command
         from softgrad.cli.report import Output
 
@@ -160,9 +166,10 @@ def experiment(
         typer.Option("-o", "--output", metavar="DIRECTORY", help="Write the picture there, not in the current folder."),
     ] = None,
     as_json: AsJson = False,
+    debug: Debug = False,
 ) -> None:
     """Run an experiment on softmax and cross-entropy: print its numbers, write its picture to NAME.png."""
-    with reported():
+    with reported(debug=debug):
         from softgrad.cli import experiment as command
         from softgrad.cli.report import Output
 
@@ -184,9 +191,10 @@ def gradcheck(
         Path | None, typer.Option(metavar="FILE.png", help="Draw the error of differences against their step there.")
     ] = None,
     as_json: AsJson = False,
+    debug: Debug = False,
 ) -> None:
     """Check every derivative of the functions against differences. Exit status 1 unless all pass."""
-    with reported():
+    with reported(debug=debug):
         from softgrad.cli import gradcheck as command
         from softgrad.cli.report import Output
 
@@ -194,9 +202,9 @@ def gradcheck(
 
 
 @app.command()
-def info() -> None:
+def info(debug: Debug = False) -> None:
     """Show the version, the instruction set, the threads and what is installed."""
-    with reported():
+    with reported(debug=debug):
         from softgrad.cli import info as command
 
         for line in command.lines():

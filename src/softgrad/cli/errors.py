@@ -1,13 +1,14 @@
-"""What a user can put right is told in one line on stderr, with exit status 2; never a traceback."""
+"""How a command ends before its work is done: with one line on stderr that says why, and an exit status."""
 
 from __future__ import annotations
 
+import errno
 import sys
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-import typer
-
+UNEXPECTED = 1
 USER_ERROR = 2
 INTERRUPTED = 130
 
@@ -17,16 +18,55 @@ class UserError(Exception):
 
 
 @contextmanager
-def reported() -> Iterator[None]:
-    """Turn a `UserError` or an interrupt into a line on stderr and the exit status."""
+def reported(*, debug: bool) -> Iterator[None]:
+    """Turn an exception into a line on stderr and the exit status; with `debug`, show where the unexpected ones arose.
+
+    What was printed is written when the block has ended.
+    """
     try:
         yield
+        # At exit a failure would be a traceback. Without stdout there is nothing to flush, which print knows.
+        print(end="", flush=True)
     except UserError as error:
-        print(f"softgrad: {printable(str(error))}", file=sys.stderr)
-        raise typer.Exit(USER_ERROR) from None
+        _end(str(error), USER_ERROR)
     except KeyboardInterrupt:
-        print("softgrad: interrupted", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
+        _end("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # The reader has seen enough: typer ends the command without a word.
+        raise
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        if isinstance(error, OSError) and error.filename is None:
+            # What is still to be written there would be tried again at exit.
+            sys.stdout = None
+        _end(_advice(error), UNEXPECTED)
+
+
+def is_full(error: OSError) -> bool:
+    """Whether nothing more can be written there: to the disk, of the quota or to the file."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def _advice(error: Exception) -> str:
+    """What happened and what to do about it."""
+    if isinstance(error, MemoryError):
+        return (
+            f"out of memory{f' ({error})' if str(error) else ''}: train reads a file part by part with --stream, the "
+            f"other commands need a smaller file or more memory"
+        )
+    if isinstance(error, OSError) and is_full(error):
+        where = "stdout" if error.filename is None else error.filename
+        return f"cannot write {where}: {error.strerror}; free some space there, or write to another disk"
+    return (
+        f"unexpected {type(error).__name__}: {error}; the same command with --debug shows where, for a report of the "
+        f"error"
+    )
+
+
+def _end(message: str, status: int) -> None:
+    print(f"softgrad: {printable(message)}", file=sys.stderr)
+    sys.exit(status)
 
 
 def printable(text: str) -> str:

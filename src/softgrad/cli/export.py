@@ -9,7 +9,7 @@ import numpy as np
 
 import softgrad
 from softgrad.cli.errors import UserError
-from softgrad.cli.files import check_files
+from softgrad.cli.files import check_files, write_errors
 from softgrad.cli.model import Model
 from softgrad.cli.model_file import load_model
 from softgrad.cli.preprocessing import NumberColumn, TextColumn
@@ -28,13 +28,12 @@ def export(path: Path, destination: Path, dtype: str, opset: int | None, output:
     model = load_model(path)
     try:
         graph = _graph(model, dtype)
-        graph.save(destination, _metadata(model), graph.oldest_opset if opset is None else opset)
+        with write_errors(destination):
+            graph.save(destination, _metadata(model), graph.oldest_opset if opset is None else opset)
     except ImportError as error:
         raise UserError(str(error)) from None
     except ValueError as error:
         raise UserError(f"{path} cannot be exported as {dtype}: {error}") from None
-    except OSError as error:
-        raise UserError(f"cannot write {destination}: {error.strerror or error}") from None
     for port in (*graph.inputs, *graph.outputs):
         shape = " x ".join(map(str, port.shape))
         kind = "text" if port.dtype == np.object_ else port.dtype.name

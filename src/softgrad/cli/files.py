@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from softgrad import _files
-from softgrad.cli.errors import UserError
+from softgrad.cli.errors import UserError, is_full
 
 
 def check_files(*, inputs: Mapping[str, Path | None], outputs: Mapping[str, Path | None]) -> None:
@@ -65,10 +65,18 @@ def _check_destination(path: Path) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """As `softgrad._files.replacing`; what cannot be written is the user's error."""
+    """As `softgrad._files.replacing`; what cannot be written is the user's error, a full disk excepted."""
     _check_destination(path)
+    with write_errors(path), _files.replacing(path) as file:
+        yield file
+
+
+@contextmanager
+def write_errors(path: Path) -> Iterator[None]:
+    """What cannot be written is the user's error, a full disk excepted."""
     try:
-        with _files.replacing(path) as file:
-            yield file
+        yield
     except OSError as error:
+        if is_full(error):
+            raise
         raise UserError(f"cannot write {path}: {error.strerror or error}") from None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import typer
 
 import softgrad
 from softgrad.cli.errors import UserError, listing
@@ -50,7 +50,7 @@ def gradcheck(request: Request, output: Output) -> None:
 
     Raises
     ------
-    typer.Exit
+    SystemExit
         With status 1, if any check did not pass.
     """
     request.check()
@@ -78,7 +78,7 @@ def gradcheck(request: Request, output: Output) -> None:
     plot = None if request.plot is None else str(request.plot)
     output.result({"seed": request.seed, "passed": passed == len(checks), "checks": checks, "plot": plot})
     if passed < len(checks):
-        raise typer.Exit(NOT_PASSED)
+        sys.exit(NOT_PASSED)
 
 
 def _dtype(name: str) -> np.dtype[Any]:

@@ -125,5 +125,8 @@ def user_errors(source: str) -> Iterator[None]:
     """What cannot be read is the user's error, and names the file."""
     try:
         yield
+    except MemoryError:
+        # Arrow's is an ArrowException too, and the file is not at fault.
+        raise
     except (ValueError, OSError, pa.ArrowException) as error:
         raise UserError(str(error) if source in str(error) else f"cannot read {source}: {error}") from None

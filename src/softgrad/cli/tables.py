@@ -158,6 +158,9 @@ def load(source: str) -> Table:
     try:
         with pa.input_stream(str(path), compression=compression) as stream:
             data = _read(stream, ending[0])
+    except MemoryError:
+        # Arrow's is an ArrowException too, and the file is not at fault.
+        raise
     except (pa.ArrowException, OSError, EOFError) as error:
         raise UserError(f"cannot read {source}: {str(error).strip()}") from None
     repeated = [name for name, count in Counter(data.column_names).items() if count > 1]

@@ -15,7 +15,7 @@ import numpy as np
 
 import softgrad
 from softgrad.cli import preprocessing, split, tables, targets
-from softgrad.cli.errors import UserError, listing
+from softgrad.cli.errors import UserError, is_full, listing
 from softgrad.cli.files import check_files
 from softgrad.cli.model import Model, Scores
 from softgrad.cli.model_file import save_model
@@ -276,6 +276,8 @@ def _warnings() -> Iterator[list[str]]:
         try:
             yield messages
         except (ValueError, FloatingPointError, OSError) as error:
+            if isinstance(error, OSError) and is_full(error):
+                raise
             raise UserError(f"the training failed: {error}") from None
     messages.extend(dict.fromkeys(str(entry.message) for entry in caught))
 

@@ -44,7 +44,7 @@ def checkpoint_place(path: str | os.PathLike[str] | None, *, resume: bool) -> Pa
         raise FileNotFoundError(f"there is no checkpoint {place} to resume from")
     if not resume and place.exists():
         raise FileExistsError(f"{place} is there already: resume from it, or remove it")
-    if not place.resolve().parent.is_dir():
+    if not os.path.isdir(os.path.dirname(os.path.realpath(place))):
         raise FileNotFoundError(f"cannot write the checkpoint {place}: there is no such folder")
     return place
 
@@ -62,7 +62,7 @@ def save_checkpoint(path: Path, problem: Mapping[str, Any], state: State) -> Non
     Raises
     ------
     OSError
-        It cannot be written; what was there before is still there.
+        It cannot be written, and names the path; what was there before is still there.
     """
     from safetensors.numpy import save
 
@@ -81,11 +81,8 @@ def save_checkpoint(path: Path, problem: Mapping[str, Any], state: State) -> Non
     description: dict[str, Any] = {"format": _FORMAT, "problem": dict(problem)}
     description["sha256"] = checksum(tensors, description)
     content = save(tensors, {"softgrad-checkpoint": json.dumps(description)})
-    try:
-        with replacing(path) as file:
-            file.write(content)
-    except OSError as error:
-        raise OSError(error.errno, f"cannot write the checkpoint: {error.strerror}", str(path)) from None
+    with replacing(path) as file:
+        file.write(content)
 
 
 def load_checkpoint(path: Path, problem: Mapping[str, Any]) -> State:
