@@ -24,6 +24,8 @@ from softgrad.linear_model.streaming_files import SVMLIGHT_FORMATS, ending_of
 
 BUILT_IN = ("digits", "iris", "wine")
 FORMATS = (".csv", ".tsv", ".parquet", ".feather")
+# Of a compressed file, at a time.
+_BLOCK_BYTES = 1 << 20
 # How a missing number is written by the programs that export tables; the empty cell is missing everywhere.
 MISSING_NUMBERS = ("na", "n/a", "#n/a", "nan", "null", "none")
 
@@ -157,7 +159,7 @@ def load(source: str) -> Table:
         raise UserError(f"{source}: unknown format; {', '.join(FORMATS)} can be read, each also with .gz")
     try:
         with pa.input_stream(str(path), compression=compression) as stream:
-            data = _read(stream, ending[0])
+            data = _read(_content(stream), ending[0])
     except MemoryError:
         # Arrow's is an ArrowException too, and the file is not at fault.
         raise
@@ -171,12 +173,25 @@ def load(source: str) -> Table:
     return Table(source, data, ending[0] in (".csv", ".tsv"), None)
 
 
-def _read(stream: pa.NativeFile, ending: str) -> pa.Table:
+def _content(stream: pa.NativeFile) -> pa.Buffer:
+    """All of a stream, in memory of Arrow's own.
+
+    Arrow's threads let go of it in their own time. That of a bytes object takes the interpreter, and one that has
+    ended by then ends the thread, which aborts the process.
+    """
+    if stream.seekable():
+        return stream.read_buffer()
+    whole = pa.BufferOutputStream()
+    while block := stream.read_buffer(_BLOCK_BYTES):
+        whole.write(block)
+    return whole.getvalue()
+
+
+def _read(content: pa.Buffer, ending: str) -> pa.Table:
     if ending == ".parquet":
-        return pyarrow.parquet.read_table(pa.BufferReader(stream.read()))
+        return pyarrow.parquet.read_table(pa.BufferReader(content))
     if ending == ".feather":
-        return pyarrow.feather.read_table(pa.BufferReader(stream.read()))
-    content = pa.py_buffer(stream.read())
+        return pyarrow.feather.read_table(pa.BufferReader(content))
     parse = pyarrow.csv.ParseOptions(delimiter="," if ending == ".csv" else "\t", newlines_in_values=True)
     with pyarrow.csv.open_csv(pa.BufferReader(content), parse_options=parse) as reader:
         names = reader.schema.names
