@@ -6,7 +6,7 @@ import copy
 import hashlib
 import json
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +15,38 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save
 
+from softgrad.cli.model import Model
+from softgrad.cli.model_file import load_model, save_model
+from softgrad.cli.preprocessing import Column, TextColumn
+from softgrad.cli.svmlight_columns import SvmlightColumns
+from softgrad.cli.targets import Classes
 from tests.cli.conftest import animals, fails, run, succeeds, write
 
 Trained = tuple[Path, Path]
 
 
 def parts(model: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The description without its checksum, and the tensors."""
+    """The description with the number of the format, and the tensors besides it."""
     with safe_open(model, framework="np") as file:
-        description = json.loads(file.metadata()["softgrad"])
-        del description["sha256"]
-        return description, {name: file.get_tensor(name) for name in ("coef", "intercept")}
+        header = json.loads(file.metadata()["softgrad"])
+        names = sorted(file.keys())
+        tensors = {name: file.get_tensor(name) for name in names}
+    assert set(header) == {"format", "sha256"}
+    description = json.loads(tensors.pop("description").tobytes())
+    return {"format": header["format"], **description}, tensors
 
 
 def forge(description: dict[str, Any], tensors: dict[str, np.ndarray], path: Path) -> Path:
-    """A file with a right checksum, whatever it holds."""
-    content = json.dumps(description, sort_keys=True).encode()
+    """A file with a right checksum, whatever it holds; of format 1 if the description says so."""
+    header = description
+    if description.get("format") != 1:
+        header = {name: description[name] for name in ("format",) if name in description}
+        rest = {name: value for name, value in description.items() if name != "format"}
+        tensors = {**tensors, "description": np.frombuffer(json.dumps(rest).encode(), np.uint8)}
+    content = json.dumps(header, sort_keys=True).encode()
     for name, tensor in sorted(tensors.items()):
         content += f"\n{name} {tensor.dtype.str} {tensor.shape}\n".encode() + tensor.tobytes()
-    text = json.dumps({**description, "sha256": hashlib.sha256(content).hexdigest()})
+    text = json.dumps({**header, "sha256": hashlib.sha256(content).hexdigest()})
     path.write_bytes(save(tensors, {"softgrad": text}))
     return path
 
@@ -43,7 +56,7 @@ def test_what_is_in_it(trained: Trained) -> None:
     assert set(tensors) == {"coef", "intercept"}
     assert tensors["coef"].shape == (3, 6)
     assert tensors["coef"].dtype == tensors["intercept"].dtype == np.float64
-    assert description["format"] == 1
+    assert description["format"] == 2
     assert description["target"] == "kind"
     assert description["classes"] == {"kind": "text", "labels": ["cat", "newt", "yak"]}
     assert [column["name"] for column in description["columns"]] == ["weight", "legs", "wild", "colour"]
@@ -53,9 +66,11 @@ def test_what_is_in_it(trained: Trained) -> None:
     assert str(trained[1].parent) not in trained[0].read_bytes().decode("latin-1")
 
 
-def test_a_forged_file_is_read_if_it_is_right(trained: Trained, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", [1, 2])
+def test_a_forged_file_is_read_if_it_is_right(form: int, trained: Trained, tmp_path: Path) -> None:
     """Without this, the tests below might see every forged file refused for the way it is forged."""
-    model = forge(*parts(trained[0]), tmp_path / "model")
+    description, tensors = parts(trained[0])
+    model = forge({**description, "format": form}, tensors, tmp_path / "model")
     assert succeeds("predict", model, trained[1]).stdout == succeeds("predict", *trained).stdout
 
 
@@ -145,7 +160,7 @@ def drop(*path: str | int) -> Callable[[dict[str, Any]], None]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (put("format", value=2), "it has format 2, this softgrad reads up to format 1"),
+        (put("format", value=3), "it has format 3, this softgrad reads up to format 2"),
         (put("format", value=0), "there is no format 0"),
         (put("format", value=True), "its description has no format number"),
         (drop("format"), "its description has no format number"),
@@ -184,25 +199,30 @@ def drop(*path: str | int) -> Callable[[dict[str, Any]], None]:
         (put("classes", value={"kind": "integer", "labels": [0, 1, 2**63]}), "a class is out of range"),
     ],
 )
+@pytest.mark.parametrize("form", [1, 2])
 def test_descriptions_that_make_no_sense(
-    change: Callable[[dict[str, Any]], None], message: str, trained: Trained, tmp_path: Path
+    form: int, change: Callable[[dict[str, Any]], None], message: str, trained: Trained, tmp_path: Path
 ) -> None:
     description, tensors = parts(trained[0])
+    description["format"] = form
     change(description)
     assert refused(forge(description, tensors, tmp_path / "model"), trained[1]) == message
 
 
 @pytest.mark.parametrize("text", ["", "[]", "3", "null", "{", "{}", "[" * 100_000, "1" * 5000, '"\\ud800"'])
 def test_descriptions_that_are_no_object(text: str, trained: Trained, tmp_path: Path) -> None:
-    (tmp_path / "model").write_bytes(save(parts(trained[0])[1], {"softgrad": text}))
+    tensors = parts(trained[0])[1]
+    (tmp_path / "model").write_bytes(save(tensors, {"softgrad": text}))
     assert refused(tmp_path / "model", trained[1])
+    tensors["description"] = np.frombuffer(text.encode(), np.uint8)
+    assert refused(forge({"format": 1}, tensors, tmp_path / "model"), trained[1]).startswith("it holds the tensors [")
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: t.pop("coef"), "it holds the tensors ['intercept']"),
-        (lambda t: t.update(more=np.zeros(1)), "it holds the tensors ['coef', 'intercept', 'more']"),
+        (lambda t: t.pop("coef"), "it holds the tensors ['description', 'intercept']"),
+        (lambda t: t.update(more=np.zeros(1)), "it holds the tensors ['coef', 'description', 'intercept', 'more']"),
         (lambda t: t.update(coef=t["coef"].astype(np.float32)), "coef is F32, not F64"),
         (lambda t: t.update(intercept=t["intercept"].astype(np.int64)), "intercept is I64, not F64"),
         (lambda t: t.update(coef=t["coef"].T.copy()), "coef has shape (6, 3), the columns and classes need (3, 6)"),
@@ -218,6 +238,22 @@ def test_tensors_that_make_no_sense(
     tensors = copy.deepcopy(tensors)
     change(tensors)
     assert refused(forge(description, tensors, tmp_path / "model"), trained[1]) == message
+
+
+@pytest.mark.parametrize(
+    ("indices", "message"),
+    [
+        (np.arange(5), "coef has shape (3, 6), the columns and classes need (3, 5)"),
+        (np.array([1, 2, 3, 3, 4, 5]), "the indices are not in order"),
+        (np.arange(6) - 1, "the indices are not in order"),
+        (np.empty(0, np.int64), "indices has shape (0,)"),
+        (np.arange(6).reshape(2, 3), "indices has shape (2, 3)"),
+        (np.arange(6.0), "indices is F64, not I64"),
+    ],
+)
+def test_indices_that_make_no_sense(indices: np.ndarray, message: str, trained: Trained, tmp_path: Path) -> None:
+    description, tensors = parts(trained[0])
+    assert refused(forge(description, {**tensors, "indices": indices}, tmp_path / "model"), trained[1]) == message
 
 
 def test_a_careless_edit_is_found(trained: Trained, tmp_path: Path) -> None:
@@ -241,3 +277,19 @@ def test_a_failed_write_leaves_the_old_model(in_folder: Path, monkeypatch: pytes
     assert outcome.stderr.splitlines()[-1] == "softgrad: cannot write model: Permission denied"
     assert (in_folder / "model").read_bytes() == b"old"
     assert {path.name for path in in_folder.iterdir()} == {"model", "animals.csv"}
+
+
+@pytest.mark.parametrize("kind", ["indices", pytest.param("texts", marks=pytest.mark.slow)])
+def test_more_than_the_header_of_a_file_holds(kind: str) -> None:
+    """100 MB, which the names of 1.4 million features came to in format 1."""
+    count = 2_000_000 if kind == "indices" else 1000
+    columns: Sequence[Column] = SvmlightColumns(np.arange(1, count + 1))
+    if kind == "texts":
+        columns = [TextColumn("x", tuple(f"{number:04}" + "-" * 110_000 for number in range(count)))]
+    coef = np.arange(2.0 * count).reshape(2, count)
+    model = Model("y", columns, Classes("boolean", (False, True)), coef, np.array([1.0, 2.0]), {"rows": 2})
+    save_model(model, Path("model"))
+    found = load_model(Path("model"))
+    np.testing.assert_array_equal(found.coef, coef)
+    assert list(found.columns[-2:]) == list(columns[-2:])
+    assert len(found.columns) == len(columns)

@@ -48,7 +48,7 @@ class Model:
     """
 
     target: str
-    columns: tuple[Column, ...]
+    columns: Sequence[Column]
     classes: Classes
     coef: Float64Array
     intercept: Float64Array

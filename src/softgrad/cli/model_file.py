@@ -1,19 +1,22 @@
-"""Model files: safetensors for the weights, JSON in its metadata for the rest, and a checksum over both.
+"""Model files: safetensors for the weights and for a description as JSON, in its metadata a checksum over all.
 
 Nothing in a model file is ever executed, and nothing of it is believed before it has been checked. The
 checksum finds damage and careless edits; it is no signature.
+
+In format 1 the description was in the metadata, which safetensors limits to 100 MB.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
@@ -23,10 +26,17 @@ from softgrad.cli.errors import UserError
 from softgrad.cli.files import replacing
 from softgrad.cli.model import Model
 from softgrad.cli.preprocessing import Column, NumberColumn, TextColumn
-from softgrad.cli.tables import Float64Array
+from softgrad.cli.svmlight_columns import SvmlightColumns
 from softgrad.cli.targets import Classes
 
-FORMAT = 1
+FORMAT = 2
+
+_DTYPES = {"coef": "F64", "intercept": "F64", "description": "U8", "indices": "I64"}
+# Of a model that was trained on an svmlight file indices stand for the columns of the description.
+_TENSORS = {
+    1: [["coef", "intercept"]],
+    2: [["coef", "description", "intercept"], ["coef", "description", "indices", "intercept"]],
+}
 
 
 class _Malformed(Exception):
@@ -35,18 +45,25 @@ class _Malformed(Exception):
 
 def save_model(model: Model, path: Path) -> None:
     """Write the model; the file appears whole or not at all."""
-    tensors = {"coef": np.ascontiguousarray(model.coef), "intercept": np.ascontiguousarray(model.intercept)}
-    description = {
-        "format": FORMAT,
+    description: dict[str, Any] = {
         "softgrad": softgrad.__version__,
         "target": model.target,
-        "columns": [asdict(column) for column in model.columns],
         "classes": asdict(model.classes),
         "training": model.training,
     }
-    description["sha256"] = checksum(tensors, description)
+    tensors: dict[str, NDArray[Any]] = {
+        "coef": np.ascontiguousarray(model.coef),
+        "intercept": np.ascontiguousarray(model.intercept),
+    }
+    if isinstance(model.columns, SvmlightColumns):
+        tensors["indices"] = model.columns.indices
+    else:
+        description["columns"] = [asdict(column) for column in model.columns]
+    tensors["description"] = np.frombuffer(json.dumps(description, allow_nan=False).encode("ascii"), np.uint8)
+    header: dict[str, Any] = {"format": FORMAT}
+    header["sha256"] = checksum(tensors, header)
     # One entry, since safetensors writes several in an order that differs from run to run.
-    content = save(tensors, {"softgrad": json.dumps(description, allow_nan=False)})
+    content = save(tensors, {"softgrad": json.dumps(header)})
     with replacing(path) as file:
         file.write(content)
 
@@ -70,55 +87,91 @@ def load_model(path: Path) -> Model:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
 
 
-def _content(path: Path) -> tuple[dict[str, Any], dict[str, Float64Array]]:
+def _content(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """The description, and the tensors besides it."""
     try:
         with safe_open(path, framework="np") as file:
             text = (file.metadata() or {}).get("softgrad")
             if text is None:
                 raise _Malformed("its metadata has no entry softgrad")
+            header = _parsed(text)
             names = sorted(file.keys())
-            _expect(names == ["coef", "intercept"], f"it holds the tensors {names}")
+            _expect(names in _TENSORS[_format(header)], f"it holds the tensors {names}")
             for name in names:
                 kind = file.get_slice(name).get_dtype()
-                _expect(kind == "F64", f"{name} is {kind}, not F64")
+                _expect(kind == _DTYPES[name], f"{name} is {kind}, not {_DTYPES[name]}")
             tensors = {name: file.get_tensor(name) for name in names}
     except SafetensorError as error:
         raise _Malformed(str(error)) from None
+    stated = header.pop("sha256", None)
     try:
-        description = json.loads(text, parse_constant=_no_constant)
-        if not isinstance(description, dict):
-            raise _Malformed("its description is no object")
-        stated = description.pop("sha256", None)
-        matches = stated == checksum(tensors, description)
+        matches = stated == checksum(tensors, header)
     except (ValueError, RecursionError) as error:
         raise _Malformed(f"its description is not JSON: {error}") from None
     _expect(matches, "the checksum does not match, it was changed")
-    return description, tensors
+    return (header if "description" not in tensors else _parsed(tensors.pop("description").tobytes())), tensors
+
+
+def _parsed(text: str | bytes) -> dict[str, Any]:
+    try:
+        description = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise _Malformed(f"its description is not JSON: {error}") from None
+    if not isinstance(description, dict):
+        raise _Malformed("its description is no object")
+    return description
 
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no number")
 
 
-def _model(description: Mapping[str, Any], tensors: Mapping[str, Float64Array]) -> Model:
-    form = description.get("format")
+def _format(header: Mapping[str, Any]) -> int:
+    form = header.get("format")
     if type(form) is not int:
         raise _Malformed("its description has no format number")
     _expect(form <= FORMAT, f"it has format {form}, this softgrad reads up to format {FORMAT}")
-    _expect(form == FORMAT, f"there is no format {form}")
-    columns = tuple(_column(entry) for entry in _list(description, "columns"))
-    _expect(len(columns) > 0, "it has no columns")
-    _expect(len({column.name for column in columns}) == len(columns), "a column occurs twice")
+    _expect(form in _TENSORS, f"there is no format {form}")
+    return form
+
+
+def _model(description: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Model:
+    columns: Sequence[Column]
+    if "indices" in tensors:
+        columns = _svmlight_columns(tensors["indices"])
+        width = len(columns)
+    else:
+        columns = _columns(description)
+        width = sum(column.width for column in columns)
     classes = _classes(description.get("classes"))
     training = description.get("training")
     if not isinstance(training, dict):
         raise _Malformed("it has no record of the training")
-    shape = (len(classes.labels), sum(column.width for column in columns))
+    shape = (len(classes.labels), width)
     coef, intercept = tensors["coef"], tensors["intercept"]
     _expect(coef.shape == shape, f"coef has shape {coef.shape}, the columns and classes need {shape}")
     _expect(intercept.shape == shape[:1], f"intercept has shape {intercept.shape}, not {shape[:1]}")
     _expect(bool(np.isfinite(coef).all() and np.isfinite(intercept).all()), "a weight is not finite")
     return Model(_text(description.get("target"), "target"), columns, classes, coef, intercept, training)
+
+
+def _svmlight_columns(indices: NDArray[Any]) -> SvmlightColumns:
+    _expect(indices.ndim == 1 and indices.size > 0, f"indices has shape {indices.shape}")
+    _expect(bool(indices[0] >= 0 and (indices[1:] > indices[:-1]).all()), "the indices are not in order")
+    return SvmlightColumns(indices)
+
+
+def _columns(description: Mapping[str, Any]) -> Sequence[Column]:
+    columns = tuple(_column(entry) for entry in _list(description, "columns"))
+    _expect(len(columns) > 0, "it has no columns")
+    _expect(len({column.name for column in columns}) == len(columns), "a column occurs twice")
+    first = columns[0].name
+    if first in ("0", "1"):
+        # As format 1 has those of an svmlight file.
+        numbered = SvmlightColumns(np.arange(int(first), int(first) + len(columns)))
+        if columns == tuple(numbered):
+            return numbered
+    return columns
 
 
 def _column(entry: Any) -> Column:

@@ -11,7 +11,7 @@ import numpy as np
 from softgrad.cli.errors import UserError
 from softgrad.cli.stream_labels import Division, Labels
 from softgrad.cli.stream_table import user_errors
-from softgrad.cli.svmlight import columns_from
+from softgrad.cli.svmlight_columns import SvmlightColumns, UsedIndices
 from softgrad.cli.tables import BoolArray, Float64Array, IntArray
 from softgrad.linear_model.streaming_files import SvmlightFile, are_whole
 
@@ -28,7 +28,7 @@ class SvmlightRows:
     Attributes
     ----------
     classes : Classes
-    columns : tuple of Column
+    columns : SvmlightColumns
     train_rows, test_rows : int
 
     Raises
@@ -41,14 +41,16 @@ class SvmlightRows:
         self._source = source
         self._division = division
         labels = Labels(TARGET, division)
+        used = UsedIndices()
         with user_errors(source):
             self._file = SvmlightFile(Path(source))
-            for _, y in self._file:
+            for X, y in self._file:
+                used.add(X.indices)
                 first_row = labels.train_rows + labels.test_rows
                 labels.add(_whole(y, first_row), first_row)
         self.classes = labels.classes()
         self.train_rows, self.test_rows = labels.train_rows, labels.test_rows
-        self.columns = columns_from(self._file.first_index, self._file.n_features)
+        self.columns = SvmlightColumns(used.ascending() + self._file.first_index)
 
     def parts(self) -> Iterator[tuple[Any, IntArray, BoolArray]]:
         """A pass: sparse features and class numbers of some rows, and which of them are for the training."""
@@ -57,7 +59,8 @@ class SvmlightRows:
         labels = np.array(self.classes.labels)
         with user_errors(self._source):
             for X, y in self._file:
-                yield X, np.searchsorted(labels, y).astype(np.int64), trained_in(first_row, len(y))
+                features = self.columns.of(X, self._file.first_index)
+                yield features, np.searchsorted(labels, y).astype(np.int64), trained_in(first_row, len(y))
                 first_row += len(y)
 
 

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from softgrad.cli.errors import UserError, listing
 from softgrad.cli.model import Model
-from softgrad.cli.preprocessing import NumberColumn
 from softgrad.cli.stream_table import user_errors
+from softgrad.cli.svmlight_columns import SvmlightColumns
 from softgrad.linear_model.streaming_files import SVMLIGHT_FORMATS, SvmlightFile, ending_of
 
 
@@ -22,41 +21,31 @@ def is_svmlight(source: str) -> bool:
     return ending_of(Path(source)) in SVMLIGHT_FORMATS
 
 
-def columns_from(first: int, count: int) -> tuple[NumberColumn, ...]:
-    """Named by their indices in the file; neither centred nor scaled, as the rows are sparse."""
-    return tuple(NumberColumn(str(first + i), 0.0, 1.0) for i in range(count))
-
-
 def parts_for(model: Model, source: str) -> Iterator[tuple[Any, NDArray[Any]]]:
     """Features (n, d) as the model has them, sparse, and labels of some rows after the other.
+
+    Features that no row of the training had are left out, up to the last that one had.
 
     Raises
     ------
     UserError
         If the file cannot be read, the model was trained on other columns, or knows no feature of an index.
     """
-    width = len(model.columns)
+    columns = model.columns
+    if not isinstance(columns, SvmlightColumns):
+        names = listing((column.name for column in columns), 5)
+        raise UserError(f"{source}: the model was not trained on an svmlight file; its columns are {names}")
     with user_errors(source):
         file = SvmlightFile(Path(source))
-        first = _first_index(model, source)
-        shift = file.first_index - first
         row = 0
         for X, labels in file:
-            indices = X.indices + shift
-            outside = np.flatnonzero((indices < 0) | (indices >= width))
-            if outside.size:
-                at = row + int(np.searchsorted(X.indptr, outside[0], side="right"))
+            outside = columns.outside(X, file.first_index)
+            if outside.any():
+                entry = int(outside.argmax())
+                at = row + int(np.searchsorted(X.indptr, entry, side="right"))
                 raise UserError(
-                    f"{source}, row {at}: the model knows no feature {indices[outside[0]] + first}, only {first} to "
-                    f"{first + width - 1}"
+                    f"{source}, row {at}: the model knows no feature {X.indices[entry] + file.first_index}, only "
+                    f"{columns.first} to {columns.last}"
                 )
-            yield sparse.csr_array((X.data, indices, X.indptr), shape=(X.shape[0], width)), labels
+            yield columns.of(X, file.first_index), labels
             row += X.shape[0]
-
-
-def _first_index(model: Model, source: str) -> int:
-    for first in (0, 1):
-        if model.columns == columns_from(first, len(model.columns)):
-            return first
-    names = listing((column.name for column in model.columns), 5)
-    raise UserError(f"{source}: the model was not trained on an svmlight file; its columns are {names}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ GZIPPED = (".csv", ".tsv", *SVMLIGHT_FORMATS)
 
 # Of a text file, at a time; the reader of CSV works on dozens of blocks at once.
 _TEXT_BLOCK_BYTES = 1 << 20
+# Of a feature of an svmlight file, for scikit-learn's parser.
+_LARGEST_INDEX = 2**31 - 1
 # Decoded values of a Parquet file, at a time, and encoded ones of each of its columns. The reader takes several times
 # as much, and is not faster with more.
 _BATCH_BYTES = 1 << 22
@@ -201,7 +204,7 @@ class SvmlightFile:
         for block in self._blocks():
             try:
                 X, y = parsed(block)
-            except ValueError:
+            except (ValueError, OverflowError):
                 self._name_bad_line(block, lines, parsed)
                 raise
             lines += block.count(b"\n")
@@ -214,6 +217,11 @@ class SvmlightFile:
                 parsed(line + b"\n")
             except ValueError as error:
                 raise ValueError(f"cannot read {self.path}, line {number}: {error}") from None
+            except OverflowError:
+                index = max(map(int, re.findall(rb"\s(\d+):", line.partition(b"#")[0])))
+                raise ValueError(
+                    f"cannot read {self.path}, line {number}: feature index {index}; the largest is {_LARGEST_INDEX}"
+                ) from None
 
     def _blocks(self) -> Iterator[bytes]:
         """Whole lines."""
