@@ -1,4 +1,4 @@
-"""Files appear whole or not at all: written under a temporary name beside their place, then renamed."""
+"""Files that appear whole or not at all, written under a temporary name and then renamed; and what is one file."""
 
 from __future__ import annotations
 
@@ -33,6 +33,13 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def same_file(first: Path, second: Path) -> bool:
+    """Whether two names lead to one file, through links too, or would if it were there."""
+    if os.path.exists(first) and os.path.exists(second):
+        return os.path.samefile(first, second)
+    return os.path.realpath(first) == os.path.realpath(second)
 
 
 def _sync_folder(folder: Path) -> None:

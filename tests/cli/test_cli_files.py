@@ -146,6 +146,9 @@ def test_a_file_that_is_not_there_yet(pair: tuple[File, File], way: str) -> None
 
 def test_a_built_in_data_set_is_no_file() -> None:
     succeeds("train", "iris", "--model", "iris")
+    arguments = ("train", "iris", "--stream", "--checkpoint", "wine")
+    assert fails(*arguments) == "--stream reads a file; iris is a built-in data set"
+    assert fails(*arguments[:-1], "iris", "--resume") == "--stream reads a file; iris is a built-in data set"
     assert Path("iris").stat().st_size > 0
 
 

@@ -312,3 +312,18 @@ def test_killed_in_the_middle_and_resumed(l1_ratio: float, tmp_path: Path) -> No
     found, expected = (np.load(tmp_path / f"{name}.npz") for name in ("resumed", "whole"))
     for name in ("coef", "intercept", "curve"):
         assert found[name].tobytes() == expected[name].tobytes(), name
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("way", ["the same name", "symbolic link", "hard link"])
+def test_a_checkpoint_that_is_the_source(way: str, resume: bool, tmp_path: Path) -> None:
+    source = tmp_path / "data.csv"
+    source.write_text("x,y\n1,a\n2,b\n")
+    place = source if way == "the same name" else tmp_path / "fit"
+    if way == "symbolic link":
+        place.symlink_to(source)
+    elif way == "hard link":
+        place.hardlink_to(source)
+    with pytest.raises(ValueError, match=f"the checkpoint {place} and the source {source} are the same file"):
+        SoftmaxRegression().fit_stream(source, "y", checkpoint=place, resume=resume)
+    assert source.read_text() == "x,y\n1,a\n2,b\n"

@@ -30,15 +30,8 @@ def check_files(*, inputs: Mapping[str, Path | None], outputs: Mapping[str, Path
     for path in written.values():
         _check_destination(path)
     for (first, path), (second, other) in combinations((read | written).items(), 2):
-        if second in written and _same_file(path, other):
+        if second in written and _files.same_file(path, other):
             raise UserError(f"{second} {other} and {first} {path} are the same file: {second} needs another one")
-
-
-def _same_file(first: Path, second: Path) -> bool:
-    """Whether two names lead to one file, through links too, or would if it were there."""
-    if os.path.exists(first) and os.path.exists(second):
-        return os.path.samefile(first, second)
-    return os.path.realpath(first) == os.path.realpath(second)
 
 
 def _check_destination(path: Path) -> None:

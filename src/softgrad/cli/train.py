@@ -89,7 +89,7 @@ class Request:
         if self.resume and self.checkpoint is None:
             raise UserError("--resume: from where? Say --checkpoint")
         try:
-            checkpoint_place(self.checkpoint, resume=self.resume)
+            checkpoint_place(self.checkpoint, resume=self.resume, source=tables.file_of(self.data))
         except OSError as error:
             raise UserError(str(error)) from None
 

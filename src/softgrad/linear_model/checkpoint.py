@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 
 from softgrad._checksum import checksum
-from softgrad._files import replacing
+from softgrad._files import replacing, same_file
 from softgrad.linear_model.solvers import Pair, Point, State
 
 _FORMAT = 2
 _NAMES = ["changes", "gradient", "numbers", "objectives", "promises", "steps", "theta"]
 
 
-def checkpoint_place(path: str | os.PathLike[str] | None, *, resume: bool) -> Path | None:
-    """The path of a checkpoint that can be resumed from, or else be written.
+def checkpoint_place(path: str | os.PathLike[str] | None, *, resume: bool, source: object) -> Path | None:
+    """The path of a checkpoint that can be resumed from, or else be written; it is not the source of the rows.
 
     Raises
     ------
@@ -40,6 +40,8 @@ def checkpoint_place(path: str | os.PathLike[str] | None, *, resume: bool) -> Pa
     if importlib.util.find_spec("safetensors") is None:
         raise ImportError('a checkpoint needs safetensors, which is not installed: pip install "softgrad[cli]"')
     place = Path(path)
+    if isinstance(source, (str, os.PathLike)) and same_file(Path(source), place):
+        raise ValueError(f"the checkpoint {place} and the source {source} are the same file")
     if resume and not place.is_file():
         raise FileNotFoundError(f"there is no checkpoint {place} to resume from")
     if not resume and place.exists():

@@ -76,7 +76,7 @@ class StreamFit:
         ------
         ValueError
             As in `fit`; also if a batch has other columns than the first, the source changes between two passes, or the
-            checkpoint is damaged or of other data or parameters.
+            checkpoint is the source, is damaged, or is of other data or parameters.
         TypeError
             The source gives its items only once, or a feature holds no numbers.
         FileExistsError, FileNotFoundError
@@ -106,7 +106,7 @@ class StreamFit:
         True
         """
         previous = self._previous_fit()
-        place = checkpoint_place(checkpoint, resume=resume)
+        place = checkpoint_place(checkpoint, resume=resume, source=source)
         chunks = chunks_of(source, target, sample_weight)
         survey = Survey(chunks, digest=place is not None)
         class_weights = checked_class_weights(self.class_weight, survey.labels, survey.totals)
