@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
-from tests.cli.conftest import animals, fails, set_cell, succeeds, with_column, write
+from tests.cli.conftest import animals, fails, run, set_cell, succeeds, with_column, write
 from tests.oracles.bounds import EPS, HALF_OF_THE_DIGITS
 
 Trained = tuple[Path, Path]
@@ -244,7 +244,9 @@ def test_a_failed_write_leaves_the_old_file(trained: Trained, in_folder: Path, m
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("softgrad._files.os.fsync", full)
-    assert fails("predict", *trained, "-o", "out.csv") == "cannot write out.csv: No space left on device"
+    outcome = run("predict", *trained, "-o", "out.csv")
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith("softgrad: cannot write out.csv: No space left on device; free some space")
     assert (in_folder / "out.csv").read_text() == "old"
     assert len(list(in_folder.iterdir())) == 1
 

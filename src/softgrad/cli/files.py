@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import combinations
@@ -40,8 +41,8 @@ def _check_destination(path: Path) -> None:
     Raises
     ------
     UserError
-        If the folder does not exist or cannot be written to, or the path is taken by something that is not a
-        plain file.
+        If the folder does not exist or cannot be written to, or the path is no possible name, or taken by something
+        that is not a plain file.
     """
     folder = Path(os.path.realpath(path)).parent
     if not folder.is_dir():
@@ -49,10 +50,12 @@ def _check_destination(path: Path) -> None:
     if not os.access(folder, os.W_OK):
         raise UserError(f"cannot write {path}: no permission to write in the folder {folder}")
     try:
-        taken = path.exists() and not path.is_file()
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from None
-    if taken:
+    if not stat.S_ISREG(mode):
         raise UserError(f"cannot write {path}: it is there already and is not a plain file")
 
 
