@@ -53,7 +53,6 @@ class Case:
     at_most: Mapping[str, float] = field(default_factory=dict)
     at_least: Mapping[str, float] = field(default_factory=dict)
     within: float | None = None
-    in_readme: bool = False
 
 
 @dataclass(frozen=True)
@@ -184,7 +183,6 @@ def measure(case: Case, effort: Effort) -> Row:
         at_most=case.at_most,
         at_least=case.at_least,
         within=case.within,
-        in_readme=case.in_readme,
     )
 
 

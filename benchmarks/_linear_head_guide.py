@@ -14,15 +14,13 @@ from benchmarks.__main__ import RESULTS, ROOT
 from benchmarks._linear_head_plot import save, size
 from benchmarks._marked import with_written
 from benchmarks._results import Report, Row, digits, quantity, spread
-from benchmarks._tables import aligned
+from benchmarks._tables import aligned, paragraph
 
 GUIDE = ROOT / "docs" / "guide" / "linear-cross-entropy.md"
 BEGIN = "<!-- figures: begin, written by python -m benchmarks._linear_head_guide -->"
 END = "<!-- figures: end -->"
 _PRODUCTS = "three products"
-_TIME = """\
-One run, {machine}.
-
+_TIME = """
 Contenders in turns, gradients into arrays that are there; medians, quartiles in brackets. Of the peers: how many times
 softgrad's time they take.
 
@@ -61,9 +59,8 @@ def _memory(rows: Sequence[Row]) -> str:
 def figures(report: Report) -> str:
     """The two tables, and what they were measured on."""
     rows = [row for question in ("linear_head", "linear_head_growth") for row in report.questions[question]]
-    machine = ", ".join([*report.machine.values(), *(f"{name} {number}" for name, number in report.versions.items())])
     times, memory = ([row for row in rows if row.unit == unit] for unit in ("s", "B"))
-    return _TIME.format(machine=machine) + _times(times) + _MEMORY + _memory(memory)
+    return paragraph(f"One run, {report.conditions}.") + _TIME + _times(times) + _MEMORY + _memory(memory)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""docs/performance.md and the table of README.md from the file of a run."""
+"""docs/performance.md from the file of a run, and with it the table of README.md."""
 
 from __future__ import annotations
 
@@ -6,15 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import _performance_text as text
-from benchmarks._marked import with_written
 from benchmarks._questions import APART, QUESTIONS, heading_and_notes
+from benchmarks._readme_table import readme_with
 from benchmarks._results import Report, Row, digits
-from benchmarks._tables import aligned, headlines, results
-
-
-def _machine(report: Report) -> str:
-    machine = [f"{what} {words}" for what, words in report.machine.items()]
-    return ", ".join(machine + [f"{package} {number}" for package, number in report.versions.items()])
+from benchmarks._tables import aligned, paragraph, results
 
 
 def _verdict(report: Report) -> str:
@@ -37,7 +32,7 @@ def page(report: Report) -> str:
     missing = f"Not installed and left out: {', '.join(report.missing)}. " if report.missing else ""
     parts = [
         text.HEAD.format(
-            machine=_machine(report),
+            conditions=paragraph(f"{report.conditions}."),
             missing=missing,
             verdict=_verdict(report),
         )
@@ -48,17 +43,10 @@ def page(report: Report) -> str:
         rows = report.questions[question]
         heading, notes = heading_and_notes(question)
         command = f"`python -m benchmarks {question} --json docs/performance.json --seed {report.seeds[question]}`"
-        parts.append(f"\n## {heading}\n\n{command}. {notes}\n\n{results(rows)}")
+        parts.append(f"\n## {heading}\n\n{command}.\n{notes}\n\n{results(rows)}")
         if question == "cross_entropy":
             parts += [text.BANDWIDTH, _bandwidths(rows)]
     return "".join(parts)
-
-
-def readme_with(readme: str, report: Report) -> str:
-    """The README with what stands between its two marks written anew."""
-    rows = [row for of_question in report.questions.values() for row in of_question]
-    note = text.README_NOTE.format(machine=_machine(report))
-    return with_written(readme, text.README_BEGIN, text.README_END, f"{note}{headlines(rows)}")
 
 
 def write(results_file: Path, root: Path) -> None:

@@ -6,8 +6,7 @@ HEAD = """\
 Written by `python -m benchmarks --write` from docs/performance.json, which the command above each table filled; do not
 edit.
 
-{machine}.
-
+{conditions}
 {missing}How to read the tables:
 
 - *softgrad*: the median of its time, the quartiles in brackets. A shared machine is noisy: the ratios count, and the
@@ -23,18 +22,17 @@ edit.
 
 Why, where one is missed:
 
-- *copy*: what stands between softgrad and memory is arithmetic. [design.md](design.md) counts it: *What a vector of the
-  row kernel costs*, *Rows of up to 64 classes*. On AVX2 the arithmetic of the exponentials of eight floats alone takes
-  8 cycles; a set with twice the width has half of them.
+- *copy*: what stands between softgrad and memory is arithmetic ([rows](design/rows.md)). An instruction set of twice
+  the width halves it.
 - *PyTorch, JAX and SciPy where rows stay in a cache*, on whatever axis: nobody waits for memory there, and the ratio is
   that of instructions. Their exponential is rounded less carefully ([accuracy.md](accuracy.md)).
 - *PyTorch at 64 x 1000 and 4096 x 10*: it uses two threads that spin between calls. softgrad's sleep, and waking one
-  takes longer than the call saves (design.md, *Threads*).
+  takes longer than the call saves ([threads](design/threads.md)).
 - *1.50 us*: of a call of a microsecond and a half the median follows the clock of a shared machine, the first quartile
   does not.
 - *three products*: products of blocks take longer than the whole ones, since BLAS packs the weight anew for each, and
-  beside them are the kernel and the additions (design.md, *linear_cross_entropy*). It is met in some runs and not in
-  others.
+  beside them are the kernel and the additions ([the linear head](design/linear-head.md)). It is met in some runs and
+  not in others.
 - *PyTorch, chunked*: three times the products is more than it takes itself; see its column and "three products".
 """
 
@@ -42,15 +40,5 @@ BANDWIDTH = """
 ### The bandwidth that was measured
 
 Bytes read and written by the copy, for the logits of this table:
-
-"""
-
-README_BEGIN = "<!-- speed: begin, written by python -m benchmarks --write -->"
-README_END = "<!-- speed: end -->"
-
-README_NOTE = """\
-{machine}. float32. *roofline*: the share of what memory allows, as a copy in
-the same run shows it. Peers: how many times softgrad's time they take. All of it, with the goals that are missed:
-[docs/performance.md](docs/performance.md).
 
 """

@@ -13,18 +13,17 @@ from pathlib import Path
 from benchmarks.__main__ import ROOT
 from benchmarks._marked import with_written
 from benchmarks._results import Report, Row, digits, quantity
-from benchmarks._tables import aligned
+from benchmarks._tables import aligned, paragraph
 from benchmarks.regression import FASTEST, GAPS, GOAL_GAP
 
 GUIDE = ROOT / "docs" / "guide" / "softmax-regression.md"
 PLOT = GUIDE.with_suffix(".svg")
 BEGIN = "<!-- figures: begin, written by python -m benchmarks._regression_guide -->"
 END = "<!-- figures: end -->"
-_HEAD = """\
-One run, {machine}, seed {seed}. Seconds until the relative gap to the optimum was at most so much. "More than": no
-solver of scikit-learn got there before it was left; the least of their longest fits is named.
-
-"""
+_HEAD = (
+    "One run, {conditions}, seed {seed}. Seconds until the relative gap to the optimum was at most so much. "
+    '"More than": no solver of scikit-learn got there before it was left; the least of their longest fits is named.'
+)
 _COLOURS = {
     "softgrad": "#d62728",
     "lbfgs": "#1f77b4",
@@ -68,9 +67,9 @@ def figures(report: Report) -> str:
         for row in rows
         if FASTEST in row.peers
     ]
-    machine = ", ".join([*report.machine.values(), *(f"{name} {number}" for name, number in report.versions.items())])
     header = ["problem", *(f"softgrad, to {gap:g}" for gap in GAPS), f"{FASTEST}, to {GOAL_GAP:g}", "times softgrad's"]
-    return _HEAD.format(machine=machine, seed=report.seeds["regression"]) + aligned(header, lines)
+    head = paragraph(_HEAD.format(conditions=report.conditions, seed=report.seeds["regression"]))
+    return f"{head}\n{aligned(header, lines)}"
 
 
 def draw(curves: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], file: Path) -> None:

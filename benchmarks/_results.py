@@ -57,7 +57,6 @@ class Row:
     at_least: Mapping[str, float] = field(default_factory=dict)
     # In the unit of the row.
     within: float | None = None
-    in_readme: bool = False
 
     def of_floor(self, name: str) -> float:
         return self.softgrad.median / self.floors[name].median
@@ -100,6 +99,12 @@ class Report:
     quick: bool
     seeds: Mapping[str, int]
     questions: Mapping[str, Sequence[Row]]
+
+    @property
+    def conditions(self) -> str:
+        """The machine and the versions in words."""
+        machine = [f"{what} {words}" for what, words in self.machine.items()]
+        return ", ".join(machine + [f"{package} {number}" for package, number in self.versions.items()])
 
     def of_the_same(self, other: Report) -> bool:
         """Whether both are of the same machine, versions and sizes."""

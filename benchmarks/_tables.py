@@ -1,11 +1,16 @@
-"""Rows as a table that reads as well on a terminal as in Markdown."""
+"""Rows as a table, and the words around it, that read as well on a terminal as in Markdown."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 
 from benchmarks._peers import PEERS
 from benchmarks._results import Row, digits, quantity, spread
+
+
+def paragraph(words: str) -> str:
+    return textwrap.fill(words, 120, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
 def aligned(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -35,7 +40,7 @@ def _names(mappings: Iterable[Iterable[str]]) -> list[str]:
 
 
 def _peers(rows: Sequence[Row]) -> list[str]:
-    """Those that take part, always in one order."""
+    """The peers that take part, always in one order."""
     found = _names(row.peers for row in rows)
     return [name for name in PEERS if name in found] + [name for name in found if name not in PEERS]
 
@@ -69,19 +74,3 @@ def results(rows: Sequence[Row]) -> str:
             ]
         )
     return aligned(header, lines)
-
-
-def headlines(rows: Sequence[Row]) -> str:
-    """The rows that stand in the README, with how many times the time of softgrad each peer takes."""
-    chosen = [row for row in rows if row.in_readme]
-    peers = _peers(chosen)
-    lines = [
-        [
-            row.work,
-            spread(row.softgrad, row.unit),
-            _share(row),
-            *(_of_peer(row, name) for name in peers),
-        ]
-        for row in chosen
-    ]
-    return aligned(["work", "softgrad", "roofline", *peers], lines)

@@ -96,7 +96,6 @@ def _case(bench: Bench, rows: int, classes: int) -> Case:
         pairs,
         at_most={} if few else {"copy": 2.5 if in_cache else 1.25},
         at_least={"PyTorch": 12.0 if few else 6.0, "JAX": 3.0},
-        in_readme=True,
     )
 
 

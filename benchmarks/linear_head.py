@@ -91,4 +91,4 @@ def case(bench: Bench, rows: int, width: int, classes: int, *, chunked: bool = T
 def rows(bench: Bench) -> Iterator[Row]:
     size = (64, 16, 50) if bench.quick else (2048, 1024, 32000)
     goals = {"three products": 1.15}, {"PyTorch": 1.0, "PyTorch, chunked": 3.0}
-    return bench.timed([case(bench, *size, at_most=goals[0], at_least=goals[1], in_readme=True)])
+    return bench.timed([case(bench, *size, at_most=goals[0], at_least=goals[1])])

@@ -33,7 +33,6 @@ def _array_function(bench: Bench, name: str) -> Case:
         peers=bench.contenders(name, [(x, None) for x in inputs], axis=-1),
         within=1.5e-6 if has_goal else None,
         at_least={"SciPy": 1.0, "PyTorch": 1.0} if has_goal else {},
-        in_readme=has_goal,
     )
 
 

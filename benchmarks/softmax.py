@@ -49,7 +49,6 @@ def array_function(bench: Bench, name: str, inputs: list[Array], axis: int, *, n
         bytes_needed=x.nbytes if name == "logsumexp" else 2 * x.nbytes,
         bytes_copied=2 * x.nbytes,
         at_least={"PyTorch": 2.0} if new or axis != -1 else _AT_LEAST,
-        in_readme=x.shape == (1024, 32000) and not new,
     )
 
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from benchmarks._performance_page import page, readme_with, write
-from benchmarks._performance_text import README_BEGIN, README_END
+from benchmarks._performance_page import page, write
 from benchmarks._questions import QUESTIONS
+from benchmarks._readme_table import BEGIN, END, WORKS, readme_with, table
 from benchmarks._results import Report, Row, Spread, quantity, spread
-from benchmarks._tables import aligned, headlines, results, verdict
+from benchmarks._tables import aligned, results, verdict
 
 from tests.oracles.bounds import EPS
 
@@ -31,7 +31,6 @@ ROW = Row(
     bytes_copied=8_000_000,
     at_most={"copy": 1.5},
     at_least={"PyTorch": 4.0, "JAX": 2.0},
-    in_readme=True,
 )
 REPORT = Report(
     {"processor": "some processor"},
@@ -39,7 +38,12 @@ REPORT = Report(
     ["JAX"],
     quick=False,
     seeds={"cross_entropy": 7, "softmax": 8},
-    questions={"cross_entropy": [ROW], "softmax": [replace(ROW, work="softmax", in_readme=False)]},
+    questions={"cross_entropy": [ROW], "softmax": [replace(ROW, work="softmax")]},
+)
+# NumPy takes 6 ms.
+HEADLINES = replace(
+    REPORT,
+    questions={"softmax": [replace(ROW, work=work, peers={**ROW.peers, "NumPy": exactly(6e-3)}) for work in WORKS]},
 )
 
 
@@ -142,25 +146,49 @@ def test_the_page_names_the_machine_the_missing_and_what_is_missed() -> None:
     assert "Every goal that was measured is met." in page(met)
 
 
+def test_the_table_of_the_readme_has_the_faster_of_scipy_and_numpy() -> None:
+    report = HEADLINES.with_answer("loss_only", 9, [replace(ROW, work="another")])
+    header, _, *lines = ([cell.strip() for cell in line.strip("|\n").split("|")] for line in table(report).splitlines())
+    assert header == ["work", "softgrad", "PyTorch", "JAX", "SciPy/NumPy"]
+    assert lines == [[work, "3.00 ms", "3.00x", "-", "2.00x"] for work in WORKS]
+
+
+def test_a_work_of_the_table_that_was_not_measured_is_named() -> None:
+    rows = HEADLINES.questions["softmax"]
+    with pytest.raises(ValueError, match=f"no figures of {WORKS[1]}, for the table of the README"):
+        table(replace(HEADLINES, questions={"softmax": [rows[0], *rows[2:]]}))
+
+
 def test_the_table_of_the_readme_is_written_between_its_marks() -> None:
-    readme = f"before\n{README_BEGIN}\nold figures\n{README_END}\nafter\n"
-    written = readme_with(readme, REPORT)
-    assert written.startswith(f"before\n{README_BEGIN}\n")
-    assert written.endswith(f"{README_END}\nafter\n")
+    readme = f"before\n{BEGIN}\nold figures\n{END}\nafter\n"
+    written = readme_with(readme, HEADLINES)
+    assert written.startswith(f"before\n{BEGIN}\n")
+    assert written.endswith(f"{END}\nafter\n")
     assert "old figures" not in written
-    assert headlines([ROW]) in written
-    assert "softmax" not in written
-    assert readme_with(written, REPORT) == written
+    assert table(HEADLINES) in written
+    assert "some processor" in written
+    assert readme_with(written, HEADLINES) == written
 
 
-@pytest.mark.parametrize("readme", ["nothing", README_BEGIN, README_END])
+@pytest.mark.parametrize("readme", ["nothing", BEGIN, END])
 def test_a_readme_without_marks_is_an_error(readme: str) -> None:
     with pytest.raises(ValueError, match="speed: begin"):
-        readme_with(readme, REPORT)
+        readme_with(readme, HEADLINES)
 
 
-def test_the_readme_has_the_marks() -> None:
-    readme_with((ROOT / "README.md").read_text(encoding="utf-8"), REPORT)
+def test_the_pages_are_those_of_the_figures() -> None:
+    """What `--write` would write is what stands there."""
+    report = Report.load(ROOT / "docs" / "performance.json")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme_with(readme, report) == readme
+    assert page(report) == (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+
+
+def test_words_around_the_tables_fit_a_terminal() -> None:
+    machine = {"processor": " ".join(["a name of many words"] * 10)}
+    report = replace(HEADLINES, machine=machine, questions=REPORT.questions | HEADLINES.questions)
+    for words in (readme_with(f"{BEGIN}{END}", report), page(report)):
+        assert all(len(line) <= 120 for line in words.splitlines() if not line.startswith("|"))
 
 
 def test_a_quick_run_makes_no_page(tmp_path: Path) -> None:
@@ -181,15 +209,15 @@ def test_a_run_of_some_questions_makes_no_page(tmp_path: Path) -> None:
 
 def test_a_full_run_makes_both_pages(tmp_path: Path) -> None:
     file, readme = tmp_path / "performance.json", tmp_path / "README.md"
-    report = REPORT
+    report = HEADLINES
     for question in QUESTIONS:
-        report = report.with_answer(question, 9, [ROW])
+        report = report.with_answer(question, 9, report.questions.get(question, [ROW]))
     report.save(file)
-    readme.write_text(f"{README_BEGIN}{README_END}")
+    readme.write_text(f"{BEGIN}{END}")
     (tmp_path / "docs").mkdir()
     write(file, tmp_path)
     assert (tmp_path / "docs" / "performance.md").read_text() == page(report)
-    assert headlines([ROW]) in readme.read_text()
+    assert table(report) in readme.read_text()
 
 
 def test_figures_of_another_question_are_kept_with_their_seed() -> None:
