@@ -88,7 +88,7 @@ class Case:
         return self.part(quantity, self._exact_gradients)
 
     def part(self, quantity: str, gradients: list[NDArray[Any]]) -> NDArray[Any]:
-        """Of gradients for each of the labels: the components at the target, or all others."""
+        """The components at the target, or all others, of the gradients for each of the labels."""
         parts = []
         for labels, gradient in zip(self.labels, gradients, strict=True):
             hot = labels[:, None] == np.arange(gradient.shape[1])
@@ -104,7 +104,7 @@ class Case:
         return np.maximum(np.abs(expected), largest)
 
     def result_dtype(self, quantity: str) -> np.dtype:
-        """That in which a result is measured; the losses of two-byte logits are float32."""
+        """The dtype in which a result is measured; the losses of two-byte logits are float32."""
         return np.dtype(np.float32) if quantity == "loss" and self.dtype.itemsize == 2 else self.dtype
 
 

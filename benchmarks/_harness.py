@@ -204,7 +204,7 @@ class Bench:
     def contenders(
         self, function: str, inputs: Sequence[tuple[Array | None, ...]], *names: str, **options: Any
     ) -> dict[str, Contender]:
-        """Those of the named peers, all of them without names, that are installed and have the function."""
+        """The peers, or those of the given names, that are installed and have the function."""
         return {
             name: peer.contender(function, inputs, **options)
             for name, peer in self.peers.items()

@@ -64,7 +64,7 @@ def description() -> dict[str, str]:
 
 
 def versions() -> dict[str, str]:
-    """Of the packages that are installed."""
+    """The versions of the packages that are installed."""
     found = {}
     for package in PACKAGES:
         try:

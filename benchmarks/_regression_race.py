@@ -89,7 +89,7 @@ def _run(pipe: Connection, solver: str, name: str, seed: int, limit: float, best
 
 
 def _load_libraries(solver: str, problem: Any) -> None:
-    """As the first fit of a process does."""
+    """Do what the first fit of a process does, so that no fit is timed with it."""
     from sklearn.linear_model import LogisticRegression
 
     from softgrad import SoftmaxRegression

@@ -27,7 +27,7 @@ _BLOCK = 1 << 22
 
 
 def mean_loss(rows: Array, targets: Array) -> float:
-    """By the definition, in float64, a block of rows at a time."""
+    """The mean loss by the definition, in float64, a block of rows at a time."""
     size = max(1, _BLOCK // rows.shape[1])
     blocks = (slice(start, start + size) for start in range(0, len(rows), size))
     losses = [float(reference.cross_entropy(rows[block], targets[block], reduction="sum")) for block in blocks]

@@ -50,11 +50,11 @@ class Result(Protocol):
     """What `run` of an experiment returns."""
 
     def tables(self) -> list[Table]:
-        """Its numbers."""
+        """The numbers of the experiment."""
         ...
 
     def draw(self, figure: Figure) -> None:
-        """Its picture, drawn into an empty figure."""
+        """Draw the picture of the experiment into an empty figure."""
         ...
 
 

@@ -126,7 +126,7 @@ class LanguageModel:
 
 
 def docstrings(folder: Path) -> Iterator[str]:
-    """Those of the modules below a folder, of their classes and functions; not of tests, nor of what was installed."""
+    """The docstrings of the modules, classes and functions below a folder, without tests and installed packages."""
     left_out = {"site-packages", "dist-packages", "test", "tests"}
     for file in sorted(folder.rglob("*.py")):
         if left_out.isdisjoint(file.relative_to(folder).parts):
@@ -188,13 +188,13 @@ def train(text: Text, epochs: int) -> tuple[Model, Array, Array]:
 
 
 def step(parameter: Numbers, squares: Numbers, gradient: Numbers) -> None:
-    """One of AdaGrad: the learning rate is divided by the root of the squares so far."""
+    """A step of AdaGrad: the learning rate is divided by the root of the squares so far."""
     squares += gradient * gradient
     parameter -= RATE * gradient / np.sqrt(squares)
 
 
 def step_of_rows(parameter: Numbers, squares: Numbers, rows: Labels, gradients: Any) -> None:
-    """The same for the rows that have a gradient, those of one row added up."""
+    """A step of AdaGrad for the rows that have a gradient; the gradients of one row are added up."""
     different, place = np.unique(rows, return_inverse=True)
     gradient = np.zeros((len(different), parameter.shape[1]), parameter.dtype)
     np.add.at(gradient, place, gradients)

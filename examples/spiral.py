@@ -100,7 +100,7 @@ def linear(points: Array, labels: Labels) -> Trained:
 
 
 def two_layers(points: Array, labels: Labels) -> Trained:
-    """The same on top of a hidden layer."""
+    """A softmax classifier on top of a hidden layer."""
     layers = [nn.Linear(2, HIDDEN, seed=SEED), nn.ReLU(), nn.Linear(HIDDEN, CLASSES, seed=SEED + 1)]
     return train(layers, 2000, points, labels)
 

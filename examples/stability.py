@@ -142,7 +142,7 @@ def most_digits(dtype: str) -> float:
 
 
 def correct_digits(values: Array, exact_values: list[mpmath.mpf], dtype: str) -> float:
-    """Those of the worst component."""
+    """The correct digits of the worst component."""
     smallest = float(np.finfo(dtype).smallest_normal)
     digits = [most_digits(dtype)]
     for value, truth in zip(values.tolist(), exact_values, strict=True):

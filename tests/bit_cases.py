@@ -38,7 +38,7 @@ class Rows(NamedTuple):
         return Rows(*(field[part] for field in self[:-1]), self.w)
 
     def laid_out(self, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Rows:
-        """The same values with what has rows and classes in another layout."""
+        """Rows of these values, with what has rows and classes in another layout."""
         return self._replace(x=change(self.x), other=change(self.other), q=change(self.q), mask=change(self.mask))
 
 

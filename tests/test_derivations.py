@@ -21,7 +21,7 @@ SLIP = "> **A common slip.**"
 
 @dataclass(frozen=True)
 class Part:
-    """Of a page: a heading, a displayed formula, a slip box or a block of Python."""
+    """A part of a page: a heading, a displayed formula, a slip box or a block of Python."""
 
     kind: Literal["heading", "formula", "slip", "block"]
     line: int

@@ -28,7 +28,7 @@ Normalizer = Literal["weights", "count"] | float
 # loss in two bytes would be printed on a grid of 0.06 to 0.25. What else is real becomes float64.
 LOSS_DTYPES = {"float64": np.float64, "float32": np.float32, "float16": np.float32, "bfloat16": np.float32}
 
-# Those that NumPy has itself: a name takes longer to look up than a small call may take.
+# The dtypes that NumPy has itself, and those of their losses: looking up a name may take longer than a small call.
 _BUILT_IN = {np.dtype(name): np.dtype(loss) for name, loss in LOSS_DTYPES.items() if name != "bfloat16"}
 _INT64 = np.dtype(np.int64)
 
@@ -195,7 +195,7 @@ def nonnegative_weights(value: ArrayLike, name: str, shape: tuple[int, ...]) -> 
 
 
 def nonnegative_numbers(value: ArrayLike, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
-    """The same as they are given."""
+    """Weights as an array of the given shape, in their own dtype, finite and not negative."""
     array = as_array(value, name)
     if array.dtype.kind not in "iubf":
         raise TypeError(f"{name} has dtype {array.dtype}; it must be real")
@@ -206,7 +206,7 @@ def nonnegative_numbers(value: ArrayLike, name: str, shape: tuple[int, ...]) -> 
 
 
 def broadcast_numbers(value: ArrayLike, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
-    """As `nonnegative_numbers`, of a shape that broadcasts to the given one."""
+    """Weights broadcast to the given shape, in their own dtype, finite and not negative."""
     array = as_array(value, name)
     numbers = nonnegative_numbers(array, name, array.shape)
     try:

@@ -18,7 +18,7 @@ R = TypeVar("R")
 
 
 def in_ieee_mode(function: Callable[P, R]) -> Callable[P, R]:
-    """The same function; the thread has its own mode again when it returns or raises."""
+    """A function made to work in IEEE mode; the thread has its own mode again when it returns or raises."""
 
     @wraps(function)
     def inside(*args: P.args, **kwargs: P.kwargs) -> R:

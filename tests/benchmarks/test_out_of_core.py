@@ -41,7 +41,7 @@ def test_the_three_steps(tmp_path: Path) -> None:
 
 
 def test_the_limit_is_one(tmp_path: Path) -> None:
-    """The same command under two limits; what is refused first under the lower one depends on the libraries."""
+    """One command under two limits; what is refused first under the lower one depends on the libraries."""
     assert out_of_core("make", "--folder", tmp_path, "--gigabytes", 0.05).returncode == 0
     result = tmp_path / "streamed.npz"
     for limit, is_enough in ((0.5, False), (2.0, True)):

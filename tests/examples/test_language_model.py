@@ -53,7 +53,7 @@ def test_words_and_what_stands_before_them() -> None:
 
 
 def in_plain_numpy(text: language_model.Text, epochs: int, batch: int) -> tuple[np.ndarray, ...]:
-    """The same model in float64, with its logits held and gradients by the textbook."""
+    """The model of the experiment in float64, with its logits held and gradients by the textbook."""
     rng = np.random.default_rng(SEED)
     before, following = (each[~text.held_out] for each in (text.before, text.next))
     size = len(text.words)

@@ -29,7 +29,7 @@ def problem(name, dtype=np.float64):
 
 
 def layer_on_a_grid(name, dtype, **given):
-    """The same parameters and statistics in every dtype, but for those that are given."""
+    """A layer with one set of parameters and statistics in every dtype, but for those that are given."""
     layer = LAYERS[name](dtype)
     for parameter, array in (layer.parameters | layer.statistics).items():
         array[...] = given.get(parameter, on_a_grid(array))

@@ -42,7 +42,7 @@ def _difference(a: LongArray, b: LongArray) -> tuple[LongArray, LongArray]:
 
 
 def _statistics(x: ArrayLike) -> Row:
-    """Of the values of the call before, what that call found: a check asks for several results of the same rows."""
+    """The statistics of rows; the last ones are kept, since a check asks for several results of one array."""
     array = np.asarray(x)
     return _statistics_of(array.tobytes(), array.dtype, array.shape)
 

@@ -102,7 +102,7 @@ def loss(row: Transformed, target: LongArray, z_loss: float = 0.0) -> LongArray:
 
 
 def gradient(row: Transformed, target: LongArray, z_loss: float = 0.0) -> tuple[LongArray, LongArray]:
-    """Its gradient by the logits, and the size of the largest of the terms that add up to each component."""
+    """The gradient by the logits, and the size of the largest of the terms that add up to each component."""
     total = np.sum(target, axis=-1, keepdims=True)
     p = softmax(row)
     others = np.sum(np.where(row.first_maximum, ZERO, target), axis=-1, keepdims=True)

@@ -61,7 +61,7 @@ def _check_destination(path: Path) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """As `softgrad._files.replacing`; what cannot be written is the user's error, a full disk excepted."""
+    """A file that replaces `path` when the block ends; where it cannot be written, that is the user's error."""
     _check_destination(path)
     with write_errors(path), _files.replacing(path) as file:
         yield file

@@ -26,7 +26,7 @@ class Scores:
 
     @classmethod
     def total(cls, parts: Sequence[Scores]) -> Scores:
-        """Those of all rows together."""
+        """The scores of all rows together, from those of parts of the rows."""
         rows = np.array([part.rows for part in parts])
         loss = float(rows @ [part.loss for part in parts]) / int(rows.sum())
         return cls(loss, np.sum([part.confusion for part in parts], axis=0))

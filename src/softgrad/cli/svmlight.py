@@ -17,7 +17,7 @@ from softgrad.linear_model.streaming_files import SVMLIGHT_FORMATS, SvmlightFile
 
 
 def is_svmlight(source: str) -> bool:
-    """By the ending of its name."""
+    """Whether the ending of a name says that it is an svmlight file."""
     return ending_of(Path(source)) in SVMLIGHT_FORMATS
 
 

@@ -271,7 +271,7 @@ def _warnings() -> Iterator[list[str]]:
     """A list that holds what was warned of when the block has ended, each message once; errors are the user's."""
     messages: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
-        # That of no convergence is one of them.
+        # ConvergenceWarning is one of them.
         warnings.simplefilter("always", UserWarning)
         try:
             yield messages

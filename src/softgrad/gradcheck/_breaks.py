@@ -42,7 +42,7 @@ class Break:
         return self.high - self.low
 
     def excess(self, slope: float) -> float:
-        """By how much a slope lies outside of those on the two sides."""
+        """How far a slope lies outside of those on the two sides."""
         return max(self.low - slope, slope - self.high, self.slack) - self.slack
 
 

@@ -130,7 +130,7 @@ class _Task:
         return self.verbs[name](*arguments, **upstream, **self.options)
 
     def gradient(self, *arrays: Any) -> Any:
-        """Of a loss its own; of an array function that of the weighted results."""
+        """The gradient of a loss, or of the weighted results of an array function."""
         return self.own_gradient(*arrays, *self.cotangent(), **self.options)
 
     def cotangent(self) -> tuple[Any, ...]:

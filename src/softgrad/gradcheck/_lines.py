@@ -60,7 +60,7 @@ class Differences:
         return cache(lambda step: self.evaluate(self.x + step * direction))
 
     def noise(self, size: float, slope: float) -> float:
-        """By how much values of that size may be off: they are rounded, and so are sums in the function that hold x."""
+        """How far values of that size may be off: they are rounded, and so are sums in the function that hold x."""
         slope = slope if math.isfinite(slope) else 0.0
         return self._grain + EPS * (size + self._magnitude * abs(slope))
 

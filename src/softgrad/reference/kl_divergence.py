@@ -34,9 +34,9 @@ from softgrad.reference._rows import (
 
 class _Rows(NamedTuple):
     p: Statistics
-    """Of the logits over the temperature, -inf in the classes that are left out."""
+    """The statistics of the logits over the temperature, -inf in the classes that are left out."""
     q: Statistics
-    """Of the target logits."""
+    """The statistics of the target logits over the temperature."""
     allowed: BoolArray
     """(*batch, K)."""
     sample_weight: FloatArray
