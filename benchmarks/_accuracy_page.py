@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from benchmarks import _accuracy_text as text
 from benchmarks._accuracy_cases import COLUMNS, DTYPES, EVERY_MAGNITUDE, QUANTITIES, SHAPES
+from benchmarks._tables import paragraph
 
 Error = float | str
 Worst = Mapping[str, Mapping[str, Mapping[str, Error]]]  # dtype, quantity, column
@@ -144,5 +145,5 @@ def page(measurement: Measurement, scipy_exceptions: Mapping[str, str]) -> str:
     parts += [text.BOUNDS_KEPT, text.SAME_BITS, text.SCIPY, "\n"]
     for reason in dict.fromkeys(scipy_exceptions.values()):
         tests = [f"`{test}`" for test, why in scipy_exceptions.items() if why == reason]
-        parts.append(f"- {reason}: {', '.join(tests)}\n")
+        parts.append(paragraph(f"- {reason}: {', '.join(tests)}"))
     return "".join(parts)

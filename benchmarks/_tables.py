@@ -10,7 +10,9 @@ from benchmarks._results import Row, digits, quantity, spread
 
 
 def paragraph(words: str) -> str:
-    return textwrap.fill(words, 120, break_long_words=False, break_on_hyphens=False) + "\n"
+    """The words in lines for a terminal; those of an item of a list stand under its first one."""
+    indent = "  " if words.startswith("- ") else ""
+    return textwrap.fill(words, 120, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
 def aligned(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -14,7 +14,8 @@ from benchmarks._questions import QUESTIONS
 from tests.test_derivations import anchors_of
 
 ROOT = Path(__file__).parent.parent
-DESIGN = ROOT / "docs" / "design"
+DOCS = ROOT / "docs"
+DESIGN = DOCS / "design"
 PAGES = sorted(DESIGN.glob("*.md"))
 HELD = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "README.md"]
 MOST_WORDS = 3000
@@ -139,9 +140,11 @@ def test_what_a_page_names_is_there(page: Path) -> None:
     assert wrong_commands(text) == []
 
 
-@pytest.mark.parametrize("page", HELD, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", sorted({*HELD, *DOCS.rglob("*.md")}), ids=lambda page: page.stem)
 def test_lines_fit_a_terminal(page: Path) -> None:
-    long = [line for line in page.read_text(encoding="utf-8").splitlines() if len(line) > LONGEST_LINE]
+    """Rows of a table cannot be broken; those of the design are short as well."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    long = [line for line in lines if len(line) > LONGEST_LINE and not (line.startswith("|") and page not in HELD)]
     assert long == []
 
 
