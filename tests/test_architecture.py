@@ -126,7 +126,7 @@ def test_import_loads_numpy_and_the_standard_library_alone() -> None:
 
 
 def test_the_two_tables_of_dtypes_agree() -> None:
-    """Each side has its own: SOFTGRAD_DTYPES of cpp/dtypes.hpp, LOSS_DTYPES of _contracts.py."""
+    """Each side has its own: SOFTGRAD_DTYPES of cpp/arrays/dtypes.hpp, LOSS_DTYPES of _contracts.py."""
     assert set(_native.dtypes()) == set(_contracts.LOSS_DTYPES)
     assert len(_native.dtypes()) == 4
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SOURCES = [ROOT / "tests/thread_pool_checks.cpp", ROOT / "cpp/thread_pool.cpp"]
+SOURCES = [ROOT / "tests/thread_pool_checks.cpp", ROOT / "cpp/threads/thread_pool.cpp"]
 CHECKS = re.findall(r"CHECK\((\w+)\),", SOURCES[0].read_text(encoding="utf-8"))
 COMPILER = shutil.which(os.environ.get("CXX", "c++"))
 

@@ -1,4 +1,4 @@
-// What test_threads_native.py asks of cpp/thread_pool.cpp: `thread_pool_checks NAME` ends with 0, or says what is wrong and ends with 1.
+// What test_threads_native.py asks of cpp/threads/thread_pool.cpp: `thread_pool_checks NAME` ends with 0, or says what is wrong and ends with 1.
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
@@ -18,7 +18,7 @@
 #include <thread>
 #include <vector>
 
-#include "thread_pool.hpp"
+#include "threads/thread_pool.hpp"
 
 using softgrad::parallel_for;
 using std::chrono::milliseconds;

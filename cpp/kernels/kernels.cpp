@@ -1,0 +1,45 @@
+// Instantiates the row kernels; compiled once per instruction set (see isa.def).
+#include "kernels/table.hpp"
+
+#include "kernels/conversions.hpp"
+#include "kernels/sigmoid.hpp"
+#include "kernels/tiles/few_classes.hpp"
+#include "kernels/tiles/soft_cross_entropy.hpp"
+#include "kernels/rows/cross_entropy.hpp"
+#include "kernels/rows/log_softmax.hpp"
+#include "kernels/rows/logsumexp.hpp"
+#include "kernels/rows/products.hpp"
+#include "kernels/rows/soft_cross_entropy.hpp"
+#include "kernels/rows/softmax.hpp"
+#include "kernels/rows/token_logprobs.hpp"
+#include "kernels/sparse_products.hpp"
+#include "kernels/tiles/transposition.hpp"
+
+namespace softgrad::SOFTGRAD_ISA_NAME {
+
+template <class T, bool two_parts>
+constexpr DenseKernels<T> dense = {
+    softmax_row<T, two_parts>,
+    log_softmax_row<T, two_parts>,
+    soft_cross_entropy_row<T, two_parts>,
+    product_row<T, two_parts>,
+};
+
+template <class T, class Index>
+constexpr SparseKernels<T, Index> sparse = {sparse_product<T, Index>, sparse_transposed_product<T, Index>};
+
+template <class T>
+constexpr RowKernels<T> rows = {
+    dense<T, false>, logsumexp_row<T>, cross_entropy_row<T>, token_logprobs_row<T>, map<T, Sigmoid>, map<T, LogSigmoid>,
+    fill_tile<T>, drain_tile<T>,
+    {Simd<T>::width, few_softmax<T>, few_log_softmax<T>, few_logsumexp<T>, few_cross_entropy<T>, few_soft_cross_entropy<T>, few_product<T>},
+    sparse<T, int32_t>, sparse<T, int64_t>,
+};
+
+template <class Format>
+constexpr Conversions conversions = {widen_row<Format>, narrow_row<Format>};
+
+extern const Kernels kernels;
+const Kernels kernels = {rows<float>, rows<double>, dense<double, true>, log_normalizer_row, sum_row, few_sums, conversions<Float16Pack>, conversions<BFloat16Pack>};
+
+}  // namespace softgrad::SOFTGRAD_ISA_NAME

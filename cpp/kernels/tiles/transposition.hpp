@@ -1,0 +1,159 @@
+// From rows in memory to the columns of a tile and back, 16 bytes of each of some rows at a time transposed in the registers. Entry by entry
+// this took longer than the arithmetic on them.
+#pragma once
+
+#include "kernels/table.hpp"
+#include "kernels/simd/pack.hpp"
+
+namespace softgrad::SOFTGRAD_ISA_NAME {
+
+// The entries of 16 bytes of a row.
+template <class T>
+struct PieceOf {
+    using V __attribute__((vector_size(16))) = T;
+    static constexpr int entries = 16 / sizeof(T);
+};
+template <class T>
+using Piece = typename PieceOf<T>::V;
+constexpr int pieces = SOFTGRAD_VECTOR_BYTES / 16;
+
+// A pack and its pieces; and of two packs the first (last) half of each piece, lane by lane in turn.
+#if SOFTGRAD_VECTOR_BYTES == 64
+SOFTGRAD_INLINE Double joined_pieces(const Piece<double>* p) {
+    const __m512d low = _mm512_insertf64x2(_mm512_castpd128_pd512(p[0]), p[1], 1);
+    return _mm512_insertf64x2(_mm512_insertf64x2(low, p[2], 2), p[3], 3);
+}
+template <int k>
+SOFTGRAD_INLINE Piece<double> piece_of(Double v) {
+    return _mm512_extractf64x2_pd(v, k);
+}
+SOFTGRAD_INLINE Float zip_low(Float a, Float b) { return _mm512_unpacklo_ps(a, b); }
+SOFTGRAD_INLINE Float zip_high(Float a, Float b) { return _mm512_unpackhi_ps(a, b); }
+SOFTGRAD_INLINE Double zip_low(Double a, Double b) { return _mm512_unpacklo_pd(a, b); }
+SOFTGRAD_INLINE Double zip_high(Double a, Double b) { return _mm512_unpackhi_pd(a, b); }
+#elif SOFTGRAD_VECTOR_BYTES == 32
+SOFTGRAD_INLINE Double joined_pieces(const Piece<double>* p) { return _mm256_set_m128d(p[1], p[0]); }
+template <int k>
+SOFTGRAD_INLINE Piece<double> piece_of(Double v) {
+    return k ? _mm256_extractf128_pd(v, 1) : _mm256_castpd256_pd128(v);
+}
+SOFTGRAD_INLINE Float zip_low(Float a, Float b) { return _mm256_unpacklo_ps(a, b); }
+SOFTGRAD_INLINE Float zip_high(Float a, Float b) { return _mm256_unpackhi_ps(a, b); }
+SOFTGRAD_INLINE Double zip_low(Double a, Double b) { return _mm256_unpacklo_pd(a, b); }
+SOFTGRAD_INLINE Double zip_high(Double a, Double b) { return _mm256_unpackhi_pd(a, b); }
+#else
+SOFTGRAD_INLINE Double joined_pieces(const Piece<double>* p) { return p[0]; }
+template <int k>
+SOFTGRAD_INLINE Piece<double> piece_of(Double v) {
+    return v;
+}
+SOFTGRAD_INLINE Float zip_low(Float a, Float b) { return Float{a[0], b[0], a[1], b[1]}; }
+SOFTGRAD_INLINE Float zip_high(Float a, Float b) { return Float{a[2], b[2], a[3], b[3]}; }
+SOFTGRAD_INLINE Double zip_low(Double a, Double b) { return Double{a[0], b[0]}; }
+SOFTGRAD_INLINE Double zip_high(Double a, Double b) { return Double{a[1], b[1]}; }
+#endif
+
+// Of row r of every piece the columns become of column c all rows, and the reverse.
+SOFTGRAD_INLINE void transpose(Double (&v)[2]) {
+    const Double first = v[0];
+    v[0] = zip_low(first, v[1]);
+    v[1] = zip_high(first, v[1]);
+}
+SOFTGRAD_INLINE void transpose(Float (&v)[4]) {
+    const Double low[2] = {(Double)zip_low(v[0], v[1]), (Double)zip_low(v[2], v[3])};
+    const Double high[2] = {(Double)zip_high(v[0], v[1]), (Double)zip_high(v[2], v[3])};
+    v[0] = (Float)zip_low(low[0], low[1]);
+    v[1] = (Float)zip_high(low[0], low[1]);
+    v[2] = (Float)zip_low(high[0], high[1]);
+    v[3] = (Float)zip_high(high[0], high[1]);
+}
+
+// Moves `count` columns of as many rows as a pack has lanes, the first at `row`, `stride` bytes apart.
+template <class T, int count>
+SOFTGRAD_INLINE void fill_columns(const char* row, int64_t stride, T* column, int64_t apart) {
+    constexpr int together = PieceOf<T>::entries;
+    Vec<T> packs[together];
+    for (int r = 0; r < together; ++r) {
+        Piece<T> of_rows[pieces];
+        for (int p = 0; p < pieces; ++p) {
+            const char* at = row + (p * together + r) * stride;
+            if constexpr (count == together) {
+                __builtin_memcpy(&of_rows[p], at, sizeof of_rows[p]);
+            } else {
+                of_rows[p] = Piece<T>{};
+                for (int c = 0; c < count; ++c) of_rows[p][c] = reinterpret_cast<const T*>(at)[c];
+            }
+        }
+        Piece<double> raw[pieces];
+        for (int p = 0; p < pieces; ++p) raw[p] = (Piece<double>)of_rows[p];
+        packs[r] = (Vec<T>)joined_pieces(raw);
+    }
+    transpose(packs);
+    for (int c = 0; c < count; ++c) store(column + c * apart, packs[c]);
+}
+
+template <class T, int count>
+SOFTGRAD_INLINE void drain_columns(const T* column, int64_t apart, char* row, int64_t stride) {
+    constexpr int together = PieceOf<T>::entries;
+    Vec<T> packs[together] = {};
+    for (int c = 0; c < count; ++c) packs[c] = load(column + c * apart);
+    transpose(packs);
+    auto put = [&]<int p>() __attribute__((always_inline)) {
+        if constexpr (p < pieces)
+            for (int r = 0; r < together; ++r) {
+                char* at = row + (p * together + r) * stride;
+                const Piece<T> of_row = (Piece<T>)piece_of<p>((Double)packs[r]);
+                if constexpr (count == together)
+                    __builtin_memcpy(at, &of_row, sizeof of_row);
+                else
+                    for (int c = 0; c < count; ++c) reinterpret_cast<T*>(at)[c] = of_row[c];
+            }
+    };
+    put.template operator()<0>();
+    put.template operator()<1>();
+    put.template operator()<2>();
+    put.template operator()<3>();
+}
+
+// Calls move<count>(j) for pieces of count entries from j on that cover a row; the last may be moved in part a second time.
+template <class T, class Move>
+SOFTGRAD_INLINE void for_pieces(int64_t n, Move move) {
+    constexpr int together = PieceOf<T>::entries;
+    if (n >= together) {
+        for (int64_t j = 0; j < n; j += together) move.template operator()<together>(j + together <= n ? j : n - together);
+    } else if constexpr (together == 2) {
+        move.template operator()<1>(0);
+    } else if (n == 1) {
+        move.template operator()<1>(0);
+    } else if (n == 2) {
+        move.template operator()<2>(0);
+    } else {
+        move.template operator()<3>(0);
+    }
+}
+
+template <class T>
+void fill_tile(const char* rows, int64_t stride, int64_t n, int64_t count, T* tile, int64_t apart) {
+    constexpr int width = Simd<T>::width;
+    int64_t i = 0;
+    for (; i + width <= count; i += width)
+        for_pieces<T>(n, [&]<int columns>(int64_t j) __attribute__((always_inline)) {
+            fill_columns<T, columns>(rows + i * stride + j * static_cast<int64_t>(sizeof(T)), stride, tile + j * apart + i, apart);
+        });
+    for (; i < count; ++i)
+        for (int64_t j = 0; j < n; ++j) tile[j * apart + i] = reinterpret_cast<const T*>(rows + i * stride)[j];
+}
+
+template <class T>
+void drain_tile(const T* tile, int64_t apart, int64_t n, int64_t count, char* rows, int64_t stride) {
+    constexpr int width = Simd<T>::width;
+    int64_t i = 0;
+    for (; i + width <= count; i += width)
+        for_pieces<T>(n, [&]<int columns>(int64_t j) __attribute__((always_inline)) {
+            drain_columns<T, columns>(tile + j * apart + i, apart, rows + i * stride + j * static_cast<int64_t>(sizeof(T)), stride);
+        });
+    for (; i < count; ++i)
+        for (int64_t j = 0; j < n; ++j) reinterpret_cast<T*>(rows + i * stride)[j] = tile[j * apart + i];
+}
+
+}  // namespace softgrad::SOFTGRAD_ISA_NAME
