@@ -36,10 +36,7 @@ constexpr RowKernels<T> rows = {
     sparse<T, int32_t>, sparse<T, int64_t>,
 };
 
-template <class Format>
-constexpr Conversions conversions = {widen_row<Format>, narrow_row<Format>};
-
 extern const Kernels kernels;
-const Kernels kernels = {rows<float>, rows<double>, dense<double, true>, log_normalizer_row, sum_row, few_sums, conversions<Float16Pack>, conversions<BFloat16Pack>};
+const Kernels kernels = {rows<float>, rows<double>, dense<double, true>, log_normalizer_row, sum_row, few_sums, {widen_row<widen_float16>, narrow_row<narrow_float16>}, {widen_row<widen_bfloat16>, narrow_row<narrow_bfloat16>}};
 
 }  // namespace softgrad::SOFTGRAD_ISA_NAME

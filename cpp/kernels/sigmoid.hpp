@@ -2,7 +2,6 @@
 #pragma once
 
 #include "kernels/arithmetic/exp_log.hpp"
-#include "kernels/rows/normalizer.hpp"
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
 

@@ -7,7 +7,7 @@
 //        1 + r loses is added back. For r >= 0; in two parts, so that what it is added to is rounded once.
 #pragma once
 
-#include "kernels/simd/pack.hpp"
+#include "kernels/arithmetic/two_parts.hpp"
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
 

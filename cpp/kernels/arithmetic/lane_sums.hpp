@@ -4,7 +4,7 @@
 // could be seen and for double rounds twice at most; from there on double sums are kept in two parts.
 #pragma once
 
-#include "kernels/simd/pack.hpp"
+#include "kernels/arithmetic/two_parts.hpp"
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
 

@@ -97,11 +97,7 @@ SOFTGRAD_INLINE TwoParts<V> log_of(TwoParts<V> rest) {
 template <class T>
 class Probabilities {
     Vec<T> at_maximum_, largest_;
-#if defined(SOFTGRAD_FUSED)
-    static constexpr bool product_in_double = false;
-#else
-    static constexpr bool product_in_double = sizeof(T) == sizeof(float);  // where that of two floats is exact
-#endif
+    static constexpr bool product_in_double = !fused && sizeof(T) == sizeof(float);  // where that of two floats is exact
     Vec<T> high_, low_, unspare_;
     Double inverse_[halves<T>];
 

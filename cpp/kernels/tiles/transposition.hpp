@@ -7,52 +7,6 @@
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
 
-// The entries of 16 bytes of a row.
-template <class T>
-struct PieceOf {
-    using V __attribute__((vector_size(16))) = T;
-    static constexpr int entries = 16 / sizeof(T);
-};
-template <class T>
-using Piece = typename PieceOf<T>::V;
-constexpr int pieces = SOFTGRAD_VECTOR_BYTES / 16;
-
-// A pack and its pieces; and of two packs the first (last) half of each piece, lane by lane in turn.
-#if SOFTGRAD_VECTOR_BYTES == 64
-SOFTGRAD_INLINE Double joined_pieces(const Piece<double>* p) {
-    const __m512d low = _mm512_insertf64x2(_mm512_castpd128_pd512(p[0]), p[1], 1);
-    return _mm512_insertf64x2(_mm512_insertf64x2(low, p[2], 2), p[3], 3);
-}
-template <int k>
-SOFTGRAD_INLINE Piece<double> piece_of(Double v) {
-    return _mm512_extractf64x2_pd(v, k);
-}
-SOFTGRAD_INLINE Float zip_low(Float a, Float b) { return _mm512_unpacklo_ps(a, b); }
-SOFTGRAD_INLINE Float zip_high(Float a, Float b) { return _mm512_unpackhi_ps(a, b); }
-SOFTGRAD_INLINE Double zip_low(Double a, Double b) { return _mm512_unpacklo_pd(a, b); }
-SOFTGRAD_INLINE Double zip_high(Double a, Double b) { return _mm512_unpackhi_pd(a, b); }
-#elif SOFTGRAD_VECTOR_BYTES == 32
-SOFTGRAD_INLINE Double joined_pieces(const Piece<double>* p) { return _mm256_set_m128d(p[1], p[0]); }
-template <int k>
-SOFTGRAD_INLINE Piece<double> piece_of(Double v) {
-    return k ? _mm256_extractf128_pd(v, 1) : _mm256_castpd256_pd128(v);
-}
-SOFTGRAD_INLINE Float zip_low(Float a, Float b) { return _mm256_unpacklo_ps(a, b); }
-SOFTGRAD_INLINE Float zip_high(Float a, Float b) { return _mm256_unpackhi_ps(a, b); }
-SOFTGRAD_INLINE Double zip_low(Double a, Double b) { return _mm256_unpacklo_pd(a, b); }
-SOFTGRAD_INLINE Double zip_high(Double a, Double b) { return _mm256_unpackhi_pd(a, b); }
-#else
-SOFTGRAD_INLINE Double joined_pieces(const Piece<double>* p) { return p[0]; }
-template <int k>
-SOFTGRAD_INLINE Piece<double> piece_of(Double v) {
-    return v;
-}
-SOFTGRAD_INLINE Float zip_low(Float a, Float b) { return Float{a[0], b[0], a[1], b[1]}; }
-SOFTGRAD_INLINE Float zip_high(Float a, Float b) { return Float{a[2], b[2], a[3], b[3]}; }
-SOFTGRAD_INLINE Double zip_low(Double a, Double b) { return Double{a[0], b[0]}; }
-SOFTGRAD_INLINE Double zip_high(Double a, Double b) { return Double{a[1], b[1]}; }
-#endif
-
 // Of row r of every piece the columns become of column c all rows, and the reverse.
 SOFTGRAD_INLINE void transpose(Double (&v)[2]) {
     const Double first = v[0];

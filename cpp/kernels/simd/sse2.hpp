@@ -1,0 +1,25 @@
+// SSE2, which every x86-64 has.
+#pragma once
+
+#include <immintrin.h>
+
+#include "kernels/simd/portable.hpp"
+
+namespace softgrad::SOFTGRAD_ISA_NAME {
+
+using portable::fma, portable::fused, portable::load_first, portable::maximum;
+using portable::joined_pieces, portable::piece_of;
+using portable::narrow_float16, portable::widen_float16;
+
+SOFTGRAD_INLINE Double widen_low(Float v) { return _mm_cvtps_pd(v); }
+SOFTGRAD_INLINE Double widen_high(Float v) { return _mm_cvtps_pd(_mm_movehl_ps(v, v)); }
+
+// In registers: through memory the load would wait for two narrower stores.
+SOFTGRAD_INLINE Float narrow(Double low, Double high) { return _mm_movelh_ps(_mm_cvtpd_ps(low), _mm_cvtpd_ps(high)); }
+
+SOFTGRAD_INLINE Float zip_low(Float a, Float b) { return _mm_unpacklo_ps(a, b); }
+SOFTGRAD_INLINE Float zip_high(Float a, Float b) { return _mm_unpackhi_ps(a, b); }
+SOFTGRAD_INLINE Double zip_low(Double a, Double b) { return _mm_unpacklo_pd(a, b); }
+SOFTGRAD_INLINE Double zip_high(Double a, Double b) { return _mm_unpackhi_pd(a, b); }
+
+}  // namespace softgrad::SOFTGRAD_ISA_NAME
