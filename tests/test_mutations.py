@@ -66,7 +66,7 @@ MUTATIONS = [
     ),
     Mutation(
         "p - 1 for -R / (1 + R) at a target of few classes",
-        "cpp/kernels/tiles/few_classes.hpp",
+        "cpp/kernels/tiles/cross_entropy.hpp",
         "(maximal == 1.0 ? 0.0 - pack.rest[h].high * pack.largest[h].high : p - 1.0)",
         "(p - 1.0)",
         (LOSS + "test_every_length",),
@@ -143,7 +143,7 @@ MUTATIONS = [
     ),
     Mutation(
         "the same of few classes",
-        "cpp/kernels/tiles/few_classes.hpp",
+        "cpp/kernels/tiles/packs.hpp",
         "bound_at(origin, pack.second)",
         "bound_at(origin, largest)",
         (LOSS + "test_dominant_logit_over_few_others",),
@@ -164,7 +164,7 @@ MUTATIONS = [
     ),
     Mutation(
         "products of few classes that are not taken relative to the maximum",
-        "cpp/kernels/tiles/few_classes.hpp",
+        "cpp/kernels/tiles/products.hpp",
         "centre[h] = exponential == at_maximum[h] ? entry : centre[h];",
         "centre[h] = Double{};",
         ("tests/losses/test_second_order.py::test_a_confident_row_keeps_its_digits",),
@@ -217,7 +217,7 @@ MUTATIONS = [
     ),
     Mutation(
         "rows of weight 0 multiplied, not skipped",
-        "cpp/arrays/rows.cpp",
+        "cpp/arrays/cross_entropy.cpp",
         "if (weight == 0.0) {",
         "if (false) {",
         (EDGE + "test_an_ignored_row_is_exactly_zero_whatever_it_holds",),

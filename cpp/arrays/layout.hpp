@@ -1,6 +1,7 @@
 // A NumPy array seen as rows: which element of memory is entry j of row r, for any strides and any class axes.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -83,5 +84,11 @@ struct RowView {
     char* data;
     Walk rows, entries;
 };
+
+// What is read beside x: k arrays of its shape, and the same rows of them.
+template <size_t k>
+using Views = std::array<const RowView*, k>;
+template <class T, size_t k>
+using Vectors = std::array<const T*, k>;
 
 }  // namespace softgrad

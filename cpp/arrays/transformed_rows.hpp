@@ -35,6 +35,13 @@ inline int64_t staging_size(int64_t n) { return 2 * n + (n + 7) / 8; }
 template <class T>
 StagedRow stage_row(const T* x, int64_t n, const Transform& transform, int64_t row, double* memory);
 
+// A vector that goes with a staged row: in double, 0 in the classes that are left out.
+template <class T>
+const double* stage_vector(const T* v, int64_t n, const StagedRow& row, double* memory) {
+    for (int64_t j = 0; j < n; ++j) memory[j] = row.allowed && !row.allowed[j] ? 0.0 : static_cast<double>(v[j]);
+    return memory;
+}
+
 // A gradient by the transformed logit, times the derivative of the transformation at x.
 template <class T>
 T pulled_back(const Transform& transform, T x, double gradient);

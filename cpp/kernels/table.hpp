@@ -5,7 +5,7 @@
 
 namespace softgrad {
 
-// What is done with a row, its probabilities p and up to two vectors v and w (row_products.hpp).
+// What is done with a row, its probabilities p and up to two vectors v and w (rows/products.hpp).
 enum class Product {
     softmax,                // p (v - <p, v>): of the Jacobian of softmax, which is the Hessian of logsumexp
     log_softmax_tangent,    // v - <p, v>
@@ -31,7 +31,7 @@ struct TokenRow {
     int64_t rank;
 };
 
-// Rows of at most this many classes are worked on with lanes across rows (few_classes.hpp). It is the length alone that decides: the
+// Rows of at most this many classes are worked on with lanes across rows (tiles/). It is the length alone that decides: the
 // bits of a row must not depend on its neighbours or its layout.
 constexpr int64_t few_classes = 64;
 
@@ -52,7 +52,7 @@ struct FewKernels {
     void (*product)(Product product, T* tile, const T* v, const T* w, int64_t n, int64_t rows, const double* scale, double* means);
 };
 
-// Rows in CSR form times a dense matrix of k columns, and their transpose (sparse_rows.hpp).
+// Rows in CSR form times a dense matrix of k columns, and their transpose (sparse_products.hpp).
 template <class T, class Index>
 struct SparseKernels {
     void (*product)(const T* values, const Index* columns, const Index* starts, int64_t n, const T* dense, int64_t k, const T* bias, T* out);

@@ -102,17 +102,4 @@ double soft_cross_entropy_row(const T* x, const T* x_low, int64_t n, const doubl
     return plus(sums.distance, sum_of(entropy, scaled(scaled(z_slope, lse), 0.5)));
 }
 
-// The sum of target weights; also of any row of doubles.
-inline double sum_row(const double* q, int64_t n) {
-    LaneSums<double> sums;
-    FourTerms<double> terms;
-    auto flush = [&](int vector) __attribute__((always_inline)) { sums.add(vector, terms); };
-    auto visit = [&](int64_t offset, int count, int, int depth) __attribute__((always_inline)) {
-        terms.add(depth, load_or_pad(q + offset, count, 0.0));
-    };
-    for_groups<double>(0, n, visit, flush);
-    const TwoParts<double> total = sums.total();
-    return total.high + total.low;
-}
-
 }  // namespace softgrad::SOFTGRAD_ISA_NAME

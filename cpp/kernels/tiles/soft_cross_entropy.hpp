@@ -1,21 +1,10 @@
-// Cross-entropy of rows of few classes against target weights q, as in row_soft_cross_entropy.hpp, without a z-loss.
+// Cross-entropy of a tile against target weights q, as in rows/soft_cross_entropy.hpp, without a z-loss.
 #pragma once
 
-#include "kernels/tiles/few_classes.hpp"
+#include "kernels/tiles/packs.hpp"
+#include "kernels/tiles/sums.hpp"
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
-
-// A sum as one number; an infinite one has no second part.
-SOFTGRAD_INLINE Double rounded(TwoParts<Double> sum) { return sum.high + (sum.high - sum.high == Double{} ? sum.low : Double{}); }
-
-// The sum of each row of a tile of target weights.
-inline void few_sums(const double* q, int64_t n, int64_t rows, double* sums) {
-    for (int64_t i = 0; i < rows; i += Simd<double>::width) {
-        TwoParts<Double> total{};
-        for (int64_t j = 0; j < n; ++j) add_term<double>(total, load(q + i + j * few_tile_rows));
-        store(sums + i, rounded(total));
-    }
-}
 
 // Of one half of a pack; as TargetSums.
 struct PackTargets {

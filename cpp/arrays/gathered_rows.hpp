@@ -1,0 +1,115 @@
+// Rows given to kernels one after the other: where they stand, or gathered in scratch.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <type_traits>
+
+#include "arrays/moves.hpp"
+#include "arrays/scratch.hpp"
+
+namespace softgrad {
+
+// Rows gathered together when a row does not stand in one piece: of each class then some neighbouring lines are read and written.
+constexpr int64_t tile_rows = 64;
+constexpr int64_t tile_elements = 1 << 19;
+// Rows of two bytes an entry are widened where they stand in one piece: no more of them than the innermost caches hold.
+constexpr int64_t widened_elements = 1 << 13;
+
+// Elements from row to row in a tile of whole rows: an odd number of lines, so that neighbours do not fall on the same places of a cache.
+template <class T>
+int64_t row_distance(int64_t n) {
+    constexpr int64_t per_line = 64 / sizeof(T);
+    return ((n + per_line - 1) / per_line | 1) * per_line;
+}
+
+// Whether the rows of a view, each in pieces, are neighbours that the transposing kernels can move.
+template <class S>
+bool stands_side_by_side(const RowView& view) {
+    return std::is_same_v<S, Compute<S>> && view.rows.step() == static_cast<int64_t>(sizeof(S));
+}
+
+// Rows into a tile, `apart` elements from row to row.
+template <class S>
+void gather_rows(const RowView& view, int64_t first, int64_t count, Compute<S>* tile, int64_t apart) {
+    using T = Compute<S>;
+    if constexpr (sizeof(S) == 2)
+        if (view.entries.contiguous(sizeof(S))) return widen_rows<S>(view, first, count, tile, apart);
+    if (stands_side_by_side<S>(view))
+        return each_rectangle(view, first, count, [&](int64_t i, int64_t j, int64_t rows, int64_t entries, const char* at, int64_t step) {
+            kernels<T>().fill(at, step, rows, entries, tile + i * apart + j, apart);
+        });
+    for_entries<S>(view, first, count, [&](int64_t i, int64_t j, const S* at) { tile[i * apart + j] = widen(*at); });
+}
+
+template <class S>
+void scatter_rows(const Compute<S>* tile, int64_t apart, const RowView& view, int64_t first, int64_t count) {
+    using T = Compute<S>;
+    if constexpr (sizeof(S) == 2)
+        if (view.entries.contiguous(sizeof(S))) return narrow_rows<S>(tile, apart, view, first, count);
+    if (stands_side_by_side<S>(view))
+        return each_rectangle(view, first, count, [&](int64_t i, int64_t j, int64_t rows, int64_t entries, char* at, int64_t step) {
+            kernels<T>().drain(tile + i * apart + j, apart, rows, entries, at, step);
+        });
+    for_entries<S>(view, first, count, [&](int64_t i, int64_t j, S* at) { *at = narrow_to<S>(tile[i * apart + j]); });
+}
+
+// Whether a kernel can work on the rows where they stand.
+template <class S>
+bool is_direct(const RowView& view) {
+    return std::is_same_v<S, Compute<S>> && view.entries.contiguous(sizeof(S));
+}
+
+template <class S>
+Compute<S>* row_at(const RowView& view, int64_t row) {
+    return reinterpret_cast<Compute<S>*>(view.data + view.rows.offset(row));
+}
+
+// Calls kernel(row, x, vectors, out) with contiguous rows of the dtype that is worked in; out is null without an output, and may be x.
+// Other rows pass through tiles of scratch, the same one for x and out, since every kernel works in place.
+template <class S, size_t k, class Kernel>
+void each_row_with(const RowView& x, const Views<k>& others, const RowView* out, int64_t begin, int64_t end, const Kernel& kernel) {
+    using T = Compute<S>;
+    const int64_t n = x.entries.size();
+    const bool gather = !is_direct<S>(x), scatter = out && !is_direct<S>(*out);
+    const auto indirect = [](const RowView* view) { return !is_direct<S>(*view); };
+    const bool gather_others = std::any_of(others.begin(), others.end(), indirect);
+    Vectors<T, k> vectors;
+    if (!gather && !gather_others && !scatter) {
+        for (int64_t r = begin; r < end; ++r) {
+            for (size_t v = 0; v < k; ++v) vectors[v] = row_at<S>(*others[v], r);
+            kernel(r, row_at<S>(x, r), vectors, out ? row_at<S>(*out, r) : nullptr);
+        }
+        return;
+    }
+    const auto in_pieces = [](const RowView* view) { return !view->entries.contiguous(sizeof(S)); };
+    const bool strided = in_pieces(&x) || (out && in_pieces(out)) || std::any_of(others.begin(), others.end(), in_pieces);
+    const int64_t together = strided ? tile_elements : widened_elements;
+    const int64_t per_tile = std::clamp<int64_t>(together / std::max<int64_t>(n, 1), 1, tile_rows);
+    const int64_t apart = row_distance<T>(n), size = per_tile * apart;
+    Scratch<T, Use::tile> scratch(gather || scatter ? size : 0);
+    Scratch<T, Use::other_tiles> other_scratch(gather_others ? static_cast<int64_t>(k) * size : 0);
+    T* tile = scratch.data();
+    for (int64_t first = begin; first < end; first += per_tile) {
+        const int64_t count = std::min(per_tile, end - first);
+        if (gather) gather_rows<S>(x, first, count, tile, apart);
+        for (size_t v = 0; v < k; ++v)
+            if (indirect(others[v])) gather_rows<S>(*others[v], first, count, other_scratch.data() + static_cast<int64_t>(v) * size, apart);
+        for (int64_t i = 0; i < count; ++i) {
+            const int64_t r = first + i;
+            T* staged = tile + i * apart;
+            for (size_t v = 0; v < k; ++v)
+                vectors[v] = indirect(others[v]) ? other_scratch.data() + static_cast<int64_t>(v) * size + i * apart : row_at<S>(*others[v], r);
+            kernel(r, gather ? staged : row_at<S>(x, r), vectors, scatter ? staged : out ? row_at<S>(*out, r) : nullptr);
+        }
+        if (scatter) scatter_rows<S>(tile, apart, *out, first, count);
+    }
+}
+
+template <class S, class Kernel>
+void each_row(const RowView& x, const RowView* out, int64_t begin, int64_t end, const Kernel& kernel) {
+    using T = Compute<S>;
+    each_row_with<S, 0>(x, {}, out, begin, end, [&](int64_t r, const T* from, const Vectors<T, 0>&, T* to) { kernel(r, from, to); });
+}
+
+}  // namespace softgrad

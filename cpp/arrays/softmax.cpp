@@ -1,0 +1,48 @@
+#include "arrays/softmax.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "arrays/parallel_rows.hpp"
+
+namespace softgrad {
+
+template <class S>
+void map_rows(RowMap function, const RowView& x, const Transform& transform, const RowView& out) {
+    using T = Compute<S>;
+    const int64_t n = x.entries.size();
+    const bool is_log = function == RowMap::log_softmax;
+    if (transform.is_identity() && is_few(n)) {
+        const auto kernel = is_log ? kernels<T>().few.log_softmax : kernels<T>().few.softmax;
+        for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
+            each_tile<S>(x, out, begin, end, [&](int64_t, int64_t, int64_t rows, T* tile) { kernel(tile, n, rows); });
+        });
+        return;
+    }
+    if (transform.is_identity()) {
+        const auto kernel = is_log ? kernels<T>().log_softmax : kernels<T>().softmax;
+        for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
+            each_row<S>(x, &out, begin, end, [&](int64_t, const T* from, T* to) { kernel(from, nullptr, to, n); });
+        });
+        return;
+    }
+    const auto& two_parts = instruction_set().kernels->two_parts;
+    const auto kernel = is_log ? two_parts.log_softmax : two_parts.softmax;
+    const T left_out = is_log ? -std::numeric_limits<T>::infinity() : T(0);
+    for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
+        Scratch<double, Use::staging> scratch(staging_size(n));
+        each_row<S>(x, &out, begin, end, [&](int64_t r, const T* from, T* to) {
+            const StagedRow row = stage_row(from, n, transform, r, scratch.data());
+            if (row.allowed_count == 0) return static_cast<void>(std::fill(to, to + n, left_out));
+            kernel(row.high, row.low, row.high, n);
+            for (int64_t j = 0; j < n; ++j) to[j] = row.allowed && !row.allowed[j] ? left_out : static_cast<T>(row.high[j]);
+        });
+    });
+}
+
+#define SOFTGRAD_INSTANTIATE(name, S, format) \
+    template void map_rows<S>(RowMap, const RowView&, const Transform&, const RowView&);
+SOFTGRAD_DTYPES(SOFTGRAD_INSTANTIATE)
+#undef SOFTGRAD_INSTANTIATE
+
+}  // namespace softgrad

@@ -1,0 +1,14 @@
+// The log-probability of a label in each row, and what is told beside it.
+#pragma once
+
+#include <cstdint>
+
+#include "arrays/layout.hpp"
+
+namespace softgrad {
+
+// Of the label of each row: log-probability, entropy of the row, rank.
+template <class S>
+void token_logprobs(const RowView& logits, const int64_t* labels, double* logprobs, double* entropies, int64_t* ranks);
+
+}  // namespace softgrad

@@ -1,0 +1,47 @@
+// Cross-entropy of a tile at one class a row, as in rows/cross_entropy.hpp.
+#pragma once
+
+#include "kernels/tiles/packs.hpp"
+
+namespace softgrad::SOFTGRAD_ISA_NAME {
+
+// losses[i] of class targets[i], unscaled; the gradient times scale[i].
+template <class T>
+void few_cross_entropy(T* tile, int64_t n, int64_t rows, const int64_t* targets, const double* scale, double* losses) {
+    constexpr int width = Simd<T>::width, half_width = Simd<double>::width;
+    T* at_target[few_tile_rows];
+    T logits[few_tile_rows], exponentials[few_tile_rows];
+    for (int64_t i = 0; i < rows; ++i) {
+        at_target[i] = tile + targets[i] * few_tile_rows + i;
+        logits[i] = *at_target[i];
+    }
+    Pack<T> packs[most_packs<T>];
+    find_maxima(tile, n, rows, packs);
+    sum_exponentials(tile, n, rows, scale ? tile : nullptr, packs);
+    find_logarithms(packs, rows);
+    if (scale) find_inverses(packs, rows);
+    if (scale)
+        for (int64_t i = 0; i < rows; ++i) exponentials[i] = *at_target[i];
+    each_pack<T>(rows, [&](int64_t i, int64_t k) __attribute__((always_inline)) {
+        const Pack<T>& pack = packs[k];
+        const Vec<T> at_target_of_pack = load(logits + i);
+        for (int h = 0; h < halves<T>; ++h)
+            store(losses + i + h * half_width, plus(half_of(pack.maximum, h) - half_of(at_target_of_pack, h), pack.log_rest[h]));
+        if (!scale) return;
+        const Mask<T> is_maximum = at_target_of_pack == pack.maximum;
+        T slopes[width];
+        Double factor[halves<T>], parts[halves<T>];
+        for (int h = 0; h < halves<T>; ++h) {
+            factor[h] = load(scale + i + h * half_width);
+            const Double p = half_of(load(exponentials + i), h) * double(ExpConstants<T>::unspare) * pack.inverse[h].high;
+            const Double maximal = half_of(is_maximum ? broadcast(T(1)) : Vec<T>{}, h);
+            // Adding 0 makes a -0 a +0.
+            parts[h] = (maximal == 1.0 ? 0.0 - pack.rest[h].high * pack.largest[h].high : p - 1.0) * factor[h];
+        }
+        scale_pack(tile + i, n, pack.probabilities(factor));
+        store(slopes, joined(parts, Vec<T>{}));
+        for (int lane = 0; lane < width; ++lane) *at_target[i + lane] = slopes[lane];
+    });
+}
+
+}  // namespace softgrad::SOFTGRAD_ISA_NAME

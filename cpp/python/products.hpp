@@ -1,0 +1,17 @@
+// Products of the derivatives of softmax, log_softmax and logsumexp.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <string>
+
+#include "python/buffers.hpp"
+
+namespace softgrad::python {
+
+void row_products(const std::string& name, nb::handle x, nb::handle v, nb::handle w, const Axes& axes,
+                  nb::handle where, double temperature, nb::handle factor, double scale, bool massless_is_zero,
+                  nb::handle out);
+void softmax_means(nb::handle x, nb::handle v, const Axes& axes, nb::handle where, nb::handle out);
+
+}  // namespace softgrad::python
