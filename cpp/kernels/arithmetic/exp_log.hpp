@@ -65,7 +65,7 @@ SOFTGRAD_INLINE Origin<T> origin_at(Vec<T> maxima) {
     const Mask<T> near = (maxima > -C::direct_limit) & (maxima < C::direct_limit);
     const Vec<T> exponent = near ? (maxima * C::log2e + C::integer_maker) - C::integer_maker : Vec<T>{};
     // At `lowest` the exponent of the result is -spare - bias: its bits are those of 0, and what is below is taken there.
-    return {near ? Vec<T>{} : maxima, (exponent - zero_exponent<T>) * (C::ln2_high + C::ln2_low),
+    return {near ? Vec<T>{} : maxima, (C::ln2_high + C::ln2_low) * (exponent - zero_exponent<T>),
             C::integer_maker + (zero_exponent<T> - exponent)};
 }
 
