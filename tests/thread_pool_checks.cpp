@@ -1,4 +1,5 @@
-// What test_threads_native.py asks of cpp/threads/thread_pool.cpp: `thread_pool_checks NAME` ends with 0, or says what is wrong and ends with 1.
+// What test_threads_native.py asks of cpp/threads/thread_pool.cpp: `thread_pool_checks NAME` ends with 0, or says what
+// is wrong and ends with 1.
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
@@ -100,13 +101,13 @@ void nobody_waits_for_a_worker_that_took_nothing() {
     gate_open = true;
     const auto caller = std::this_thread::get_id();
     check(comes_true([&] {
-              std::atomic<bool> helped{false};
-              parallel_for(100, [&](int64_t) {
-                  if (std::this_thread::get_id() != caller) helped = true;
-                  std::this_thread::sleep_for(milliseconds(1));
-              });
-              return helped.load();
-          }),
+        std::atomic<bool> helped{false};
+        parallel_for(100, [&](int64_t) {
+            if (std::this_thread::get_id() != caller) helped = true;
+            std::this_thread::sleep_for(milliseconds(1));
+        });
+        return helped.load();
+    }),
           "the late workers never helped");
 }
 
@@ -139,7 +140,8 @@ void workers_take_no_signals() {
         sigset_t mask;
         pthread_sigmask(SIG_BLOCK, nullptr, &mask);
         const bool blocked = sigismember(&mask, SIGINT) && sigismember(&mask, SIGTERM) && sigismember(&mask, SIGALRM);
-        check(blocked == !pthread_equal(pthread_self(), caller), "the workers' signals are blocked, the caller's are not");
+        check(blocked == !pthread_equal(pthread_self(), caller),
+              "the workers' signals are blocked, the caller's are not");
     });
 }
 
@@ -161,7 +163,8 @@ void workers_run_where_their_caller_may() {
 double cpu_milliseconds() {
     rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e3 + (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-3;
+    return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e3 +
+           (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-3;
 }
 
 void idle_threads_cost_nothing() {
@@ -218,7 +221,8 @@ const Check checks[] = {
 }  // namespace
 
 // In place of the C library's: what the pool asks for comes through here.
-extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*function)(void*), void* argument) noexcept {
+extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*function)(void*),
+                              void* argument) noexcept {
     using Create = int (*)(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
     static const Create create = reinterpret_cast<Create>(dlsym(RTLD_NEXT, "pthread_create"));
     ++asked_for;

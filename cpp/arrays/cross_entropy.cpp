@@ -9,8 +9,9 @@ namespace softgrad {
 
 namespace {
 
-// <gradient, v>, where a class without gradient counts for nothing, whatever v holds there. A gradient that sums to 0 over the
-// row is multiplied by v minus its value at the largest component: a constant in v then leaves nothing to cancel.
+// <gradient, v>, where a class without gradient counts for nothing, whatever v holds there. A gradient that sums to 0
+// over the row is multiplied by v minus its value at the largest component: a constant in v then leaves nothing to
+// cancel.
 template <class T>
 double along(const T* gradient, const T* v, int64_t n, bool sums_to_zero) {
     double centre = 0.0, largest = 0.0;
@@ -35,7 +36,8 @@ void each_loss(const CrossEntropyCall& call, bool sums_to_zero, const RowLoss& r
     if (call.tangent) {
         for_row_ranges<S>(call.logits, [&](int64_t begin, int64_t end) {
             Scratch<T, Use::gradient> scratch(n);
-            each_row_with<S, 1>(call.logits, {&*call.tangent}, nullptr, begin, end, [&](int64_t r, const T* x, const Vectors<T, 1>& v, T*) {
+            each_row_with<S, 1>(call.logits, {&*call.tangent}, nullptr, begin, end,
+                                [&](int64_t r, const T* x, const Vectors<T, 1>& v, T*) {
                 const double weight = call.weight ? call.weight[r] : 1.0;
                 call.losses[r] = 0.0;
                 if (weight == 0.0) return;
@@ -75,7 +77,8 @@ void each_few_loss(const CrossEntropyCall& call, const LossesOf& losses_of) {
         losses_of(first, count, rows, tile, call.gradient ? scale : nullptr, losses);
         std::copy(losses, losses + count, call.losses + first);
         if (!call.weight) return;
-        for (int64_t r = first; r < first + count; ++r) call.losses[r] = call.weight[r] == 0.0 ? 0.0 : call.weight[r] * call.losses[r];
+        for (int64_t r = first; r < first + count; ++r)
+            call.losses[r] = call.weight[r] == 0.0 ? 0.0 : call.weight[r] * call.losses[r];
         clear_ignored(tile, n, count, call.weight + first);
     };
     for_row_ranges<S>(call.logits, [&](int64_t begin, int64_t end) {
@@ -90,7 +93,8 @@ template <class S>
 void few_cross_entropy(const CrossEntropyCall& call, const int64_t* labels) {
     using T = Compute<S>;
     const int64_t n = call.logits.entries.size();
-    each_few_loss<S>(call, [&](int64_t first, int64_t count, int64_t rows, T* tile, const double* scale, double* losses) {
+    each_few_loss<S>(call,
+                     [&](int64_t first, int64_t count, int64_t rows, T* tile, const double* scale, double* losses) {
         int64_t targets[few_tile_rows] = {};
         std::copy(labels + first, labels + first + count, targets);
         kernels<T>().few.cross_entropy(tile, n, rows, targets, scale, losses);
@@ -101,7 +105,8 @@ template <class S>
 void few_soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets) {
     using T = Compute<S>;
     const int64_t n = call.logits.entries.size();
-    each_few_loss<S>(call, [&](int64_t first, int64_t count, int64_t rows, T* tile, const double* scale, double* losses) {
+    each_few_loss<S>(call,
+                     [&](int64_t first, int64_t count, int64_t rows, T* tile, const double* scale, double* losses) {
         const auto stage = [&](double* staged) { stage_targets(targets, first, count, n, nullptr, n, staged); };
         with_target_tile(n, count, rows, stage, [&](const double* q) {
             kernels<T>().few.soft_cross_entropy(tile, n, rows, q, scale, losses);
@@ -117,14 +122,17 @@ void cross_entropy(const CrossEntropyCall& call, const int64_t* labels) {
     const int64_t n = call.logits.entries.size();
     if (is_few(n) && !call.tangent) return few_cross_entropy<S>(call, labels);
     const auto kernel = kernels<T>().cross_entropy;
-    each_loss<S>(call, true, [&](int64_t r, const T* x, double scale, T* grad) { return kernel(x, n, labels[r], scale, grad); });
+    each_loss<S>(call, true,
+                 [&](int64_t r, const T* x, double scale, T* grad) { return kernel(x, n, labels[r], scale, grad); });
 }
 
 template <class S>
-void soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets, const Transform& transform, double z_loss) {
+void soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets, const Transform& transform,
+                        double z_loss) {
     using T = Compute<S>;
     const int64_t n = call.logits.entries.size();
-    if (transform.is_identity() && is_few(n) && z_loss == 0.0 && !call.tangent) return few_soft_cross_entropy<S>(call, targets);
+    if (transform.is_identity() && is_few(n) && z_loss == 0.0 && !call.tangent)
+        return few_soft_cross_entropy<S>(call, targets);
     if (transform.is_identity()) {
         const auto kernel = kernels<T>().soft_cross_entropy;
         each_loss<S>(call, z_loss == 0.0, [&](int64_t r, const T* x, double scale, T* grad) {
@@ -153,7 +161,7 @@ void soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets, co
     });
 }
 
-#define SOFTGRAD_INSTANTIATE(name, S, format) \
+#define SOFTGRAD_INSTANTIATE(name, S, format)                                \
     template void cross_entropy<S>(const CrossEntropyCall&, const int64_t*); \
     template void soft_cross_entropy<S>(const CrossEntropyCall&, const Targets&, const Transform&, double);
 SOFTGRAD_DTYPES(SOFTGRAD_INSTANTIATE)

@@ -14,8 +14,8 @@ struct BFloat16 {
     uint16_t bits;
 };
 
-// One line a dtype: its NumPy name, its type here, its format character in the buffer protocol ('H': bfloat16 has none of
-// its own and comes as its bits).
+// One line a dtype: its NumPy name, its type here, its format character in the buffer protocol ('H': bfloat16 has none
+// of its own and comes as its bits).
 #define SOFTGRAD_DTYPES(ROW)   \
     ROW(float64, double, 'd')  \
     ROW(float32, float, 'f')   \

@@ -18,9 +18,13 @@ void map_elements(ElementMap function, const Elements& x, const Elements& out) {
         }
         Scratch<T, Use::tile> scratch(end - begin);
         T* staged = scratch.data();
-        x.walk.each(begin, end, [&](int64_t i, int64_t at) { staged[i - begin] = widen(*reinterpret_cast<const S*>(x.data + at)); });
+        x.walk.each(begin, end, [&](int64_t i, int64_t at) {
+            staged[i - begin] = widen(*reinterpret_cast<const S*>(x.data + at));
+        });
         kernel(staged, staged, end - begin);
-        out.walk.each(begin, end, [&](int64_t i, int64_t at) { *reinterpret_cast<S*>(out.data + at) = narrow_to<S>(staged[i - begin]); });
+        out.walk.each(begin, end, [&](int64_t i, int64_t at) {
+            *reinterpret_cast<S*>(out.data + at) = narrow_to<S>(staged[i - begin]);
+        });
     });
 }
 

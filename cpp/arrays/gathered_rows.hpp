@@ -10,13 +10,15 @@
 
 namespace softgrad {
 
-// Rows gathered together when a row does not stand in one piece: of each class then some neighbouring lines are read and written.
+// Rows gathered together when a row does not stand in one piece: of each class then some neighbouring lines are read
+// and written.
 constexpr int64_t tile_rows = 64;
 constexpr int64_t tile_elements = 1 << 19;
 // Rows of two bytes an entry are widened where they stand in one piece: no more of them than the innermost caches hold.
 constexpr int64_t widened_elements = 1 << 13;
 
-// Elements from row to row in a tile of whole rows: an odd number of lines, so that neighbours do not fall on the same places of a cache.
+// Elements from row to row in a tile of whole rows: an odd number of lines, so that neighbours do not fall on the same
+// places of a cache.
 template <class T>
 int64_t row_distance(int64_t n) {
     constexpr int64_t per_line = 64 / sizeof(T);
@@ -36,7 +38,8 @@ void gather_rows(const RowView& view, int64_t first, int64_t count, Compute<S>* 
     if constexpr (sizeof(S) == 2)
         if (view.entries.contiguous(sizeof(S))) return widen_rows<S>(view, first, count, tile, apart);
     if (stands_side_by_side<S>(view))
-        return each_rectangle(view, first, count, [&](int64_t i, int64_t j, int64_t rows, int64_t entries, const char* at, int64_t step) {
+        return each_rectangle(view, first, count,
+                              [&](int64_t i, int64_t j, int64_t rows, int64_t entries, const char* at, int64_t step) {
             kernels<T>().fill(at, step, rows, entries, tile + i * apart + j, apart);
         });
     for_entries<S>(view, first, count, [&](int64_t i, int64_t j, const S* at) { tile[i * apart + j] = widen(*at); });
@@ -48,7 +51,8 @@ void scatter_rows(const Compute<S>* tile, int64_t apart, const RowView& view, in
     if constexpr (sizeof(S) == 2)
         if (view.entries.contiguous(sizeof(S))) return narrow_rows<S>(tile, apart, view, first, count);
     if (stands_side_by_side<S>(view))
-        return each_rectangle(view, first, count, [&](int64_t i, int64_t j, int64_t rows, int64_t entries, char* at, int64_t step) {
+        return each_rectangle(view, first, count,
+                              [&](int64_t i, int64_t j, int64_t rows, int64_t entries, char* at, int64_t step) {
             kernels<T>().drain(tile + i * apart + j, apart, rows, entries, at, step);
         });
     for_entries<S>(view, first, count, [&](int64_t i, int64_t j, S* at) { *at = narrow_to<S>(tile[i * apart + j]); });
@@ -65,10 +69,12 @@ Compute<S>* row_at(const RowView& view, int64_t row) {
     return reinterpret_cast<Compute<S>*>(view.data + view.rows.offset(row));
 }
 
-// Calls kernel(row, x, vectors, out) with contiguous rows of the dtype that is worked in; out is null without an output, and may be x.
-// Other rows pass through tiles of scratch, the same one for x and out, since every kernel works in place.
+// Calls kernel(row, x, vectors, out) with contiguous rows of the dtype that is worked in; out is null without an
+// output, and may be x. Other rows pass through tiles of scratch, the same one for x and out, since every kernel works
+// in place.
 template <class S, size_t k, class Kernel>
-void each_row_with(const RowView& x, const Views<k>& others, const RowView* out, int64_t begin, int64_t end, const Kernel& kernel) {
+void each_row_with(const RowView& x, const Views<k>& others, const RowView* out, int64_t begin, int64_t end,
+                   const Kernel& kernel) {
     using T = Compute<S>;
     const int64_t n = x.entries.size();
     const bool gather = !is_direct<S>(x), scatter = out && !is_direct<S>(*out);
@@ -83,7 +89,8 @@ void each_row_with(const RowView& x, const Views<k>& others, const RowView* out,
         return;
     }
     const auto in_pieces = [](const RowView* view) { return !view->entries.contiguous(sizeof(S)); };
-    const bool strided = in_pieces(&x) || (out && in_pieces(out)) || std::any_of(others.begin(), others.end(), in_pieces);
+    const bool strided =
+        in_pieces(&x) || (out && in_pieces(out)) || std::any_of(others.begin(), others.end(), in_pieces);
     const int64_t together = strided ? tile_elements : widened_elements;
     const int64_t per_tile = std::clamp<int64_t>(together / std::max<int64_t>(n, 1), 1, tile_rows);
     const int64_t apart = row_distance<T>(n), size = per_tile * apart;
@@ -94,13 +101,18 @@ void each_row_with(const RowView& x, const Views<k>& others, const RowView* out,
         const int64_t count = std::min(per_tile, end - first);
         if (gather) gather_rows<S>(x, first, count, tile, apart);
         for (size_t v = 0; v < k; ++v)
-            if (indirect(others[v])) gather_rows<S>(*others[v], first, count, other_scratch.data() + static_cast<int64_t>(v) * size, apart);
+            if (indirect(others[v]))
+                gather_rows<S>(*others[v], first, count, other_scratch.data() + static_cast<int64_t>(v) * size, apart);
         for (int64_t i = 0; i < count; ++i) {
             const int64_t r = first + i;
             T* staged = tile + i * apart;
             for (size_t v = 0; v < k; ++v)
-                vectors[v] = indirect(others[v]) ? other_scratch.data() + static_cast<int64_t>(v) * size + i * apart : row_at<S>(*others[v], r);
-            kernel(r, gather ? staged : row_at<S>(x, r), vectors, scatter ? staged : out ? row_at<S>(*out, r) : nullptr);
+                vectors[v] = indirect(others[v]) ? other_scratch.data() + static_cast<int64_t>(v) * size + i * apart
+                                                 : row_at<S>(*others[v], r);
+            kernel(r, gather ? staged : row_at<S>(x, r), vectors,
+                   scatter ? staged
+                   : out   ? row_at<S>(*out, r)
+                           : nullptr);
         }
         if (scatter) scatter_rows<S>(tile, apart, *out, first, count);
     }
@@ -109,7 +121,8 @@ void each_row_with(const RowView& x, const Views<k>& others, const RowView* out,
 template <class S, class Kernel>
 void each_row(const RowView& x, const RowView* out, int64_t begin, int64_t end, const Kernel& kernel) {
     using T = Compute<S>;
-    each_row_with<S, 0>(x, {}, out, begin, end, [&](int64_t r, const T* from, const Vectors<T, 0>&, T* to) { kernel(r, from, to); });
+    each_row_with<S, 0>(x, {}, out, begin, end,
+                        [&](int64_t r, const T* from, const Vectors<T, 0>&, T* to) { kernel(r, from, to); });
 }
 
 }  // namespace softgrad

@@ -40,8 +40,7 @@ void logsumexp(const RowView& x, const Transform& transform, S* out) {
     });
 }
 
-#define SOFTGRAD_INSTANTIATE(name, S, format) \
-    template void logsumexp<S>(const RowView&, const Transform&, S*);
+#define SOFTGRAD_INSTANTIATE(name, S, format) template void logsumexp<S>(const RowView&, const Transform&, S*);
 SOFTGRAD_DTYPES(SOFTGRAD_INSTANTIATE)
 #undef SOFTGRAD_INSTANTIATE
 

@@ -9,8 +9,8 @@
 
 namespace softgrad {
 
-// Calls move(i, j, element) for `count` rows from `first` on that do not stand in one piece, entry by entry, so that neighbouring rows are
-// read and written together.
+// Calls move(i, j, element) for `count` rows from `first` on that do not stand in one piece, entry by entry, so that
+// neighbouring rows are read and written together.
 template <class S, class Move>
 void for_entries(const RowView& view, int64_t first, int64_t count, const Move& move) {
     int64_t rows[few_tile_rows];
@@ -20,14 +20,16 @@ void for_entries(const RowView& view, int64_t first, int64_t count, const Move& 
     });
 }
 
-// Rows of two bytes an entry, each in one piece, to floats `apart` from row to row and back; at once where they follow each other.
+// Rows of two bytes an entry, each in one piece, to floats `apart` from row to row and back; at once where they follow
+// each other.
 template <class S>
 void widen_rows(const RowView& view, int64_t first, int64_t count, float* to, int64_t apart) {
     const int64_t n = view.entries.size();
     view.rows.each_run(first, first + count, [&](int64_t r, int64_t run, int64_t at, int64_t step) {
         const int64_t together = apart == n && step == n * static_cast<int64_t>(sizeof(S)) ? run : 1;
         for (int64_t i = 0; i < run; i += together)
-            conversions<S>().widen(reinterpret_cast<const uint16_t*>(view.data + at + i * step), to + (r - first + i) * apart, together * n);
+            conversions<S>().widen(reinterpret_cast<const uint16_t*>(view.data + at + i * step),
+                                   to + (r - first + i) * apart, together * n);
     });
 }
 
@@ -37,12 +39,13 @@ void narrow_rows(const float* from, int64_t apart, const RowView& view, int64_t 
     view.rows.each_run(first, first + count, [&](int64_t r, int64_t run, int64_t at, int64_t step) {
         const int64_t together = apart == n && step == n * static_cast<int64_t>(sizeof(S)) ? run : 1;
         for (int64_t i = 0; i < run; i += together)
-            conversions<S>().narrow(from + (r - first + i) * apart, reinterpret_cast<uint16_t*>(view.data + at + i * step), together * n);
+            conversions<S>().narrow(from + (r - first + i) * apart,
+                                    reinterpret_cast<uint16_t*>(view.data + at + i * step), together * n);
     });
 }
 
-// Calls move(i, j, rows, entries, at, step) for the rectangles of `count` rows from `first` on whose rows are neighbours in memory: rows
-// from first + i, entries from j on, `step` bytes apart.
+// Calls move(i, j, rows, entries, at, step) for the rectangles of `count` rows from `first` on whose rows are
+// neighbours in memory: rows from first + i, entries from j on, `step` bytes apart.
 template <class Move>
 void each_rectangle(const RowView& view, int64_t first, int64_t count, const Move& move) {
     view.rows.each_run(first, first + count, [&](int64_t r, int64_t rows, int64_t row_at, int64_t) {

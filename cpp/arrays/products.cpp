@@ -28,15 +28,18 @@ struct TwoVectors {
 };
 
 template <class S, size_t k>
-void few_products(Product product, const RowView& x, const Views<k>& vectors, const double* factor, double scale, bool massless_is_zero,
-                  const RowView& out) {
+void few_products(Product product, const RowView& x, const Views<k>& vectors, const double* factor, double scale,
+                  bool massless_is_zero, const RowView& out) {
     using T = Compute<S>;
     const int64_t n = x.entries.size();
     for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
-        each_tile_with<S, k>(x, vectors, out, begin, end, [&](int64_t first, int64_t count, int64_t rows, T* tile, const Vectors<T, k>& tiles) {
+        each_tile_with<S, k>(x, vectors, out, begin, end,
+                             [&](int64_t first, int64_t count, int64_t rows, T* tile, const Vectors<T, k>& tiles) {
             double factors[few_tile_rows] = {}, weights[few_tile_rows];
             for (int64_t i = 0; i < count; ++i) {
-                weights[i] = massless_is_zero && is_massless(tile + i, n, few_tile_rows, nullptr) ? 0.0 : factor ? factor[first + i] : 1.0;
+                weights[i] = massless_is_zero && is_massless(tile + i, n, few_tile_rows, nullptr) ? 0.0
+                             : factor                                                             ? factor[first + i]
+                                                                                                  : 1.0;
                 factors[i] = weights[i] * scale;
             }
             const TwoVectors<T, k> two(tiles);
@@ -47,8 +50,8 @@ void few_products(Product product, const RowView& x, const Views<k>& vectors, co
 }
 
 template <class S, size_t k>
-void map_products(Product product, const RowView& x, const Views<k>& vectors, const Transform& transform, const double* factor, double scale,
-                  bool massless_is_zero, const RowView& out) {
+void map_products(Product product, const RowView& x, const Views<k>& vectors, const Transform& transform,
+                  const double* factor, double scale, bool massless_is_zero, const RowView& out) {
     using T = Compute<S>;
     const int64_t n = x.entries.size();
     const bool plain = transform.is_identity();
@@ -56,10 +59,14 @@ void map_products(Product product, const RowView& x, const Views<k>& vectors, co
     for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
         Scratch<double, Use::staging> scratch(plain ? 0 : staging_size(n));
         Scratch<double, Use::vector> staged_vectors(plain ? 0 : static_cast<int64_t>(k) * n);
-        each_row_with<S, k>(x, vectors, &out, begin, end, [&](int64_t r, const T* from, const Vectors<T, k>& of_row, T* to) {
+        each_row_with<S, k>(x, vectors, &out, begin, end,
+                            [&](int64_t r, const T* from, const Vectors<T, k>& of_row, T* to) {
             const double factor_of_row = factor ? factor[r] : 1.0;
-            const auto is_zero = [&](const unsigned char* allowed) { return massless_is_zero && is_massless(from, n, 1, allowed); };
-            if (factor_of_row == 0.0 || (plain && is_zero(nullptr))) return static_cast<void>(std::fill(to, to + n, T(0)));
+            const auto is_zero = [&](const unsigned char* allowed) {
+                return massless_is_zero && is_massless(from, n, 1, allowed);
+            };
+            if (factor_of_row == 0.0 || (plain && is_zero(nullptr)))
+                return static_cast<void>(std::fill(to, to + n, T(0)));
             if (plain) {
                 const TwoVectors<T, k> two(of_row);
                 kernels<T>().product(product, from, nullptr, two.v, two.w, n, factor_of_row * scale, to);
@@ -68,9 +75,11 @@ void map_products(Product product, const RowView& x, const Views<k>& vectors, co
             const StagedRow row = stage_row(from, n, transform, r, scratch.data());
             if (row.allowed_count == 0 || is_zero(row.allowed)) return static_cast<void>(std::fill(to, to + n, T(0)));
             Vectors<double, k> staged;
-            for (size_t v = 0; v < k; ++v) staged[v] = stage_vector(of_row[v], n, row, staged_vectors.data() + static_cast<int64_t>(v) * n);
+            for (size_t v = 0; v < k; ++v)
+                staged[v] = stage_vector(of_row[v], n, row, staged_vectors.data() + static_cast<int64_t>(v) * n);
             const TwoVectors<double, k> two(staged);
-            instruction_set().kernels->two_parts.product(product, row.high, row.low, two.v, two.w, n, factor_of_row * scale, row.high);
+            instruction_set().kernels->two_parts.product(product, row.high, row.low, two.v, two.w, n,
+                                                         factor_of_row * scale, row.high);
             for (int64_t j = 0; j < n; ++j) to[j] = row.allowed && !row.allowed[j] ? T(0) : static_cast<T>(row.high[j]);
         });
     });
@@ -79,8 +88,8 @@ void map_products(Product product, const RowView& x, const Views<k>& vectors, co
 }  // namespace
 
 template <class S>
-void map_products(Product product, const RowView& x, const RowView* v, const RowView* w, const Transform& transform, const double* factor,
-                  double scale, bool massless_is_zero, const RowView& out) {
+void map_products(Product product, const RowView& x, const RowView* v, const RowView* w, const Transform& transform,
+                  const double* factor, double scale, bool massless_is_zero, const RowView& out) {
     if (w)
         map_products<S, 2>(product, x, {v, w}, transform, factor, scale, massless_is_zero, out);
     else if (v)
@@ -96,7 +105,8 @@ void softmax_means(const RowView& x, const RowView& v, const Transform& transfor
     const bool plain = transform.is_identity();
     if (plain && is_few(n)) {
         for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
-            each_tile_with<S, 1>(x, {&v}, nullptr, begin, end, [&](int64_t first, int64_t count, int64_t rows, T* tile, const Vectors<T, 1>& of_v) {
+            each_tile_with<S, 1>(x, {&v}, nullptr, begin, end,
+                                 [&](int64_t first, int64_t count, int64_t rows, T* tile, const Vectors<T, 1>& of_v) {
                 bool massless[few_tile_rows];
                 for (int64_t i = 0; i < count; ++i) massless[i] = is_massless(tile + i, n, few_tile_rows, nullptr);
                 double of_tile[few_tile_rows];
@@ -110,25 +120,28 @@ void softmax_means(const RowView& x, const RowView& v, const Transform& transfor
         Scratch<double, Use::staging> scratch(plain ? 0 : staging_size(n));
         Scratch<double, Use::vector> staged_vector(plain ? 0 : n);
         Scratch<T, Use::gradient> exponentials(plain ? n : 0);
-        each_row_with<S, 1>(x, {&v}, nullptr, begin, end, [&](int64_t r, const T* from, const Vectors<T, 1>& vector, T*) {
+        each_row_with<S, 1>(x, {&v}, nullptr, begin, end,
+                            [&](int64_t r, const T* from, const Vectors<T, 1>& vector, T*) {
             if (plain) {
                 means[r] = is_massless(from, n, 1, nullptr)
                                ? 0.0
-                               : kernels<T>().product(Product::mean, from, nullptr, vector[0], nullptr, n, 1.0, exponentials.data());
+                               : kernels<T>().product(Product::mean, from, nullptr, vector[0], nullptr, n, 1.0,
+                                                      exponentials.data());
                 return;
             }
             const StagedRow row = stage_row(from, n, transform, r, scratch.data());
             const double* staged = stage_vector(vector[0], n, row, staged_vector.data());
-            means[r] = is_massless(from, n, 1, row.allowed) ? 0.0
-                                                            : instruction_set().kernels->two_parts.product(Product::mean, row.high, row.low, staged,
-                                                                                                           nullptr, n, 1.0, row.high);
+            means[r] = is_massless(from, n, 1, row.allowed)
+                           ? 0.0
+                           : instruction_set().kernels->two_parts.product(Product::mean, row.high, row.low, staged,
+                                                                          nullptr, n, 1.0, row.high);
         });
     });
 }
 
-#define SOFTGRAD_INSTANTIATE(name, S, format) \
-    template void map_products<S>(Product, const RowView&, const RowView*, const RowView*, const Transform&, const double*, double, bool, \
-                                  const RowView&);                                                                                       \
+#define SOFTGRAD_INSTANTIATE(name, S, format)                                                                \
+    template void map_products<S>(Product, const RowView&, const RowView*, const RowView*, const Transform&, \
+                                  const double*, double, bool, const RowView&);                              \
     template void softmax_means<S>(const RowView&, const RowView&, const Transform&, double*);
 SOFTGRAD_DTYPES(SOFTGRAD_INSTANTIATE)
 #undef SOFTGRAD_INSTANTIATE

@@ -11,8 +11,8 @@ constexpr int64_t scratch_kept = 1 << 20;
 
 enum class Use { tile, other_tiles, target, staging, gradient, terms, vector };
 
-// Memory that a thread keeps from call to call (touching fresh pages costs more than the arithmetic on them), from the beginning of a
-// line on: a vector that lies in two lines is read twice.
+// Memory that a thread keeps from call to call (touching fresh pages costs more than the arithmetic on them), from the
+// beginning of a line on: a vector that lies in two lines is read twice.
 template <class T, Use use>
 class Scratch {
     struct alignas(64) Line {

@@ -35,7 +35,8 @@ void map_rows(RowMap function, const RowView& x, const Transform& transform, con
             const StagedRow row = stage_row(from, n, transform, r, scratch.data());
             if (row.allowed_count == 0) return static_cast<void>(std::fill(to, to + n, left_out));
             kernel(row.high, row.low, row.high, n);
-            for (int64_t j = 0; j < n; ++j) to[j] = row.allowed && !row.allowed[j] ? left_out : static_cast<T>(row.high[j]);
+            for (int64_t j = 0; j < n; ++j)
+                to[j] = row.allowed && !row.allowed[j] ? left_out : static_cast<T>(row.high[j]);
         });
     });
 }

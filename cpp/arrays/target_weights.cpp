@@ -22,8 +22,8 @@ double nan_if_negative(const double* q, int64_t n) {
 
 }  // namespace
 
-void stage_targets(const Targets& targets, int64_t first, int64_t count, int64_t n, const unsigned char* allowed, int64_t allowed_count,
-                   double* q) {
+void stage_targets(const Targets& targets, int64_t first, int64_t count, int64_t n, const unsigned char* allowed,
+                   int64_t allowed_count, double* q) {
     const double* w = targets.class_weight;
     const double kept = 1.0 - targets.smoothing;
     const double spread = targets.smoothing / static_cast<double>(std::max<int64_t>(allowed_count, 1));
@@ -61,7 +61,8 @@ bool read_as_double(const RowView& view, int64_t first, int64_t count, double* t
             double* const rows = to + (r - first + i) * n;
             uint64_t bits = 0;
             if (contiguous)
-                for (int64_t j = 0; j < together * n; ++j) read(from + j * static_cast<int64_t>(sizeof(S)), rows[j], bits);
+                for (int64_t j = 0; j < together * n; ++j)
+                    read(from + j * static_cast<int64_t>(sizeof(S)), rows[j], bits);
             else
                 view.entries.each(0, n, [&](int64_t j, int64_t of_entry) { read(from + of_entry, rows[j], bits); });
             signs |= bits;

@@ -1,5 +1,5 @@
-// The weights of the classes in the targets of rows: class_weight[j] * ((1 - smoothing) * y_j + smoothing / K), y from an index or from
-// given probabilities, K the number of classes that take part.
+// The weights of the classes in the targets of rows: class_weight[j] * ((1 - smoothing) * y_j + smoothing / K), y from
+// an index or from given probabilities, K the number of classes that take part.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +14,8 @@ namespace softgrad {
 
 struct Probabilities {
     RowView view;
-    bool (*read)(const RowView& view, int64_t first, int64_t count, double* to);  // read_as_double of how they are stored
+    bool (*read)(const RowView& view, int64_t first, int64_t count,
+                 double* to);  // read_as_double of how they are stored
 };
 
 struct Targets {
@@ -29,21 +30,24 @@ template <class S>
 bool read_as_double(const RowView& view, int64_t first, int64_t count, double* to);
 
 // The target weights of rows, one after the other, spread over the classes that take part.
-void stage_targets(const Targets& targets, int64_t first, int64_t count, int64_t n, const unsigned char* allowed, int64_t allowed_count,
-                   double* q);
+void stage_targets(const Targets& targets, int64_t first, int64_t count, int64_t n, const unsigned char* allowed,
+                   int64_t allowed_count, double* q);
 
-// Calls work(tile of the target weights of `count` rows), which stage(rows) puts one after the other; zeros in the rows that are missing.
+// Calls work(tile of the target weights of `count` rows), which stage(rows) puts one after the other; zeros in the rows
+// that are missing.
 template <class Stage, class Work>
 void with_target_tile(int64_t n, int64_t count, int64_t rows, const Stage& stage, const Work& work) {
     Scratch<double, Use::target> scratch(2 * n * few_tile_rows);
     double *const staged = scratch.data(), *const tile = staged + n * few_tile_rows;
     stage(staged);
     std::fill(staged + count * n, staged + rows * n, 0.0);
-    kernels<double>().fill(reinterpret_cast<const char*>(staged), n * static_cast<int64_t>(sizeof(double)), n, rows, tile, few_tile_rows);
+    kernels<double>().fill(reinterpret_cast<const char*>(staged), n * static_cast<int64_t>(sizeof(double)), n, rows,
+                           tile, few_tile_rows);
     work(tile);
 }
 
-// out[r] = sum over j of class_weight[j] * probabilities[r, j], not finite if one of these is negative or not finite; class_weight may be null.
+// out[r] = sum over j of class_weight[j] * probabilities[r, j], not finite if one of these is negative or not finite;
+// class_weight may be null.
 void probability_weights(const Probabilities& probabilities, const double* class_weight, double* out);
 
 }  // namespace softgrad

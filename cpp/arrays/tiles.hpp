@@ -13,16 +13,19 @@ namespace softgrad {
 // Which kernel a row of n entries has.
 inline bool is_few(int64_t n) { return n > 0 && n <= few_classes; }
 
-// Classes from which lines are asked for ahead, fewer than the lines that a cache has for one place: those of images of 2^k pixels share it.
+// Classes from which lines are asked for ahead, fewer than the lines that a cache has for one place: those of images of
+// 2^k pixels share it.
 constexpr int64_t few_ahead = 6;
 
-// Calls move(element of the tile, element) for the entries of a tile of few classes whose rows do not stand in one piece: entry by entry,
-// and then in one run where the rows are neighbours.
+// Calls move(element of the tile, element) for the entries of a tile of few classes whose rows do not stand in one
+// piece: entry by entry, and then in one run where the rows are neighbours.
 template <class S, class Tile, class Move>
 void for_few(const RowView& view, int64_t first, int64_t count, Tile* tile, const Move& move) {
     if (view.rows.step() != static_cast<int64_t>(sizeof(S)))
-        return for_entries<S>(view, first, count, [&](int64_t i, int64_t j, S* at) { move(tile[j * few_tile_rows + i], *at); });
-    each_rectangle(view, first, count, [&](int64_t i, int64_t j, int64_t rows, int64_t entries, char* at, int64_t step) {
+        return for_entries<S>(view, first, count,
+                              [&](int64_t i, int64_t j, S* at) { move(tile[j * few_tile_rows + i], *at); });
+    each_rectangle(view, first, count,
+                   [&](int64_t i, int64_t j, int64_t rows, int64_t entries, char* at, int64_t step) {
         for (Tile* column = tile + j * few_tile_rows + i; entries > 0; --entries, column += few_tile_rows, at += step) {
             if (entries > few_ahead)
                 for (int64_t byte = 0; byte < rows * static_cast<int64_t>(sizeof(S)); byte += 64)
@@ -45,7 +48,8 @@ void fill_tile(const RowView& view, int64_t first, int64_t count, Compute<S>* ti
     using T = Compute<S>;
     const int64_t n = view.entries.size(), rows = whole_packs<T>(count);
     if (rows != count)
-        for (int64_t j = 0; j < n; ++j) std::fill(tile + j * few_tile_rows + count, tile + j * few_tile_rows + rows, T(0));
+        for (int64_t j = 0; j < n; ++j)
+            std::fill(tile + j * few_tile_rows + count, tile + j * few_tile_rows + rows, T(0));
     if (!view.entries.contiguous(sizeof(S)))
         return for_few<S>(view, first, count, tile, [](T& staged, const S& element) { staged = widen(element); });
     const auto fill = kernels<T>().fill;
@@ -56,7 +60,8 @@ void fill_tile(const RowView& view, int64_t first, int64_t count, Compute<S>* ti
     } else {
         T widened[few_classes * few_tile_rows];
         widen_rows<S>(view, first, count, widened, n);
-        fill(reinterpret_cast<const char*>(widened), n * static_cast<int64_t>(sizeof(T)), n, count, tile, few_tile_rows);
+        fill(reinterpret_cast<const char*>(widened), n * static_cast<int64_t>(sizeof(T)), n, count, tile,
+             few_tile_rows);
     }
 }
 
@@ -65,7 +70,8 @@ void drain_tile(const Compute<S>* tile, const RowView& view, int64_t first, int6
     using T = Compute<S>;
     const int64_t n = view.entries.size();
     if (!view.entries.contiguous(sizeof(S)))
-        return for_few<S>(view, first, count, tile, [](const T& staged, S& element) { element = narrow_to<S>(staged); });
+        return for_few<S>(view, first, count, tile,
+                          [](const T& staged, S& element) { element = narrow_to<S>(staged); });
     const auto drain = kernels<T>().drain;
     if constexpr (sizeof(S) == sizeof(T)) {
         view.rows.each_run(first, first + count, [&](int64_t r, int64_t run, int64_t at, int64_t step) {
@@ -78,10 +84,11 @@ void drain_tile(const Compute<S>* tile, const RowView& view, int64_t first, int6
     }
 }
 
-// Calls kernel(first, count, rows, tile of x, tiles of the others) over tiles of rows of few classes. out, to which the first tile goes,
-// is a RowView or nullptr.
+// Calls kernel(first, count, rows, tile of x, tiles of the others) over tiles of rows of few classes. out, to which the
+// first tile goes, is a RowView or nullptr.
 template <class S, size_t k, class Out, class Kernel>
-void each_tile_with(const RowView& x, const Views<k>& others, const Out& out, int64_t begin, int64_t end, const Kernel& kernel) {
+void each_tile_with(const RowView& x, const Views<k>& others, const Out& out, int64_t begin, int64_t end,
+                    const Kernel& kernel) {
     using T = Compute<S>;
     const int64_t n = x.entries.size(), size = n * few_tile_rows;
     Scratch<T, Use::tile> scratch(size);
@@ -92,7 +99,8 @@ void each_tile_with(const RowView& x, const Views<k>& others, const Out& out, in
     for (int64_t first = begin; first < end; first += few_tile_rows) {
         const int64_t count = std::min(few_tile_rows, end - first);
         fill_tile<S>(x, first, count, tile);
-        for (size_t v = 0; v < k; ++v) fill_tile<S>(*others[v], first, count, other_scratch.data() + static_cast<int64_t>(v) * size);
+        for (size_t v = 0; v < k; ++v)
+            fill_tile<S>(*others[v], first, count, other_scratch.data() + static_cast<int64_t>(v) * size);
         kernel(first, count, whole_packs<T>(count), tile, tiles);
         if constexpr (!std::is_null_pointer_v<Out>) drain_tile<S>(tile, out, first, count);
     }
@@ -101,7 +109,8 @@ void each_tile_with(const RowView& x, const Views<k>& others, const Out& out, in
 template <class S, class Out, class Kernel>
 void each_tile(const RowView& x, const Out& out, int64_t begin, int64_t end, const Kernel& kernel) {
     using T = Compute<S>;
-    each_tile_with<S, 0>(x, {}, out, begin, end, [&](int64_t first, int64_t count, int64_t rows, T* tile, const Vectors<T, 0>&) {
+    each_tile_with<S, 0>(x, {}, out, begin, end,
+                         [&](int64_t first, int64_t count, int64_t rows, T* tile, const Vectors<T, 0>&) {
         kernel(first, count, rows, tile);
     });
 }

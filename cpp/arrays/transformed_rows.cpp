@@ -47,7 +47,8 @@ class Difference {
     }
 };
 
-const unsigned char* stage_mask(const Transform& transform, int64_t row, int64_t n, unsigned char* memory, int64_t& count) {
+const unsigned char* stage_mask(const Transform& transform, int64_t row, int64_t n, unsigned char* memory,
+                                int64_t& count) {
     count = n;
     if (!transform.where) return nullptr;
     count = 0;
@@ -70,7 +71,8 @@ StagedRow stage_row(const T* x, int64_t n, const Transform& transform, int64_t r
     using W = Wide<T>;
     constexpr W infinity = std::numeric_limits<W>::infinity();
     StagedRow staged{memory, memory + n, nullptr, n, 0.0, 0.0};
-    staged.allowed = stage_mask(transform, row, n, reinterpret_cast<unsigned char*>(memory + 2 * n), staged.allowed_count);
+    staged.allowed =
+        stage_mask(transform, row, n, reinterpret_cast<unsigned char*>(memory + 2 * n), staged.allowed_count);
 
     // The transformation is monotonic: its maximum is at the maximum.
     T largest = -std::numeric_limits<T>::infinity();
@@ -80,7 +82,8 @@ StagedRow stage_row(const T* x, int64_t n, const Transform& transform, int64_t r
     if (regular) {
         const W maximum = transformed(transform, static_cast<W>(largest));
         staged.maximum = static_cast<double>(maximum);
-        if (std::isfinite(staged.maximum)) staged.maximum_low = static_cast<double>(maximum - static_cast<W>(staged.maximum));
+        if (std::isfinite(staged.maximum))
+            staged.maximum_low = static_cast<double>(maximum - static_cast<W>(staged.maximum));
     }
 
     const Difference<W> difference(transform, static_cast<W>(largest));

@@ -1,6 +1,6 @@
-// Rows of logits that an option transforms before all else: classes left out by a mask, softcap c (x becomes c tanh(x / c)),
-// temperature T (divided by it). A row is staged in double as its difference from its maximum, in two parts, so that the
-// kernels lose nothing to the transformation.
+// Rows of logits that an option transforms before all else: classes left out by a mask, softcap c (x becomes c tanh(x /
+// c)), temperature T (divided by it). A row is staged in double as its difference from its maximum, in two parts, so
+// that the kernels lose nothing to the transformation.
 #pragma once
 
 #include <cstdint>

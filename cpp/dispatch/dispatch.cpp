@@ -21,7 +21,8 @@
 #else
 #define SOFTGRAD_ON_OTHER SOFTGRAD_DROP
 #endif
-#define SOFTGRAD_ISA(architecture, name, operations, bytes, flags, has) SOFTGRAD_ON_##architecture(SOFTGRAD_SET(name, has))
+#define SOFTGRAD_ISA(architecture, name, operations, bytes, flags, has) \
+    SOFTGRAD_ON_##architecture(SOFTGRAD_SET(name, has))
 
 namespace softgrad {
 

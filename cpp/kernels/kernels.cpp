@@ -1,15 +1,5 @@
 // Instantiates the row kernels; compiled once per instruction set (see isa.def).
-#include "kernels/table.hpp"
-
 #include "kernels/conversions.hpp"
-#include "kernels/sigmoid.hpp"
-#include "kernels/tiles/cross_entropy.hpp"
-#include "kernels/tiles/log_softmax.hpp"
-#include "kernels/tiles/logsumexp.hpp"
-#include "kernels/tiles/products.hpp"
-#include "kernels/tiles/softmax.hpp"
-#include "kernels/tiles/sums.hpp"
-#include "kernels/tiles/soft_cross_entropy.hpp"
 #include "kernels/rows/cross_entropy.hpp"
 #include "kernels/rows/log_softmax.hpp"
 #include "kernels/rows/logsumexp.hpp"
@@ -18,7 +8,16 @@
 #include "kernels/rows/softmax.hpp"
 #include "kernels/rows/sum.hpp"
 #include "kernels/rows/token_logprobs.hpp"
+#include "kernels/sigmoid.hpp"
 #include "kernels/sparse_products.hpp"
+#include "kernels/table.hpp"
+#include "kernels/tiles/cross_entropy.hpp"
+#include "kernels/tiles/log_softmax.hpp"
+#include "kernels/tiles/logsumexp.hpp"
+#include "kernels/tiles/products.hpp"
+#include "kernels/tiles/soft_cross_entropy.hpp"
+#include "kernels/tiles/softmax.hpp"
+#include "kernels/tiles/sums.hpp"
 #include "kernels/tiles/transposition.hpp"
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
@@ -36,13 +35,28 @@ constexpr SparseKernels<T, Index> sparse = {sparse_product<T, Index>, sparse_tra
 
 template <class T>
 constexpr RowKernels<T> rows = {
-    dense<T, false>, logsumexp_row<T>, cross_entropy_row<T>, token_logprobs_row<T>, map<T, Sigmoid>, map<T, LogSigmoid>,
-    fill_tile<T>, drain_tile<T>,
-    {Simd<T>::width, few_softmax<T>, few_log_softmax<T>, few_logsumexp<T>, few_cross_entropy<T>, few_soft_cross_entropy<T>, few_product<T>},
-    sparse<T, int32_t>, sparse<T, int64_t>,
+    dense<T, false>,
+    logsumexp_row<T>,
+    cross_entropy_row<T>,
+    token_logprobs_row<T>,
+    map<T, Sigmoid>,
+    map<T, LogSigmoid>,
+    fill_tile<T>,
+    drain_tile<T>,
+    {Simd<T>::width, few_softmax<T>, few_log_softmax<T>, few_logsumexp<T>, few_cross_entropy<T>,
+     few_soft_cross_entropy<T>, few_product<T>},
+    sparse<T, int32_t>,
+    sparse<T, int64_t>,
 };
 
 extern const Kernels kernels;
-const Kernels kernels = {rows<float>, rows<double>, dense<double, true>, log_normalizer_row, sum_row, few_sums, {widen_row<widen_float16>, narrow_row<narrow_float16>}, {widen_row<widen_bfloat16>, narrow_row<narrow_bfloat16>}};
+const Kernels kernels = {rows<float>,
+                         rows<double>,
+                         dense<double, true>,
+                         log_normalizer_row,
+                         sum_row,
+                         few_sums,
+                         {widen_row<widen_float16>, narrow_row<narrow_float16>},
+                         {widen_row<widen_bfloat16>, narrow_row<narrow_bfloat16>}};
 
 }  // namespace softgrad::SOFTGRAD_ISA_NAME

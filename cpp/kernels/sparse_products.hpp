@@ -8,8 +8,8 @@ namespace softgrad::SOFTGRAD_ISA_NAME {
 // Vectors of one row that are in registers at a time.
 constexpr int most_vectors = 8;
 
-// Where the vectors of a part of a row start, `count` columns from the first: the last one ends with the part, and may overlap the one
-// before it. All of them are read before one is written.
+// Where the vectors of a part of a row start, `count` columns from the first: the last one ends with the part, and may
+// overlap the one before it. All of them are read before one is written.
 template <class T, int vectors>
 struct Part {
     Vec<T> v[vectors];
@@ -71,7 +71,8 @@ SOFTGRAD_INLINE void over_parts(int64_t k, const Work& work) {
 
 // out[i] = bias + the sum of X[i, j] * dense[j], in the order of the entries; bias may be null.
 template <class T, class Index>
-void sparse_product(const T* values, const Index* columns, const Index* starts, int64_t n, const T* dense, int64_t k, const T* bias, T* out) {
+void sparse_product(const T* values, const Index* columns, const Index* starts, int64_t n, const T* dense, int64_t k,
+                    const T* bias, T* out) {
     over_parts<T>(k, [=]<int vectors>(int64_t first, int64_t count) __attribute__((always_inline)) {
         Part<T, vectors> origin{};
         if (bias != nullptr) origin.read(bias + first, count);
@@ -85,7 +86,8 @@ void sparse_product(const T* values, const Index* columns, const Index* starts, 
 
 // out[j] += the sum of X[i, j] * dense[i], in the order of the rows.
 template <class T, class Index>
-void sparse_transposed_product(const T* values, const Index* columns, const Index* starts, int64_t n, const T* dense, int64_t k, T* out) {
+void sparse_transposed_product(const T* values, const Index* columns, const Index* starts, int64_t n, const T* dense,
+                               int64_t k, T* out) {
     over_parts<T>(k, [=]<int vectors>(int64_t first, int64_t count) __attribute__((always_inline)) {
         for (int64_t i = 0; i < n; ++i)
             for (Index e = starts[i]; e < starts[i + 1]; ++e) {

@@ -21,9 +21,10 @@ template <class T>
 struct DenseKernels {
     void (*softmax)(const T* x, const T* x_low, T* out, int64_t n);
     void (*log_softmax)(const T* x, const T* x_low, T* out, int64_t n);
-    double (*soft_cross_entropy)(const T* x, const T* x_low, int64_t n, const double* q, double z_loss, double origin, double origin_low,
-                                 double scale, T* gradient);
-    double (*product)(Product product, const T* x, const T* x_low, const T* v, const T* w, int64_t n, double scale, T* out);
+    double (*soft_cross_entropy)(const T* x, const T* x_low, int64_t n, const double* q, double z_loss, double origin,
+                                 double origin_low, double scale, T* gradient);
+    double (*product)(Product product, const T* x, const T* x_low, const T* v, const T* w, int64_t n, double scale,
+                      T* out);
 };
 
 struct TokenRow {
@@ -31,12 +32,12 @@ struct TokenRow {
     int64_t rank;
 };
 
-// Rows of at most this many classes are worked on with lanes across rows (tiles/). It is the length alone that decides: the
-// bits of a row must not depend on its neighbours or its layout.
+// Rows of at most this many classes are worked on with lanes across rows (tiles/). It is the length alone that decides:
+// the bits of a row must not depend on its neighbours or its layout.
 constexpr int64_t few_classes = 64;
 
-// They come in tiles: entry j of row i at tile[j * few_tile_rows + i], the first `rows` of them filled, a multiple of `together`. The result
-// takes the place of the tile.
+// They come in tiles: entry j of row i at tile[j * few_tile_rows + i], the first `rows` of them filled, a multiple of
+// `together`. The result takes the place of the tile.
 constexpr int64_t few_tile_rows = 64;
 template <class T>
 struct FewKernels {
@@ -45,18 +46,22 @@ struct FewKernels {
     void (*log_softmax)(T* tile, int64_t n, int64_t rows);
     void (*logsumexp)(const T* tile, int64_t n, int64_t rows, T* out);
     // The gradient takes the place of the tile where `scale` is given.
-    void (*cross_entropy)(T* tile, int64_t n, int64_t rows, const int64_t* targets, const double* scale, double* losses);
+    void (*cross_entropy)(T* tile, int64_t n, int64_t rows, const int64_t* targets, const double* scale,
+                          double* losses);
     // q: a tile of target weights.
     void (*soft_cross_entropy)(T* tile, int64_t n, int64_t rows, const double* q, const double* scale, double* losses);
     // v, w: tiles as well, or null. The mean goes to means[i] and has no scale.
-    void (*product)(Product product, T* tile, const T* v, const T* w, int64_t n, int64_t rows, const double* scale, double* means);
+    void (*product)(Product product, T* tile, const T* v, const T* w, int64_t n, int64_t rows, const double* scale,
+                    double* means);
 };
 
 // Rows in CSR form times a dense matrix of k columns, and their transpose (sparse_products.hpp).
 template <class T, class Index>
 struct SparseKernels {
-    void (*product)(const T* values, const Index* columns, const Index* starts, int64_t n, const T* dense, int64_t k, const T* bias, T* out);
-    void (*transposed_product)(const T* values, const Index* columns, const Index* starts, int64_t n, const T* dense, int64_t k, T* out);
+    void (*product)(const T* values, const Index* columns, const Index* starts, int64_t n, const T* dense, int64_t k,
+                    const T* bias, T* out);
+    void (*transposed_product)(const T* values, const Index* columns, const Index* starts, int64_t n, const T* dense,
+                               int64_t k, T* out);
 };
 
 template <class T>
@@ -66,8 +71,8 @@ struct RowKernels : DenseKernels<T> {
     TokenRow (*token_logprobs)(const T* x, int64_t n, int64_t target);
     void (*sigmoid)(const T* x, T* out, int64_t n);
     void (*log_sigmoid)(const T* x, T* out, int64_t n);
-    // Between `count` rows in memory, `stride` bytes apart, whose n entries stand in one piece, and the n columns of a tile, `apart`
-    // elements apart, from the first of it on.
+    // Between `count` rows in memory, `stride` bytes apart, whose n entries stand in one piece, and the n columns of a
+    // tile, `apart` elements apart, from the first of it on.
     void (*fill)(const char* rows, int64_t stride, int64_t n, int64_t count, T* tile, int64_t apart);
     void (*drain)(const T* tile, int64_t apart, int64_t n, int64_t count, char* rows, int64_t stride);
     FewKernels<T> few;

@@ -28,7 +28,8 @@ class Array {
     Array(const Array&) = delete;
     Array& operator=(const Array&) = delete;
 
-    // Whether it is of a floating dtype of the core, native and aligned: nothing else has a format of that one character.
+    // Whether it is of a floating dtype of the core, native and aligned: nothing else has a format of that one
+    // character.
     bool floating() const {
         const char* format = view_.format;
         return (format[0] == 'd' || format[0] == 'f' || format[0] == 'e') && format[1] == '\0';
@@ -45,7 +46,8 @@ class Array {
 
     template <class T>
     T* contiguous(char wanted) const {
-        if (format() != wanted || !PyBuffer_IsContiguous(&view_, 'C')) throw nb::type_error("softgrad._core: wrong buffer");
+        if (format() != wanted || !PyBuffer_IsContiguous(&view_, 'C'))
+            throw nb::type_error("softgrad._core: wrong buffer");
         return static_cast<T*>(view_.buf);
     }
 
@@ -59,7 +61,8 @@ class Array {
                 if (axis == d) return true;
             return false;
         };
-        return {static_cast<char*>(view_.buf), Walk(dimensions([&](int d) { return !is_class(d); })), Walk(dimensions(is_class))};
+        return {static_cast<char*>(view_.buf), Walk(dimensions([&](int d) { return !is_class(d); })),
+                Walk(dimensions(is_class))};
     }
 
   private:
@@ -85,8 +88,8 @@ T* data_or_null(const OptionalArray& array, char format) {
     return array ? array->contiguous<T>(format) : nullptr;
 }
 
-// Lets the lock of the interpreter go while there is much to do. Taking it back from a thread that computes takes up to 5 ms, so
-// it is kept for what is done in microseconds.
+// Lets the lock of the interpreter go while there is much to do. Taking it back from a thread that computes takes up to
+// 5 ms, so it is kept for what is done in microseconds.
 class Unlocked {
   public:
     explicit Unlocked(const Array& array) {

@@ -45,9 +45,9 @@ void cross_entropy(nb::handle logits, const Axes& axes, nb::handle labels, nb::h
 }
 
 void soft_cross_entropy(nb::handle logits, const Axes& axes, nb::handle labels, nb::handle probabilities,
-                        nb::handle class_weight, double smoothing, nb::handle where, double softcap,
-                        double temperature, double z_loss, nb::handle weight, nb::handle upstream, double scale,
-                        nb::handle losses, nb::handle gradient, nb::handle tangent) {
+                        nb::handle class_weight, double smoothing, nb::handle where, double softcap, double temperature,
+                        double z_loss, nb::handle weight, nb::handle upstream, double scale, nb::handle losses,
+                        nb::handle gradient, nb::handle tangent) {
     const CrossEntropyArrays arrays(logits, axes, weight, upstream, scale, losses, gradient, tangent);
     const TransformArrays with(where, axes, softcap, temperature);
     const OptionalArray indices = optional_array(labels, Array::read);
@@ -56,7 +56,8 @@ void soft_cross_entropy(nb::handle logits, const Axes& axes, nb::handle labels, 
     const Targets targets{data_or_null<const int64_t>(indices, 'l'),
                           given ? std::optional<Probabilities>(probabilities_of(*given, axes)) : std::nullopt,
                           data_or_null<const double>(weights, 'd'), smoothing};
-    compute(arrays.logits, [&]<class S>() { softgrad::soft_cross_entropy<S>(arrays.call, targets, with.transform, z_loss); });
+    compute(arrays.logits,
+            [&]<class S>() { softgrad::soft_cross_entropy<S>(arrays.call, targets, with.transform, z_loss); });
 }
 
 }  // namespace softgrad::python

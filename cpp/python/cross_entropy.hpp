@@ -10,8 +10,8 @@ namespace softgrad::python {
 void cross_entropy(nb::handle logits, const Axes& axes, nb::handle labels, nb::handle weight, nb::handle upstream,
                    double scale, nb::handle losses, nb::handle gradient, nb::handle tangent);
 void soft_cross_entropy(nb::handle logits, const Axes& axes, nb::handle labels, nb::handle probabilities,
-                        nb::handle class_weight, double smoothing, nb::handle where, double softcap,
-                        double temperature, double z_loss, nb::handle weight, nb::handle upstream, double scale,
-                        nb::handle losses, nb::handle gradient, nb::handle tangent);
+                        nb::handle class_weight, double smoothing, nb::handle where, double softcap, double temperature,
+                        double z_loss, nb::handle weight, nb::handle upstream, double scale, nb::handle losses,
+                        nb::handle gradient, nb::handle tangent);
 
 }  // namespace softgrad::python

@@ -30,8 +30,8 @@ void probability_weights(nb::handle probabilities, const Axes& axes, nb::handle 
     softgrad::probability_weights(rows, w, result);
 }
 
-void token_logprobs(nb::handle logits, const Axes& axes, nb::handle labels, nb::handle logprobs,
-                    nb::handle entropies, nb::handle ranks) {
+void token_logprobs(nb::handle logits, const Axes& axes, nb::handle labels, nb::handle logprobs, nb::handle entropies,
+                    nb::handle ranks) {
     const Array from(logits, Array::read), indices(labels, Array::read);
     const Array first(logprobs, Array::write), second(entropies, Array::write), third(ranks, Array::write);
     const RowView rows = from.rows(axes);

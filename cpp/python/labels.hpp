@@ -18,7 +18,7 @@ int64_t first_outside(nb::handle labels, int64_t classes);
 
 void probability_weights(nb::handle probabilities, const Axes& axes, nb::handle class_weight, nb::handle out);
 
-void token_logprobs(nb::handle logits, const Axes& axes, nb::handle labels, nb::handle logprobs,
-                    nb::handle entropies, nb::handle ranks);
+void token_logprobs(nb::handle logits, const Axes& axes, nb::handle labels, nb::handle logprobs, nb::handle entropies,
+                    nb::handle ranks);
 
 }  // namespace softgrad::python

@@ -19,7 +19,8 @@ void map_arrays(RowMap function, const Array& from, const Array& to, const Axes&
     compute(from, [&]<class S>() { map_rows<S>(function, from_rows, transform, to_rows); });
 }
 
-void map_rows_of(RowMap function, nb::handle x, nb::handle out, const Axes& axes, nb::handle where, double temperature) {
+void map_rows_of(RowMap function, nb::handle x, nb::handle out, const Axes& axes, nb::handle where,
+                 double temperature) {
     const TransformArrays with(where, axes, no_softcap, temperature);
     map_arrays(function, Array(x, Array::read), Array(out, Array::write), axes, with.transform);
 }
@@ -65,15 +66,20 @@ void logsumexp(nb::handle x, nb::handle out, const Axes& axes, nb::handle where)
 }
 
 bool softmax_if_plain(nb::handle x, nb::handle out) {
-    return if_plain(x, out, [](const Array& from, const Array& to) { map_arrays(RowMap::softmax, from, to, from.last_axis(), no_transform); });
+    return if_plain(x, out, [](const Array& from, const Array& to) {
+        map_arrays(RowMap::softmax, from, to, from.last_axis(), no_transform);
+    });
 }
 
 bool log_softmax_if_plain(nb::handle x, nb::handle out) {
-    return if_plain(x, out, [](const Array& from, const Array& to) { map_arrays(RowMap::log_softmax, from, to, from.last_axis(), no_transform); });
+    return if_plain(x, out, [](const Array& from, const Array& to) {
+        map_arrays(RowMap::log_softmax, from, to, from.last_axis(), no_transform);
+    });
 }
 
 bool logsumexp_if_plain(nb::handle x, nb::handle out) {
-    return if_plain(x, out, [](const Array& from, const Array& to) { logsumexp_of(from, to, from.last_axis(), no_transform); });
+    return if_plain(x, out,
+                    [](const Array& from, const Array& to) { logsumexp_of(from, to, from.last_axis(), no_transform); });
 }
 
 void sigmoid(nb::handle x, nb::handle out) { map_elements_of(ElementMap::sigmoid, x, out); }

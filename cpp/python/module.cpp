@@ -52,20 +52,24 @@ NB_MODULE(_core, m) {
     define(m, "sigmoid", &python::sigmoid);
     define(m, "log_sigmoid", &python::log_sigmoid);
 
-    define(m, "row_products", &python::row_products, "product"_a, "x"_a, "v"_a.none(), "w"_a.none(), "axes"_a, "where"_a.none(),
-           "temperature"_a, "factor"_a.none(), "scale"_a, "massless_is_zero"_a, "out"_a);
+    define(m, "row_products", &python::row_products, "product"_a, "x"_a, "v"_a.none(), "w"_a.none(), "axes"_a,
+           "where"_a.none(), "temperature"_a, "factor"_a.none(), "scale"_a, "massless_is_zero"_a, "out"_a);
     define(m, "softmax_means", &python::softmax_means, "x"_a, "v"_a, "axes"_a, "where"_a.none(), "out"_a);
-    define(m, "sparse_product", &python::sparse_product, "data"_a, "indices"_a, "indptr"_a, "dense"_a, "bias"_a.none(), "out"_a);
-    define(m, "sparse_transposed_product", &python::sparse_transposed_product, "data"_a, "indices"_a, "indptr"_a, "dense"_a, "out"_a);
+    define(m, "sparse_product", &python::sparse_product, "data"_a, "indices"_a, "indptr"_a, "dense"_a, "bias"_a.none(),
+           "out"_a);
+    define(m, "sparse_transposed_product", &python::sparse_transposed_product, "data"_a, "indices"_a, "indptr"_a,
+           "dense"_a, "out"_a);
 
-    define(m, "cross_entropy", &python::cross_entropy, "logits"_a, "axes"_a, "labels"_a, "weight"_a.none(), "upstream"_a.none(), "scale"_a,
-           "losses"_a, "gradient"_a.none(), "tangent"_a.none() = nb::none());
-    define(m, "soft_cross_entropy", &python::soft_cross_entropy, "logits"_a, "axes"_a, "labels"_a.none(), "probabilities"_a.none(),
-           "class_weight"_a.none(), "smoothing"_a, "where"_a.none(), "softcap"_a, "temperature"_a, "z_loss"_a, "weight"_a.none(),
+    define(m, "cross_entropy", &python::cross_entropy, "logits"_a, "axes"_a, "labels"_a, "weight"_a.none(),
            "upstream"_a.none(), "scale"_a, "losses"_a, "gradient"_a.none(), "tangent"_a.none() = nb::none());
+    define(m, "soft_cross_entropy", &python::soft_cross_entropy, "logits"_a, "axes"_a, "labels"_a.none(),
+           "probabilities"_a.none(), "class_weight"_a.none(), "smoothing"_a, "where"_a.none(), "softcap"_a,
+           "temperature"_a, "z_loss"_a, "weight"_a.none(), "upstream"_a.none(), "scale"_a, "losses"_a,
+           "gradient"_a.none(), "tangent"_a.none() = nb::none());
 
     m.def("first_outside", &python::first_outside);
-    define(m, "probability_weights", &python::probability_weights, "probabilities"_a, "axes"_a, "class_weight"_a.none(), "out"_a);
+    define(m, "probability_weights", &python::probability_weights, "probabilities"_a, "axes"_a, "class_weight"_a.none(),
+           "out"_a);
     define(m, "token_logprobs", &python::token_logprobs);
     define(m, "sum", &python::sum);
     define(m, "store_rounded", &python::store_rounded);

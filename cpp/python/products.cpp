@@ -22,9 +22,8 @@ Product product_named(const std::string& name) {
 
 }  // namespace
 
-void row_products(const std::string& name, nb::handle x, nb::handle v, nb::handle w, const Axes& axes,
-                  nb::handle where, double temperature, nb::handle factor, double scale, bool massless_is_zero,
-                  nb::handle out) {
+void row_products(const std::string& name, nb::handle x, nb::handle v, nb::handle w, const Axes& axes, nb::handle where,
+                  double temperature, nb::handle factor, double scale, bool massless_is_zero, nb::handle out) {
     const Product product = product_named(name);
     const Array from(x, Array::read), to(out, Array::write);
     const OptionalArray vectors[2] = {optional_array(v, Array::read), optional_array(w, Array::read)};
@@ -39,7 +38,8 @@ void row_products(const std::string& name, nb::handle x, nb::handle v, nb::handl
     }
     const double* of_rows = data_or_null<const double>(factors, 'd');
     compute(from, [&]<class S>() {
-        const RowView *first = vector_rows[0] ? &*vector_rows[0] : nullptr, *second = vector_rows[1] ? &*vector_rows[1] : nullptr;
+        const RowView *first = vector_rows[0] ? &*vector_rows[0] : nullptr,
+                      *second = vector_rows[1] ? &*vector_rows[1] : nullptr;
         map_products<S>(product, from_rows, first, second, with.transform, of_rows, scale, massless_is_zero, to_rows);
     });
 }

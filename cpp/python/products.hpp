@@ -9,9 +9,8 @@
 
 namespace softgrad::python {
 
-void row_products(const std::string& name, nb::handle x, nb::handle v, nb::handle w, const Axes& axes,
-                  nb::handle where, double temperature, nb::handle factor, double scale, bool massless_is_zero,
-                  nb::handle out);
+void row_products(const std::string& name, nb::handle x, nb::handle v, nb::handle w, const Axes& axes, nb::handle where,
+                  double temperature, nb::handle factor, double scale, bool massless_is_zero, nb::handle out);
 void softmax_means(nb::handle x, nb::handle v, const Axes& axes, nb::handle where, nb::handle out);
 
 }  // namespace softgrad::python

@@ -46,10 +46,12 @@ void with_sparse(nb::handle data, nb::handle indices, nb::handle indptr, int64_t
     const Array values(data, Array::read), columns(indices, Array::read), starts(indptr, Array::read);
     auto of = [&]<class T, class Index>() {
         constexpr char index = sizeof(Index) == 4 ? 'i' : 'l';
-        const SparseRows<T, Index> rows{values.contiguous<const T>(format_of<T>), columns.contiguous<const Index>(index),
-                                        starts.contiguous<const Index>(index), starts.size() - 1};
+        const SparseRows<T, Index> rows{values.contiguous<const T>(format_of<T>),
+                                        columns.contiguous<const Index>(index), starts.contiguous<const Index>(index),
+                                        starts.size() - 1};
         const nb::gil_scoped_release released;
-        if (!rows.within(std::min(values.size(), columns.size()), width)) throw std::out_of_range("softgrad._core: an entry outside the matrix");
+        if (!rows.within(std::min(values.size(), columns.size()), width))
+            throw std::out_of_range("softgrad._core: an entry outside the matrix");
         work(rows);
     };
     if (starts.size() < 1) throw nb::type_error("softgrad._core: wrong buffer");
@@ -69,9 +71,11 @@ void sparse_product(nb::handle data, nb::handle indices, nb::handle indptr, nb::
     const int64_t width = from.length(0), k = from.length(1);
     with_sparse(data, indices, indptr, width, [&](const auto& rows) {
         using T = typename std::decay_t<decltype(rows)>::Entry;
-        if (to.length(0) != rows.n || to.length(1) != k || (origin && origin->size() != k)) throw nb::type_error("softgrad._core: shapes that do not match");
-        rows.kernels().product(rows.values, rows.columns, rows.starts, rows.n, from.contiguous<const T>(format_of<T>), k,
-                               origin ? origin->contiguous<const T>(format_of<T>) : nullptr, to.contiguous<T>(format_of<T>));
+        if (to.length(0) != rows.n || to.length(1) != k || (origin && origin->size() != k))
+            throw nb::type_error("softgrad._core: shapes that do not match");
+        rows.kernels().product(rows.values, rows.columns, rows.starts, rows.n, from.contiguous<const T>(format_of<T>),
+                               k, origin ? origin->contiguous<const T>(format_of<T>) : nullptr,
+                               to.contiguous<T>(format_of<T>));
     });
 }
 
@@ -81,9 +85,10 @@ void sparse_transposed_product(nb::handle data, nb::handle indices, nb::handle i
     const int64_t width = to.length(0), k = to.length(1);
     with_sparse(data, indices, indptr, width, [&](const auto& rows) {
         using T = typename std::decay_t<decltype(rows)>::Entry;
-        if (from.length(0) != rows.n || from.length(1) != k) throw nb::type_error("softgrad._core: shapes that do not match");
-        rows.kernels().transposed_product(rows.values, rows.columns, rows.starts, rows.n, from.contiguous<const T>(format_of<T>), k,
-                                          to.contiguous<T>(format_of<T>));
+        if (from.length(0) != rows.n || from.length(1) != k)
+            throw nb::type_error("softgrad._core: shapes that do not match");
+        rows.kernels().transposed_product(rows.values, rows.columns, rows.starts, rows.n,
+                                          from.contiguous<const T>(format_of<T>), k, to.contiguous<T>(format_of<T>));
     });
 }
 

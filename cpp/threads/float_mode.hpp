@@ -1,6 +1,6 @@
-// How a thread rounds, and what becomes of its subnormal numbers: a program may have set both for itself (frameworks flush
-// subnormals to zero for speed), and a new thread begins with what the one that started it had. The core works as IEEE 754
-// says by default: nearest even, subnormals kept, no traps.
+// How a thread rounds, and what becomes of its subnormal numbers: a program may have set both for itself (frameworks
+// flush subnormals to zero for speed), and a new thread begins with what the one that started it had. The core works as
+// IEEE 754 says by default: nearest even, subnormals kept, no traps.
 #pragma once
 
 #if defined(__x86_64__) && !defined(SOFTGRAD_OTHER)

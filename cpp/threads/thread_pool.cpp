@@ -1,9 +1,9 @@
 #include "threads/thread_pool.hpp"
 
-#include "threads/float_mode.hpp"
-
 #include <pthread.h>
 #include <signal.h>
+
+#include "threads/float_mode.hpp"
 #if defined(__linux__)
 #include <sched.h>
 #endif
@@ -24,7 +24,8 @@
 namespace softgrad {
 namespace {
 
-// The CPUs that a thread may run on: those of the thread that calls are also those of the workers that help it, whoever started them.
+// The CPUs that a thread may run on: those of the thread that calls are also those of the workers that help it, whoever
+// started them.
 class Affinity {
   public:
 #if defined(__linux__)
@@ -72,7 +73,8 @@ struct Job {
         }
     }
 
-    // A share of one's own first, so that what a kernel fetches ahead is what its thread needs next; then what others have left.
+    // A share of one's own first, so that what a kernel fetches ahead is what its thread needs next; then what others
+    // have left.
     void work() {
         const size_t own = joined.fetch_add(1);
         for (size_t s = 0; s < shares.size(); ++s) {
@@ -128,8 +130,8 @@ class Pool {
     }
 
   private:
-    // As many as there can be: where the system allows no more threads, the others take the pieces. A worker is given no signal: a
-    // handler, or a thread that waits for one, belongs to the program.
+    // As many as there can be: where the system allows no more threads, the others take the pieces. A worker is given
+    // no signal: a handler, or a thread that waits for one, belongs to the program.
     void start_workers(int wanted) {
         if (workers_ >= wanted) return;
         sigset_t all, before;
@@ -167,8 +169,8 @@ class Pool {
 
 constexpr double unlimited = std::numeric_limits<double>::infinity();
 
-// CPUs' worth of time that one control group may use. In version 2 a file "QUOTA PERIOD" or "max PERIOD", in version 1 two files, the
-// quota -1 without a limit.
+// CPUs' worth of time that one control group may use. In version 2 a file "QUOTA PERIOD" or "max PERIOD", in version 1
+// two files, the quota -1 without a limit.
 double quota_of(const std::string& group) {
     double quota = 0.0, period = 0.0;
     std::ifstream both(group + "/cpu.max"), first(group + "/cpu.cfs_quota_us"), second(group + "/cpu.cfs_period_us");
@@ -187,8 +189,9 @@ int allowed_threads(const Affinity& affinity) {
     return container_quota > 0 ? std::min(affinity.count(), container_quota) : affinity.count();
 }
 
-// Never freed: workers may outlive the end of main, and a forked child must leave its parent's behind. Made when the library is loaded:
-// a child forked while another thread makes a function's static would wait for that thread, which it does not have.
+// Never freed: workers may outlive the end of main, and a forked child must leave its parent's behind. Made when the
+// library is loaded: a child forked while another thread makes a function's static would wait for that thread, which it
+// does not have.
 std::atomic<Pool*> pool{new Pool};
 const int watching_fork = pthread_atfork(nullptr, nullptr, [] { pool = new Pool; });
 
@@ -204,7 +207,8 @@ int cpu_quota(const std::string& root) {
         const std::string controllers = line.substr(first, second - first) + ',';
         const bool unified = controllers == ":,";
         if (!unified && controllers.find(":cpu,") != 0 && controllers.find(",cpu,") == std::string::npos) continue;
-        // A limit of any group above holds too. In a container the path may be that of the host, and the group stands at the top.
+        // A limit of any group above holds too. In a container the path may be that of the host, and the group stands
+        // at the top.
         std::string group = root + "/sys/fs/cgroup" + (unified ? "" : "/cpu");
         const size_t top = group.size();
         group += line.substr(second + 1);
@@ -232,4 +236,6 @@ void parallel_for(int64_t pieces, const std::function<void(int64_t)>& piece) {
 
 // For threadpoolctl, which finds a library by its symbols.
 extern "C" __attribute__((visibility("default"))) int softgrad_get_num_threads() { return softgrad::thread_count(); }
-extern "C" __attribute__((visibility("default"))) void softgrad_set_num_threads(int count) { softgrad::set_thread_count(count); }
+extern "C" __attribute__((visibility("default"))) void softgrad_set_num_threads(int count) {
+    softgrad::set_thread_count(count);
+}

@@ -1,7 +1,9 @@
-// Threads for one job at a time: each, the caller among them, takes pieces one by one from a share of its own, then from the others'.
+// Threads for one job at a time: each, the caller among them, takes pieces one by one from a share of its own, then
+// from the others'.
 //
-// The caller waits only for pieces that a worker has taken, never for a worker that took none. A second caller that comes
-// while a job runs works alone. Workers sleep while there is nothing to do. After fork() the child starts with none.
+// The caller waits only for pieces that a worker has taken, never for a worker that took none. A second caller that
+// comes while a job runs works alone. Workers sleep while there is nothing to do. After fork() the child starts with
+// none.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +17,8 @@ int thread_count();
 // 0: as if nothing had been set.
 void set_thread_count(int count);
 
-// How many CPUs' worth of time the control groups of the process allow, rounded up; 0: no limit. `root` is where /proc and /sys are.
+// How many CPUs' worth of time the control groups of the process allow, rounded up; 0: no limit. `root` is where /proc
+// and /sys are.
 int cpu_quota(const std::string& root);
 
 // Calls piece(i) once for each i in [0, pieces); piece must not throw.

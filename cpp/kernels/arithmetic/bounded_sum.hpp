@@ -1,5 +1,6 @@
-// A sum of exponentials, lane by lane, that begins at a bound of them: it is never below what is added, so that what the addition rounds
-// away is had from two subtractions (Dekker), and what the exponential's own rounding took away in the same step.
+// A sum of exponentials, lane by lane, that begins at a bound of them: it is never below what is added, so that what
+// the addition rounds away is had from two subtractions (Dekker), and what the exponential's own rounding took away in
+// the same step.
 //
 // The bound must be of the size of the largest term, for the terms that are lost in it add up in `error` alone.
 #pragma once

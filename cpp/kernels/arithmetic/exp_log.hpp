@@ -1,8 +1,8 @@
 // exp and log1p over packs. The coefficients are printed by polynomials.py.
 //
 // exp:   x = n ln2 + t, |t| <= ln2 / 2, exp(x) = 2^n (1 + (t + t^2 q(t))). ln2 is in two parts, the first short enough
-//        that n times it is exact; t^2 q(t) and what the second part gives are added before they meet the first, so that the
-//        rounding of t is not in the result. Maximum error below 0.9 ulp.
+//        that n times it is exact; t^2 q(t) and what the second part gives are added before they meet the first, so
+//        that the rounding of t is not in the result. Maximum error below 0.9 ulp.
 // log1p: 1 + r = 2^k (1 + f), s = f / (2 + f), log(1 + f) = f - (f^2/2 - s (f^2/2 + s^2 r(s^2))); what the addition
 //        1 + r loses is added back. For r >= 0; in two parts, so that what it is added to is rounded once.
 #pragma once
@@ -23,8 +23,8 @@ struct ExpConstants<float> {
     static constexpr int spare = 64;
     static constexpr float unspare = 0x1p-64f;
     static constexpr double large_factor = 0x1p32;  // times an exponential as it is held far from an overflow
-    static constexpr float vanishes = 150.0f;      // 2^20 times exp(-150) is far below what a float can hold
-    static constexpr float direct_limit = 208.0f;  // twice the distance at which an exponential is subnormal
+    static constexpr float vanishes = 150.0f;       // 2^20 times exp(-150) is far below what a float can hold
+    static constexpr float direct_limit = 208.0f;   // twice the distance at which an exponential is subnormal
     static constexpr float tail[] = {0x1.fffffcp-2f, 0x1.555492p-3f, 0x1.5558f2p-5f, 0x1.123a2p-7f, 0x1.6a23ccp-10f};
 };
 
@@ -46,9 +46,9 @@ struct ExpConstants<double> {
 
 // Where the exponentials of a row are measured from: exp(x - subtract) 2^-exponent, which for the maximum is near 1.
 //
-// The plain shift x - maximum rounds, at a cost of up to 64 ulp in the exponential when the logits have both signs. So x
-// itself is reduced and only the integer exponent is shifted. Far from zero the reduction would lose bits of n; there the
-// plain shift is exact wherever the result does not vanish: |x - m| <= |m| / 2 (Sterbenz).
+// The plain shift x - maximum rounds, at a cost of up to 64 ulp in the exponential when the logits have both signs. So
+// x itself is reduced and only the integer exponent is shifted. Far from zero the reduction would lose bits of n; there
+// the plain shift is exact wherever the result does not vanish: |x - m| <= |m| / 2 (Sterbenz).
 template <class T>
 struct Origin {
     Vec<T> subtract, lowest;
@@ -64,14 +64,19 @@ SOFTGRAD_INLINE Origin<T> origin_at(Vec<T> maxima) {
     using C = ExpConstants<T>;
     const Mask<T> near = (maxima > -C::direct_limit) & (maxima < C::direct_limit);
     const Vec<T> exponent = near ? (maxima * C::log2e + C::integer_maker) - C::integer_maker : Vec<T>{};
-    // At `lowest` the exponent of the result is -spare - bias: its bits are those of 0, and what is below is taken there.
+    // At `lowest` the exponent of the result is -spare - bias: its bits are those of 0, and what is below is taken
+    // there.
     return {near ? Vec<T>{} : maxima, (C::ln2_high + C::ln2_low) * (exponent - zero_exponent<T>),
             C::integer_maker + (zero_exponent<T> - exponent)};
 }
 
 // The integer stands in the low bits; the shift drops what is above it.
-SOFTGRAD_INLINE Float power_of_two(Float shifted) { return (Float)((Int32)shifted << ExpConstants<float>::mantissa_bits); }
-SOFTGRAD_INLINE Double power_of_two(Double shifted) { return (Double)((Int64)shifted << ExpConstants<double>::mantissa_bits); }
+SOFTGRAD_INLINE Float power_of_two(Float shifted) {
+    return (Float)((Int32)shifted << ExpConstants<float>::mantissa_bits);
+}
+SOFTGRAD_INLINE Double power_of_two(Double shifted) {
+    return (Double)((Int64)shifted << ExpConstants<double>::mantissa_bits);
+}
 
 // (1 + u) scale, where the rounding of u took u_error away, and that of t, which u is made of, t_error.
 template <class T>
@@ -85,13 +90,15 @@ struct Exponential {
     }
 };
 
-// The exponentials of `together` vectors, each step for all of them: the steps of one wait for each other, and the machine looks only a
-// few vectors ahead. With `two_parts` of x + x_low, x_low no more than a rounding of x.
+// The exponentials of `together` vectors, each step for all of them: the steps of one wait for each other, and the
+// machine looks only a few vectors ahead. With `two_parts` of x + x_low, x_low no more than a rounding of x.
 template <int together, class T, bool two_parts = false>
-SOFTGRAD_INLINE void exp_from(const Origin<T>& origin, const Vec<T>* x, [[maybe_unused]] const Vec<T>* x_low, Exponential<T>* result) {
+SOFTGRAD_INLINE void exp_from(const Origin<T>& origin, const Vec<T>* x, [[maybe_unused]] const Vec<T>* x_low,
+                              Exponential<T>* result) {
     using C = ExpConstants<T>;
     constexpr int degree = sizeof C::tail / sizeof(T) - 1;
-    Vec<T> y[together], shifted[together], n[together], reduced[together], low[together], t[together], q[together], curve[together];
+    Vec<T> y[together], shifted[together], n[together], reduced[together], low[together], t[together], q[together],
+        curve[together];
     for (int i = 0; i < together; ++i) y[i] = x[i] - origin.subtract;
     for (int i = 0; i < together; ++i) y[i] = maximum(origin.lowest, y[i]);  // a NaN stays
     for (int i = 0; i < together; ++i) shifted[i] = fma(y[i], broadcast(C::log2e), origin.integer_maker);
@@ -130,8 +137,9 @@ struct ReducedLog {
     Double k, f, curve;
 
     SOFTGRAD_INLINE explicit ReducedLog(Double u) {
-        constexpr double coefficients[] = {0x1.555555555557cp-1, 0x1.99999999845d8p-2, 0x1.2492493fd0d51p-2, 0x1.c71c529ddda92p-3,
-                                           0x1.74664f27d423ap-3, 0x1.399c612ab6fc9p-3, 0x1.2f59349867c3dp-3};
+        constexpr double coefficients[] = {0x1.555555555557cp-1, 0x1.99999999845d8p-2, 0x1.2492493fd0d51p-2,
+                                           0x1.c71c529ddda92p-3, 0x1.74664f27d423ap-3, 0x1.399c612ab6fc9p-3,
+                                           0x1.2f59349867c3dp-3};
         constexpr int degree = sizeof coefficients / sizeof(double) - 1;
         constexpr uint64_t one = 0x3ff0000000000000, half_sqrt2 = 0x3fe6a09e667f3bcd, mantissa = 0x000fffffffffffff;
         constexpr uint64_t maker_bits = 0x4338000000000000;  // of integer_maker

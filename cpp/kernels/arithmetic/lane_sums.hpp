@@ -1,7 +1,8 @@
-// Sums over a row, spread over the logical lanes in an order that the vector width does not change, kept in two doubles.
+// Sums over a row, spread over the logical lanes in an order that the vector width does not change, kept in two
+// doubles.
 //
-// The (up to four) elements that a lane has in a group are added pairwise in float64, which for float loses nothing that
-// could be seen and for double rounds twice at most; from there on double sums are kept in two parts.
+// The (up to four) elements that a lane has in a group are added pairwise in float64, which for float loses nothing
+// that could be seen and for double rounds twice at most; from there on double sums are kept in two parts.
 #pragma once
 
 #include "kernels/arithmetic/two_parts.hpp"
@@ -12,9 +13,10 @@ namespace softgrad::SOFTGRAD_ISA_NAME {
 template <class T>
 constexpr int64_t group = 4 * Simd<T>::lanes;
 
-// Calls visit(offset, count, vector, depth) for the vectors of [begin, end), begin being a multiple of a group, in the order of
-// the sums: groups of four stripes of the logical lanes, in a group lane by lane, so that the four elements of a lane stand
-// together. count is the vector's width but for the last of the row. After the last depth of a lane: flush(vector).
+// Calls visit(offset, count, vector, depth) for the vectors of [begin, end), begin being a multiple of a group, in the
+// order of the sums: groups of four stripes of the logical lanes, in a group lane by lane, so that the four elements of
+// a lane stand together. count is the vector's width but for the last of the row. After the last depth of a lane:
+// flush(vector).
 template <class T, class Visit, class Flush>
 SOFTGRAD_INLINE void for_groups(int64_t begin, int64_t end, Visit visit, Flush flush) {
     constexpr int width = Simd<T>::width, lanes = Simd<T>::lanes, vectors = lanes / width;
@@ -90,9 +92,7 @@ class LaneResidues {
         sums[vector] += group;
         group = Vec<T>{};
     }
-    inline double total() const {
-        return static_cast<double>(plain_total(sums));
-    }
+    inline double total() const { return static_cast<double>(plain_total(sums)); }
 };
 
 // What the lanes of a row have, one number: for float the first parts are added in double, the second in float.

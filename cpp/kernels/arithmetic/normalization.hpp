@@ -1,8 +1,8 @@
 // The scalars of a row, or of rows side by side: V is double or Double.
 //
-// With m the maximum, E = exp(m) on the row's scale (see Origin), `others` the sum of the exponentials of what is below m
-// and c the number of entries equal to m: the normalizer is S = c E + others, and R = (c - 1) + others / E. The loss and
-// the log-probabilities use log1p(R): what is added to 1 keeps its digits however small it is.
+// With m the maximum, E = exp(m) on the row's scale (see Origin), `others` the sum of the exponentials of what is below
+// m and c the number of entries equal to m: the normalizer is S = c E + others, and R = (c - 1) + others / E. The loss
+// and the log-probabilities use log1p(R): what is added to 1 keeps its digits however small it is.
 //
 // For double all are in two parts; for float double has bits to spare, and the second parts are 0.
 #pragma once
@@ -56,7 +56,8 @@ SOFTGRAD_INLINE TwoParts<V> rest_of(const Masses<V>& masses) {
     if constexpr (sizeof(T) == sizeof(float)) return {(masses.count - 1.0) + quotient, V{}};
     const V inverse = 1.0 / e;  // there before the sums are
     const TwoParts<V> undone = two_product(quotient, e);
-    const V correction = ((others - undone.high) - undone.low + masses.others.low - quotient * masses.maximum.low) * inverse;
+    const V correction =
+        ((others - undone.high) - undone.low + masses.others.low - quotient * masses.maximum.low) * inverse;
     const TwoParts<V> rest = two_sum(masses.count - 1.0, quotient);
     return rounded_first<V>({rest.high, rest.low + correction});
 }
@@ -65,7 +66,8 @@ SOFTGRAD_INLINE TwoParts<V> rest_of(const Masses<V>& masses) {
 template <class T, class V>
 SOFTGRAD_INLINE TwoParts<V> inverse_of(const Masses<V>& masses) {
     constexpr double spare = 1.0 / ExpConstants<T>::unspare;
-    if constexpr (sizeof(T) == sizeof(float)) return {spare / (masses.count * masses.maximum.high + masses.others.high), V{}};
+    if constexpr (sizeof(T) == sizeof(float))
+        return {spare / (masses.count * masses.maximum.high + masses.others.high), V{}};
     const TwoParts<V> of_maxima = two_product(masses.count, masses.maximum.high);
     TwoParts<V> sum = two_sum(of_maxima.high, masses.others.high);
     sum.low += masses.others.low + (of_maxima.low + masses.count * masses.maximum.low);
@@ -92,18 +94,21 @@ SOFTGRAD_INLINE TwoParts<V> log_of(TwoParts<V> rest) {
     return result;
 }
 
-// From exponentials as they are stored, 2^spare too large, to their probabilities times a factor: one rounding where there
-// is a fused multiply-add, and one more for a subnormal result. The maximum's own probability is known better.
+// From exponentials as they are stored, 2^spare too large, to their probabilities times a factor: one rounding where
+// there is a fused multiply-add, and one more for a subnormal result. The maximum's own probability is known better.
 template <class T>
 class Probabilities {
     Vec<T> at_maximum_, largest_;
-    static constexpr bool product_in_double = !fused && sizeof(T) == sizeof(float);  // where that of two floats is exact
+    static constexpr bool product_in_double =
+        !fused && sizeof(T) == sizeof(float);  // where that of two floats is exact
     Vec<T> high_, low_, unspare_;
     Double inverse_[halves<T>];
 
   public:
-    // inverse, largest and factor: of the halves of a pack. `at_maximum` is the exponential of the maximum as it is stored.
-    SOFTGRAD_INLINE Probabilities(const TwoParts<Double>* inverse, const TwoParts<Double>* largest, const Double* factor, Vec<T> at_maximum)
+    // inverse, largest and factor: of the halves of a pack. `at_maximum` is the exponential of the maximum as it is
+    // stored.
+    SOFTGRAD_INLINE Probabilities(const TwoParts<Double>* inverse, const TwoParts<Double>* largest,
+                                  const Double* factor, Vec<T> at_maximum)
         : at_maximum_(at_maximum) {
         using C = ExpConstants<T>;
         Double high[halves<T>], low[halves<T>], before[halves<T>], of_maximum[halves<T>];
@@ -111,10 +116,11 @@ class Probabilities {
             return sizeof(T) == sizeof(float) ? TwoParts<Double>{value.high * by, Double{}} : scaled(value, by);
         };
         for (int h = 0; h < halves<T>; ++h) {
-            const TwoParts<Double> scaled_inverse = times(inverse[h], factor[h]), scaled_largest = times(largest[h], factor[h]);
+            const TwoParts<Double> scaled_inverse = times(inverse[h], factor[h]),
+                                   scaled_largest = times(largest[h], factor[h]);
             inverse_[h] = scaled_inverse.high * double(C::unspare);
-            // 2^-spare is taken out first where the product could overflow, else last: the product, or the part of it that the rounding of
-            // the factor gives, could be subnormal.
+            // 2^-spare is taken out first where the product could overflow, else last: the product, or the part of it
+            // that the rounding of the factor gives, could be subnormal.
             const Int64 first = (scaled_inverse.high > C::large_factor) | (scaled_inverse.high < -C::large_factor);
             before[h] = first ? broadcast(double(C::unspare)) : broadcast(1.0);
             high[h] = scaled_inverse.high * before[h];

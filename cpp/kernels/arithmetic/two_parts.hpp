@@ -18,7 +18,9 @@ constexpr int halves = sizeof(double) / sizeof(T);
 SOFTGRAD_INLINE Double half_of(Float v, int half) { return half ? widen_high(v) : widen_low(v); }
 SOFTGRAD_INLINE Double half_of(Double v, int) { return v; }
 // A sum in two parts in double: for float in one, since double has bits to spare.
-SOFTGRAD_INLINE TwoParts<Double> half_of(TwoParts<Float> v, int half) { return {half_of(v.high, half) + half_of(v.low, half), Double{}}; }
+SOFTGRAD_INLINE TwoParts<Double> half_of(TwoParts<Float> v, int half) {
+    return {half_of(v.high, half) + half_of(v.low, half), Double{}};
+}
 SOFTGRAD_INLINE TwoParts<Double> half_of(TwoParts<Double> v, int) { return v; }
 
 SOFTGRAD_INLINE Float joined(const Double* parts, Float) { return narrow(parts[0], parts[1]); }
@@ -28,7 +30,8 @@ SOFTGRAD_INLINE Double joined(const Double* parts, Double) { return parts[0]; }
 template <class V, class Use, class... Packs>
 SOFTGRAD_INLINE V in_double(Use use, V first, Packs... others) {
     Double parts[sizeof(double) / sizeof first[0]];
-    for (int h = 0; h < static_cast<int>(sizeof(double) / sizeof first[0]); ++h) parts[h] = use(half_of(first, h), half_of(others, h)...);
+    for (int h = 0; h < static_cast<int>(sizeof(double) / sizeof first[0]); ++h)
+        parts[h] = use(half_of(first, h), half_of(others, h)...);
     return joined(parts, first);
 }
 
@@ -39,8 +42,8 @@ SOFTGRAD_INLINE TwoParts<T> two_sum(T a, T b) {
     return {sum, (a - (sum - b_seen)) + (b - b_seen)};
 }
 
-// a * b of doubles exactly, as a rounded product and its error. Without a fused multiply-add: Veltkamp's splitting, which is exact
-// for |a|, |b| < 2^970.
+// a * b of doubles exactly, as a rounded product and its error. Without a fused multiply-add: Veltkamp's splitting,
+// which is exact for |a|, |b| < 2^970.
 template <class V>
 SOFTGRAD_INLINE TwoParts<V> two_product(V a, V b) {
     const V product = a * b;

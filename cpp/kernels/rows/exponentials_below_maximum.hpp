@@ -14,8 +14,8 @@ struct RowToSum {
     int64_t n;
     Maximum<T> maximum;
     Origin<T> origin;
-    T* exponentials;     // where they are stored, 2^spare too large; may be x, or null
-    const T* results;    // where the results of the row will be written, or null
+    T* exponentials;   // where they are stored, 2^spare too large; may be x, or null
+    const T* results;  // where the results of the row will be written, or null
 };
 
 struct Others {
@@ -23,8 +23,8 @@ struct Others {
     int64_t maxima;        // how many entries equal the maximum
 };
 
-// While a row is worked on the next one comes from memory, `count` entries of it, and the lines to be written. (Shorter rows follow each
-// other closely enough for the machine to see.)
+// While a row is worked on the next one comes from memory, `count` entries of it, and the lines to be written. (Shorter
+// rows follow each other closely enough for the machine to see.)
 template <class T>
 SOFTGRAD_INLINE void fetch_next_row(const RowToSum<T>& row, int64_t offset, int count) {
     if (row.n <= group<T>) return;
@@ -52,10 +52,11 @@ class OtherSums {
     Vec<T> bound;
 
   public:
-    // Entries after which to take the sum and begin anew: 64 of a lane, so that of what is lost in the bound the roundings are 2^-20 (2^-49)
-    // at most.
+    // Entries after which to take the sum and begin anew: 64 of a lane, so that of what is lost in the bound the
+    // roundings are 2^-20 (2^-49) at most.
     static constexpr int64_t most = 64 * Simd<T>::lanes;
-    // Entries that may be summed from one bound: for float what is lost in it is then no more than 2^-6 of the sum; for double it never is.
+    // Entries that may be summed from one bound: for float what is lost in it is then no more than 2^-6 of the sum; for
+    // double it never is.
     static constexpr int64_t longest = sizeof(T) == sizeof(float) ? int64_t(1) << 17 : INT64_MAX;
 
     inline explicit OtherSums(Vec<T> bound) : bound(bound) { clear(); }
@@ -101,13 +102,15 @@ SOFTGRAD_INLINE Others sum_others_from(const RowToSum<T>& row) {
         for (; begin + width <= end; begin += width) look(load(row.x + begin));
         if (begin < end) look(load_or_pad(row.x + begin, static_cast<int>(end - begin), T(-infinity)));
     });
-    const T in_blocks = largest_of_lanes(below), largest = in_blocks > row.maximum.elsewhere ? in_blocks : row.maximum.elsewhere;
+    const T in_blocks = largest_of_lanes(below),
+            largest = in_blocks > row.maximum.elsewhere ? in_blocks : row.maximum.elsewhere;
 
     Mask<T> maxima{};
     OtherSums<T> sums(bound_at(origin, broadcast(largest)));
     auto add = [&]<bool holds_maximum>(int64_t begin, int64_t end) __attribute__((always_inline)) {
         // Stores the exponentials of x, and leaves those that are to be summed.
-        auto exponentials = [&]<int n>(const Vec<T>* x, const Vec<T>* x_low, Exponential<T>* e, auto store_one) __attribute__((always_inline)) {
+        auto exponentials = [&]<int n>(const Vec<T>* x, const Vec<T>* x_low, Exponential<T>* e, auto store_one)
+                                __attribute__((always_inline)) {
             exp_from<n, T, two_parts>(origin, x, x_low, e);
             for (int i = 0; i < n; ++i) {
                 if (row.exponentials) store_one(i, e[i].value);
@@ -126,7 +129,8 @@ SOFTGRAD_INLINE Others sum_others_from(const RowToSum<T>& row) {
                 x[i] = load(row.x + offset + i * apart);
                 if constexpr (two_parts) x_low[i] = load(row.x_low + offset + i * apart);
             }
-            exponentials.template operator()<together>(x, x_low, e, [&](int i, Vec<T> value) __attribute__((always_inline)) {
+            exponentials.template operator()<together>(x, x_low, e,
+                                                       [&](int i, Vec<T> value) __attribute__((always_inline)) {
                 store(row.exponentials + offset + i * apart, value);
             });
             if constexpr (apart == lanes)
@@ -168,9 +172,11 @@ SOFTGRAD_INLINE Others sum_others_from(const RowToSum<T>& row) {
         sums.clear();
         added = 0;
     };
-    row.maximum.each_block(
-        row.n, [&](int64_t begin, int64_t end) __attribute__((always_inline)) { add_block.template operator()<false>(begin, end); },
-        [&](int64_t begin, int64_t end) __attribute__((always_inline)) { add_block.template operator()<true>(begin, end); });
+    row.maximum.each_block(row.n, [&](int64_t begin, int64_t end) __attribute__((always_inline)) {
+        add_block.template operator()<false>(begin, end);
+    }, [&](int64_t begin, int64_t end) __attribute__((always_inline)) {
+        add_block.template operator()<true>(begin, end);
+    });
     take();
     return {sum, sum_of_counts<T>(maxima)};
 }

@@ -10,7 +10,8 @@ template <class T, bool two_parts = false>
 void log_softmax_row(const T* x, const T* x_low, T* out, int64_t n) {
     const Normalizer<T> row = normalize<T, two_parts>(x, n, nullptr, out, x_low);
     if (!row.regular) return fill_row(out, n, T(not_a_number));
-    const Vec<T> maximum = broadcast(row.maximum), log_rest = broadcast(static_cast<T>(row.log_rest.high + row.log_rest.low));
+    const Vec<T> maximum = broadcast(row.maximum),
+                 log_rest = broadcast(static_cast<T>(row.log_rest.high + row.log_rest.low));
     auto value = [&](int64_t j, int count) __attribute__((always_inline)) {
         const Vec<T> below = load_or_pad(x + j, count, T(0)) - maximum;
         // -inf has no second part.

@@ -17,16 +17,17 @@ inline bool has_nan(const T* x, int64_t n) {
     return false;
 }
 
-// The maximum of a row, NaN passed over (-inf for an empty row), and which of at most 64 blocks hold an entry equal to it: only
-// there is it looked for again.
+// The maximum of a row, NaN passed over (-inf for an empty row), and which of at most 64 blocks hold an entry equal to
+// it: only there is it looked for again.
 template <class T>
 struct Maximum {
     T value;
-    int64_t block;   // elements of a block, a multiple of a group
+    int64_t block;           // elements of a block, a multiple of a group
     uint64_t blocks, holds;  // bit b: block b is in the row; it holds the maximum
-    T elsewhere;     // the maximum of the other blocks
+    T elsewhere;             // the maximum of the other blocks
 
-    // First the blocks that do not hold it, then those that do: nearly always one, so that no branch depends on where it is.
+    // First the blocks that do not hold it, then those that do: nearly always one, so that no branch depends on where
+    // it is.
     template <class Without, class With>
     SOFTGRAD_INLINE void each_block(int64_t n, Without without, With with) const {
         auto each = [&](uint64_t bits, auto visit) __attribute__((always_inline)) {
@@ -54,7 +55,8 @@ inline Maximum<T> row_maximum(const T* x, int64_t n) {
         for (; i + unrolled * width <= end; i += unrolled * width)
             for (int v = 0; v < unrolled; ++v) kept[v] = maximum(load(x + i + v * width), kept[v]);
         for (; i < end; i += width)
-            kept[0] = maximum(load_or_pad(x + i, static_cast<int>(end - i < width ? end - i : width), T(-infinity)), kept[0]);
+            kept[0] =
+                maximum(load_or_pad(x + i, static_cast<int>(end - i < width ? end - i : width), T(-infinity)), kept[0]);
         for (int v = 1; v < unrolled; ++v) kept[0] = maximum(kept[v], kept[0]);
         of_block[blocks++] = kept[0];
         of_row = maximum(kept[0], of_row);

@@ -1,5 +1,5 @@
-// What every row kernel begins with: the maximum of a row, the sum of its exponentials with the maximum left out, and what
-// normalization.hpp makes of them.
+// What every row kernel begins with: the maximum of a row, the sum of its exponentials with the maximum left out, and
+// what normalization.hpp makes of them.
 #pragma once
 
 #include "kernels/arithmetic/normalization.hpp"
@@ -11,13 +11,13 @@ template <class T>
 struct Normalizer {
     T maximum;
     Maximum<T> blocks;
-    int64_t maxima;            // how many entries equal the maximum
-    double rest;               // R
-    TwoParts<double> log_rest; // log1p(R)
-    TwoParts<double> inverse;  // 1 / S; times an exponential, the probability
-    T at_maximum;              // the exponential of the maximum as it is stored
-    TwoParts<double> largest;  // the probability of the maximum
-    bool regular;              // false: the maximum is not finite, nothing else here is set, no exponential was stored
+    int64_t maxima;             // how many entries equal the maximum
+    double rest;                // R
+    TwoParts<double> log_rest;  // log1p(R)
+    TwoParts<double> inverse;   // 1 / S; times an exponential, the probability
+    T at_maximum;               // the exponential of the maximum as it is stored
+    TwoParts<double> largest;   // the probability of the maximum
+    bool regular;               // false: the maximum is not finite, nothing else here is set, no exponential was stored
 
     inline Probabilities<T> probabilities(double factor) const {
         TwoParts<Double> inverses[halves<T>], of_maximum[halves<T>];
@@ -31,10 +31,12 @@ struct Normalizer {
     }
 };
 
-// Also stores the exponentials, 2^spare too large, where `exponentials` is given; it may be x itself. `results` is where the results of
-// the row will be written, or null. With `two_parts` the row is x + x_low; its maximum must have no second part.
+// Also stores the exponentials, 2^spare too large, where `exponentials` is given; it may be x itself. `results` is
+// where the results of the row will be written, or null. With `two_parts` the row is x + x_low; its maximum must have
+// no second part.
 template <class T, bool two_parts = false>
-inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials, const T* results, [[maybe_unused]] const T* x_low = nullptr) {
+inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials, const T* results,
+                               [[maybe_unused]] const T* x_low = nullptr) {
     Normalizer<T> result;
     result.blocks = row_maximum(x, n);
     result.maximum = result.blocks.value;
@@ -49,7 +51,8 @@ inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials, const T* 
     const Others others = sum_others<T, two_parts>({x, x_low, n, result.blocks, origin, exponentials, results});
     result.maxima = others.maxima;
 
-    const Masses<double> masses = {static_cast<double>(others.maxima), {e_maximum.high[0], e_maximum.low[0]}, others.sum};
+    const Masses<double> masses = {
+        static_cast<double>(others.maxima), {e_maximum.high[0], e_maximum.low[0]}, others.sum};
     const TwoParts<double> rest = rest_of<T>(masses);
     result.rest = rest.high;
     result.log_rest = log_of<T>(rest);

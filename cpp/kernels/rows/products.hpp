@@ -1,11 +1,12 @@
 // Products of the derivatives of softmax, log_softmax and logsumexp at a row with a vector v of its length.
 //
-// With k the most probable class and v' = v - v_k (constants are in the null space of the Jacobian of softmax), the mean
-// <p, v'> sums what the others contribute alone: no p near 1 is subtracted from 1. Everything past the exponentials is in double.
+// With k the most probable class and v' = v - v_k (constants are in the null space of the Jacobian of softmax), the
+// mean <p, v'> sums what the others contribute alone: no p near 1 is subtracted from 1. Everything past the
+// exponentials is in double.
 #pragma once
 
-#include "kernels/table.hpp"
 #include "kernels/rows/stores.hpp"
+#include "kernels/table.hpp"
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
 
@@ -37,10 +38,11 @@ SOFTGRAD_INLINE double sum_of_terms(const T* a, const T* b, int64_t n, T padding
     return total.high + total.low;
 }
 
-// Returns <p, v>, 0 without a v. out holds the exponentials in between, and the product times `scale` in the end; it may be x, not v.
-// With `two_parts` the row is x + x_low.
+// Returns <p, v>, 0 without a v. out holds the exponentials in between, and the product times `scale` in the end; it
+// may be x, not v. With `two_parts` the row is x + x_low.
 template <class T, bool two_parts = false>
-double product_row(Product product, const T* x, const T* x_low, const T* v, const T* w, int64_t n, double scale, T* out) {
+double product_row(Product product, const T* x, const T* x_low, const T* v, const T* w, int64_t n, double scale,
+                   T* out) {
     const Normalizer<T> row = normalize<T, two_parts>(x, n, out, out, x_low);
     if (!row.regular) {
         fill_row(out, n, T(not_a_number));
@@ -61,7 +63,9 @@ double product_row(Product product, const T* x, const T* x_low, const T* v, cons
     // out_j = use(p_j factor, entries of the vectors) in double.
     auto map_with = [&](double factor, auto use, auto... vectors) __attribute__((always_inline)) {
         const Double inverse = broadcast(unscaled * factor), at_largest = broadcast(largest * factor);
-        map_exponentials(row, out, n, [&]<bool may_be_maximum>(Vec<T> e, [[maybe_unused]] int64_t j, [[maybe_unused]] int count) __attribute__((always_inline)) {
+        map_exponentials(row, out, n,
+                         [&]<bool may_be_maximum>(Vec<T> e, [[maybe_unused]] int64_t j, [[maybe_unused]] int count)
+                             __attribute__((always_inline)) {
             auto apply = [&](Double each, auto... entries) __attribute__((always_inline)) {
                 if constexpr (may_be_maximum) return use(each == at_maximum ? at_largest : each * inverse, entries...);
                 return use(each * inverse, entries...);
@@ -77,9 +81,11 @@ double product_row(Product product, const T* x, const T* x_low, const T* v, cons
     if (product == Product::log_softmax_cotangent) {
         // Summed without k, for g_k - p_k sum g = g_k (1 - p_k) - p_k (sum of the others).
         auto itself = [](Double, Double g) __attribute__((always_inline)) { return g; };
-        const double before = sum_of_terms(v, v, k, T(0), itself), after = sum_of_terms(v + k + 1, v + k + 1, n - k - 1, T(0), itself);
+        const double before = sum_of_terms(v, v, k, T(0), itself),
+                     after = sum_of_terms(v + k + 1, v + k + 1, n - k - 1, T(0), itself);
         const double others = before + after;
-        map_with((others + v_k) * scale, [&](Double p, Double g) __attribute__((always_inline)) { return g * scale - p; }, v);
+        map_with((others + v_k) * scale,
+                 [&](Double p, Double g) __attribute__((always_inline)) { return g * scale - p; }, v);
         out[k] = static_cast<T>((v_k * not_k - p_k * others) * scale);
         return 0.0;
     }
@@ -100,8 +106,11 @@ double product_row(Product product, const T* x, const T* x_low, const T* v, cons
         LaneSums<T> sums;
         FourTerms<T> terms;
         auto visit = [&](int64_t offset, int count, int, int depth) __attribute__((always_inline)) {
-            terms.add(depth, [&](Double e, Double of_v, Double of_w) __attribute__((always_inline)) { return e * deviation(of_v, of_w); },
-                      load_or_pad(out + offset, count, T(0)), load_or_pad(v + offset, count, v[k]), load_or_pad(w + offset, count, w[k]));
+            terms.add(depth,
+                      [&](Double e, Double of_v, Double of_w) __attribute__((always_inline)) {
+                return e * deviation(of_v, of_w);
+            }, load_or_pad(out + offset, count, T(0)), load_or_pad(v + offset, count, v[k]),
+                      load_or_pad(w + offset, count, w[k]));
         };
         for_groups<T>(0, n, visit, [&](int vector) __attribute__((always_inline)) { sums.add(vector, terms); });
         const TwoParts<double> total = sums.total();
@@ -112,9 +121,13 @@ double product_row(Product product, const T* x, const T* x_low, const T* v, cons
         return v_k + apart;
     }
     if (product == Product::softmax)
-        map_with(scale, [&](Double p, Double each) __attribute__((always_inline)) { return p * ((each - centre) - apart); }, v);
+        map_with(scale, [&](Double p, Double each) __attribute__((always_inline)) {
+            return p * ((each - centre) - apart);
+        }, v);
     else if (product == Product::log_softmax_tangent)
-        map_with(scale, [&](Double, Double each) __attribute__((always_inline)) { return ((each - centre) - apart) * scale; }, v);
+        map_with(scale, [&](Double, Double each) __attribute__((always_inline)) {
+            return ((each - centre) - apart) * scale;
+        }, v);
     return v_k + apart;
 }
 

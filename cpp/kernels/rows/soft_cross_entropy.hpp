@@ -1,5 +1,5 @@
-// Cross-entropy against target weights q (any sum Q): loss Q log1p(R) + sum q_j (m - x_j), gradient Q p - q, times `scale`;
-// with a z-loss of weight z on the normalizer l = logsumexp: z l^2 more, and 2 z l p.
+// Cross-entropy against target weights q (any sum Q): loss Q log1p(R) + sum q_j (m - x_j), gradient Q p - q, times
+// `scale`; with a z-loss of weight z on the normalizer l = logsumexp: z l^2 more, and 2 z l p.
 #pragma once
 
 #include "kernels/rows/stores.hpp"
@@ -23,7 +23,8 @@ inline TargetSums target_sums(const T* x, [[maybe_unused]] const T* x_low, const
     };
     auto visit = [&](int64_t offset, int count, int, int depth) __attribute__((always_inline)) {
         double logits[Simd<double>::width];
-        for (int i = 0; i < Simd<double>::width; ++i) logits[i] = i < count ? static_cast<double>(x[offset + i]) : maximum;
+        for (int i = 0; i < Simd<double>::width; ++i)
+            logits[i] = i < count ? static_cast<double>(x[offset + i]) : maximum;
         const Double logit = load(logits), weight = load_or_pad(q + offset, count, 0.0);
         Double above = m - logit;
         if constexpr (two_parts) above -= load_or_pad(x_low + offset, count, 0.0);
@@ -37,13 +38,16 @@ inline TargetSums target_sums(const T* x, [[maybe_unused]] const T* x_low, const
     return {t.high + t.low, b.high + b.low, d.high + d.low};
 }
 
-// e[j], a stored exponential, becomes p_scale * p_j - q_j * scale. The two may cancel: for float the difference is taken in double, for
-// double with the factor of the exponential in two parts.
-inline void subtract_targets(const Normalizer<float>& row, float* e, const double* q, int64_t n, TwoParts<double> p_scale, double scale) {
+// e[j], a stored exponential, becomes p_scale * p_j - q_j * scale. The two may cancel: for float the difference is
+// taken in double, for double with the factor of the exponential in two parts.
+inline void subtract_targets(const Normalizer<float>& row, float* e, const double* q, int64_t n,
+                             TwoParts<double> p_scale, double scale) {
     constexpr int half_width = Simd<double>::width;
     const Double inverse = broadcast(row.inverse.high * p_scale.high * ExpConstants<float>::unspare);
-    const Double largest = broadcast(row.largest.high * p_scale.high), at_maximum = broadcast(static_cast<double>(row.at_maximum));
-    map_exponentials(row, e, n, [&]<bool may_be_maximum>(Float each, int64_t j, int count) __attribute__((always_inline)) {
+    const Double largest = broadcast(row.largest.high * p_scale.high),
+                 at_maximum = broadcast(static_cast<double>(row.at_maximum));
+    map_exponentials(row, e, n,
+                     [&]<bool may_be_maximum>(Float each, int64_t j, int count) __attribute__((always_inline)) {
         Double parts[2];
         for (int h = 0; h < 2; ++h) {
             const int here = count - h * half_width < half_width ? count - h * half_width : half_width;
@@ -56,12 +60,14 @@ inline void subtract_targets(const Normalizer<float>& row, float* e, const doubl
     });
 }
 
-inline void subtract_targets(const Normalizer<double>& row, double* e, const double* q, int64_t n, TwoParts<double> p_scale, double scale) {
+inline void subtract_targets(const Normalizer<double>& row, double* e, const double* q, int64_t n,
+                             TwoParts<double> p_scale, double scale) {
     const TwoParts<double> inverse = scaled(row.inverse, p_scale), largest = scaled(row.largest, p_scale);
     const Double high = broadcast(inverse.high), low = broadcast(inverse.low), at_maximum = broadcast(row.at_maximum);
     constexpr double spare = 1.0 / ExpConstants<double>::unspare;
     const Double largest_high = broadcast(largest.high), largest_low = broadcast(largest.low);
-    map_exponentials(row, e, n, [&]<bool may_be_maximum>(Double each, int64_t j, int count) __attribute__((always_inline)) {
+    map_exponentials(row, e, n,
+                     [&]<bool may_be_maximum>(Double each, int64_t j, int count) __attribute__((always_inline)) {
         const Double target = load_or_pad(q + j, count, 0.0) * scale;
         // Subtracted 2^spare too large as well, where nothing is subnormal.
         const Double at_others = fma(each, high, fma(each, low, target * -spare)) * ExpConstants<double>::unspare;
@@ -70,8 +76,8 @@ inline void subtract_targets(const Normalizer<double>& row, double* e, const dou
     });
 }
 
-// Returns the loss, unscaled. gradient may be null, or x itself. With `two_parts` the row is x + x_low. `origin`, in two parts, is
-// what was subtracted from the logits before; only the z-loss depends on it.
+// Returns the loss, unscaled. gradient may be null, or x itself. With `two_parts` the row is x + x_low. `origin`, in
+// two parts, is what was subtracted from the logits before; only the z-loss depends on it.
 template <class T, bool two_parts = false>
 double soft_cross_entropy_row(const T* x, const T* x_low, int64_t n, const double* q, double z_loss, double origin,
                               double origin_low, double scale, T* gradient) {
@@ -87,15 +93,17 @@ double soft_cross_entropy_row(const T* x, const T* x_low, int64_t n, const doubl
         if (gradient) fill_row(gradient, n, T(not_a_number));
         return not_a_number;
     }
-    const TwoParts<double> lse = sum_of(two_sum(origin, static_cast<double>(row.maximum)), {row.log_rest.high, row.log_rest.low + origin_low});
+    const TwoParts<double> lse =
+        sum_of(two_sum(origin, static_cast<double>(row.maximum)), {row.log_rest.high, row.log_rest.low + origin_low});
     const TwoParts<double> z_slope = z_loss == 0.0 ? TwoParts<double>{0.0, 0.0} : scaled(lse, 2.0 * z_loss);
     if (gradient) {
         subtract_targets(row, gradient, q, n, scaled(sum_of({sums.total, 0.0}, z_slope), scale), scale);
-        // Where p > 1/2, Q p - q = (Q - q) - Q R / (1 + R), with Q - q summed without it, does not lose what p - 1 would.
+        // Where p > 1/2, Q p - q = (Q - q) - Q R / (1 + R), with Q - q summed without it, does not lose what p - 1
+        // would.
         if (row.maxima == 1 && row.rest < 1.0)
-            gradient[where_maximum] = static_cast<T>((sums.below_maximum - sums.total * (row.rest / (1.0 + row.rest)) +
-                                                      z_slope.high * row.largest.high) *
-                                                     scale);
+            gradient[where_maximum] = static_cast<T>(
+                (sums.below_maximum - sums.total * (row.rest / (1.0 + row.rest)) + z_slope.high * row.largest.high) *
+                scale);
     }
     const TwoParts<double> entropy = scaled(row.log_rest, sums.total);
     if (z_loss == 0.0) return plus(sums.distance, entropy);

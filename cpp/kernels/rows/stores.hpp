@@ -16,8 +16,8 @@ SOFTGRAD_INLINE void write_row(T* out, int64_t begin, int64_t end, Value value) 
     if (j < end) store_first(out + j, value(j, static_cast<int>(end - j)), static_cast<int>(end - j));
 }
 
-// row[j] = use(row[j], j, count) over a row of stored exponentials. `use` is told at compile time whether one may belong to the maximum,
-// as in the blocks that hold it.
+// row[j] = use(row[j], j, count) over a row of stored exponentials. `use` is told at compile time whether one may
+// belong to the maximum, as in the blocks that hold it.
 template <class T, class Use>
 SOFTGRAD_INLINE void map_exponentials(const Normalizer<T>& normalizer, T* row, int64_t n, Use use) {
     auto write_block = [&]<bool may_be_maximum>(int64_t begin, int64_t end) __attribute__((always_inline)) {
@@ -25,16 +25,19 @@ SOFTGRAD_INLINE void map_exponentials(const Normalizer<T>& normalizer, T* row, i
             return use.template operator()<may_be_maximum>(load_or_pad(row + j, count, T(0)), j, count);
         });
     };
-    normalizer.blocks.each_block(
-        n, [&](int64_t begin, int64_t end) __attribute__((always_inline)) { write_block.template operator()<false>(begin, end); },
-        [&](int64_t begin, int64_t end) __attribute__((always_inline)) { write_block.template operator()<true>(begin, end); });
+    normalizer.blocks.each_block(n, [&](int64_t begin, int64_t end) __attribute__((always_inline)) {
+        write_block.template operator()<false>(begin, end);
+    }, [&](int64_t begin, int64_t end) __attribute__((always_inline)) {
+        write_block.template operator()<true>(begin, end);
+    });
 }
 
 // Stored exponentials become probabilities times a factor.
 template <class T>
 inline void scale_row(const Normalizer<T>& normalizer, double factor, T* row, int64_t n) {
     const Probabilities<T> probabilities = normalizer.probabilities(factor);
-    map_exponentials(normalizer, row, n, [&]<bool may_be_maximum>(Vec<T> e, int64_t, int) __attribute__((always_inline)) {
+    map_exponentials(normalizer, row, n,
+                     [&]<bool may_be_maximum>(Vec<T> e, int64_t, int) __attribute__((always_inline)) {
         if constexpr (may_be_maximum) return probabilities(e);
         return probabilities.below_maximum(e);
     });

@@ -2,8 +2,8 @@
 // log1p(R) + sum p_j (m - x_j), all terms >= 0, and the rank of t, 1 + the number of larger logits.
 #pragma once
 
-#include "kernels/table.hpp"
 #include "kernels/rows/normalizer.hpp"
+#include "kernels/table.hpp"
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
 

@@ -30,7 +30,9 @@ SOFTGRAD_INLINE Double widen_low(Float v) { return _mm256_cvtps_pd(_mm256_castps
 SOFTGRAD_INLINE Double widen_high(Float v) { return _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1)); }
 
 // In registers: through memory the load would wait for two narrower stores.
-SOFTGRAD_INLINE Float narrow(Double low, Double high) { return _mm256_set_m128(_mm256_cvtpd_ps(high), _mm256_cvtpd_ps(low)); }
+SOFTGRAD_INLINE Float narrow(Double low, Double high) {
+    return _mm256_set_m128(_mm256_cvtpd_ps(high), _mm256_cvtpd_ps(low));
+}
 
 SOFTGRAD_INLINE Double joined_pieces(const Piece<double>* p) { return _mm256_set_m128d(p[1], p[0]); }
 template <int k>

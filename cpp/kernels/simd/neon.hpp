@@ -7,15 +7,19 @@
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
 
+using portable::joined_pieces, portable::piece_of;
 using portable::load_first, portable::maximum;
 using portable::narrow, portable::widen_high, portable::widen_low;
-using portable::joined_pieces, portable::piece_of;
 using portable::narrow_float16, portable::widen_float16;
 
 constexpr bool fused = true;
 
-SOFTGRAD_INLINE Float fma(Float a, Float b, Float c) { return (Float)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b); }
-SOFTGRAD_INLINE Double fma(Double a, Double b, Double c) { return (Double)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b); }
+SOFTGRAD_INLINE Float fma(Float a, Float b, Float c) {
+    return (Float)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+}
+SOFTGRAD_INLINE Double fma(Double a, Double b, Double c) {
+    return (Double)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
+}
 
 SOFTGRAD_INLINE Float zip_low(Float a, Float b) { return (Float)vzip1q_f32((float32x4_t)a, (float32x4_t)b); }
 SOFTGRAD_INLINE Float zip_high(Float a, Float b) { return (Float)vzip2q_f32((float32x4_t)a, (float32x4_t)b); }

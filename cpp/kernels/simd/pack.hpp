@@ -1,5 +1,5 @@
-// The SIMD vocabulary of the kernels: the operations of one instruction set, which CMakeLists.txt names by its file, and what
-// follows from them.
+// The SIMD vocabulary of the kernels: the operations of one instruction set, which CMakeLists.txt names by its file,
+// and what follows from them.
 #pragma once
 
 #include "kernels/simd/types.hpp"
@@ -43,8 +43,8 @@ SOFTGRAD_INLINE V exchanged(V v) {
     else if constexpr (width == 8)
         return __builtin_shufflevector(v, v, 0 ^ by, 1 ^ by, 2 ^ by, 3 ^ by, 4 ^ by, 5 ^ by, 6 ^ by, 7 ^ by);
     else
-        return __builtin_shufflevector(v, v, 0 ^ by, 1 ^ by, 2 ^ by, 3 ^ by, 4 ^ by, 5 ^ by, 6 ^ by, 7 ^ by, 8 ^ by, 9 ^ by, 10 ^ by, 11 ^ by,
-                                       12 ^ by, 13 ^ by, 14 ^ by, 15 ^ by);
+        return __builtin_shufflevector(v, v, 0 ^ by, 1 ^ by, 2 ^ by, 3 ^ by, 4 ^ by, 5 ^ by, 6 ^ by, 7 ^ by, 8 ^ by,
+                                       9 ^ by, 10 ^ by, 11 ^ by, 12 ^ by, 13 ^ by, 14 ^ by, 15 ^ by);
 }
 
 // All lanes in one, by halves: combine(lanes, their partners).
@@ -64,7 +64,8 @@ SOFTGRAD_INLINE auto sum_of_lanes(V v) {
 
 template <class V>
 SOFTGRAD_INLINE auto largest_of_lanes(V v) {
-    return fold_lanes<sizeof v / sizeof v[0] / 2>(v, [](V a, V b) __attribute__((always_inline)) { return maximum(b, a); });
+    return fold_lanes<sizeof v / sizeof v[0] / 2>(
+        v, [](V a, V b) __attribute__((always_inline)) { return maximum(b, a); });
 }
 
 }  // namespace softgrad::SOFTGRAD_ISA_NAME

@@ -1,5 +1,6 @@
-// What the kernels ask of the machine, in the vector extensions of the compiler: of any width, on any machine. The files of
-// the instruction sets say the same in their own instructions, where that is faster, and take the rest from here.
+// What the kernels ask of the machine, in the vector extensions of the compiler: of any width, on any machine. The
+// files of the instruction sets say the same in their own instructions, where that is faster, and take the rest from
+// here.
 #pragma once
 
 #include "kernels/simd/types.hpp"
@@ -85,7 +86,8 @@ SOFTGRAD_INLINE V zip_high(V a, V b) {
 
 // Float16 by its bits, bit for bit as in arrays/dtypes.hpp.
 SOFTGRAD_INLINE Float widen_float16(HalfUInt16 half) {
-    const UInt32 bits = __builtin_convertvector(half, UInt32), magnitude = bits & 0x7fffu, sign = (bits & 0x8000u) << 16;
+    const UInt32 bits = __builtin_convertvector(half, UInt32), magnitude = bits & 0x7fffu,
+                 sign = (bits & 0x8000u) << 16;
     // In the place of a float's bits the exponent is 112 too small, for subnormals as well.
     const UInt32 scaled = (UInt32)((Float)(magnitude << 13) * 0x1p112f);
     const UInt32 special = magnitude << 13 | 0x7f800000u;
@@ -99,7 +101,11 @@ SOFTGRAD_INLINE HalfUInt16 narrow_float16(Float value) {
     // The spacing of floats from 1/2 on is that of the subnormals.
     const UInt32 subnormal = (UInt32)((Float)magnitude + 0.5f) - 0x3f000000u;
     const UInt32 special = magnitude > 0x7f800000u ? (UInt32{} + 0x7e00u) : (UInt32{} + 0x7c00u);
-    return __builtin_convertvector((magnitude >= 0x47800000u ? special : magnitude >= 0x38800000u ? normal : subnormal) | sign, HalfUInt16);
+    return __builtin_convertvector((magnitude >= 0x47800000u   ? special
+                                    : magnitude >= 0x38800000u ? normal
+                                                               : subnormal) |
+                                       sign,
+                                   HalfUInt16);
 }
 
 // A NaN without what it carries, which the machine's own conversion would keep.

@@ -1,6 +1,7 @@
-// The vectors that kernels compute with: SOFTGRAD_VECTOR_BYTES wide, in the namespace of the instruction set this source is
-// compiled for. Included only by sources compiled once per instruction set; for that reason they use no standard C++
-// header: an inline function of one, compiled here for AVX-512, could be the copy the linker keeps for every machine.
+// The vectors that kernels compute with: SOFTGRAD_VECTOR_BYTES wide, in the namespace of the instruction set this
+// source is compiled for. Included only by sources compiled once per instruction set; for that reason they use no
+// standard C++ header: an inline function of one, compiled here for AVX-512, could be the copy the linker keeps for
+// every machine.
 //
 // "Logical lanes" are fixed (256 bytes of them): a sum is spread over them in the same way whatever the width of the
 // machine's vectors, which is why the instruction sets with a fused multiply-add give the same bits.

@@ -26,14 +26,16 @@ void few_cross_entropy(T* tile, int64_t n, int64_t rows, const int64_t* targets,
         const Pack<T>& pack = packs[k];
         const Vec<T> at_target_of_pack = load(logits + i);
         for (int h = 0; h < halves<T>; ++h)
-            store(losses + i + h * half_width, plus(half_of(pack.maximum, h) - half_of(at_target_of_pack, h), pack.log_rest[h]));
+            store(losses + i + h * half_width,
+                  plus(half_of(pack.maximum, h) - half_of(at_target_of_pack, h), pack.log_rest[h]));
         if (!scale) return;
         const Mask<T> is_maximum = at_target_of_pack == pack.maximum;
         T slopes[width];
         Double factor[halves<T>], parts[halves<T>];
         for (int h = 0; h < halves<T>; ++h) {
             factor[h] = load(scale + i + h * half_width);
-            const Double p = half_of(load(exponentials + i), h) * double(ExpConstants<T>::unspare) * pack.inverse[h].high;
+            const Double p =
+                half_of(load(exponentials + i), h) * double(ExpConstants<T>::unspare) * pack.inverse[h].high;
             const Double maximal = half_of(is_maximum ? broadcast(T(1)) : Vec<T>{}, h);
             // Adding 0 makes a -0 a +0.
             parts[h] = (maximal == 1.0 ? 0.0 - pack.rest[h].high * pack.largest[h].high : p - 1.0) * factor[h];

@@ -1,5 +1,5 @@
-// Rows of few classes, worked on with lanes across rows: entry j of `width` neighbouring rows is one pack. A row kernel would spend
-// more on the scalars of a row than on its entries. Every lane does the same, wherever its row is.
+// Rows of few classes, worked on with lanes across rows: entry j of `width` neighbouring rows is one pack. A row kernel
+// would spend more on the scalars of a row than on its entries. Every lane does the same, wherever its row is.
 #pragma once
 
 #include "kernels/arithmetic/bounded_sum.hpp"
@@ -20,14 +20,16 @@ struct Pack {
     TwoParts<Double> inverse[halves<T>];   // 1 / S
     TwoParts<Double> largest[halves<T>];   // the probability of the maximum, 1 / (1 + R)
 
-    SOFTGRAD_INLINE Probabilities<T> probabilities(const Double* factor) const { return {inverse, largest, factor, at_maximum}; }
+    SOFTGRAD_INLINE Probabilities<T> probabilities(const Double* factor) const {
+        return {inverse, largest, factor, at_maximum};
+    }
 };
 
 template <class T>
 constexpr int most_packs = few_tile_rows / Simd<T>::width;
 
-// Calls use(first row, which pack) for the packs of a tile. What a pack needs is found for all of them before the next step, so that the
-// machine has something to do while one waits for a quotient.
+// Calls use(first row, which pack) for the packs of a tile. What a pack needs is found for all of them before the next
+// step, so that the machine has something to do while one waits for a quotient.
 template <class T, class Use>
 SOFTGRAD_INLINE void each_pack(int64_t rows, Use use) {
     for (int64_t i = 0, k = 0; i < rows; i += Simd<T>::width, ++k) use(i, k);

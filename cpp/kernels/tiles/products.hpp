@@ -8,7 +8,8 @@ namespace softgrad::SOFTGRAD_ISA_NAME {
 
 // The product times scale[i], in the place of the tile, with the rows of v and w; the mean goes to means[i] instead.
 template <class T>
-void few_product(Product product, T* tile, const T* v, const T* w, int64_t n, int64_t rows, const double* scale, double* means) {
+void few_product(Product product, T* tile, const T* v, const T* w, int64_t n, int64_t rows, const double* scale,
+                 double* means) {
     constexpr int half_width = Simd<double>::width;
     Pack<T> packs[most_packs<T>];
     find_maxima(tile, n, rows, packs);
@@ -22,7 +23,8 @@ void few_product(Product product, T* tile, const T* v, const T* w, int64_t n, in
         auto each = [&](auto use, auto... vectors) __attribute__((always_inline)) {
             for (int64_t j = 0; j < n; ++j)
                 for (int h = 0; h < halves<T>; ++h)
-                    use(j, h, half_of(load(e + j * few_tile_rows), h), half_of(load(vectors + i + j * few_tile_rows), h)...);
+                    use(j, h, half_of(load(e + j * few_tile_rows), h),
+                        half_of(load(vectors + i + j * few_tile_rows), h)...);
         };
         // The entries of the tile become value(h, exponentials, entries of the vectors).
         auto map = [&](auto value, auto... vectors) __attribute__((always_inline)) {
@@ -87,7 +89,8 @@ void few_product(Product product, T* tile, const T* v, const T* w, int64_t n, in
             each([&](int64_t, int h, Double exponential, Double entry) __attribute__((always_inline)) {
                 centre[h] = exponential == at_maximum[h] ? entry : centre[h];
             }, vector);
-            mean_apart(apart, [&](int h, Double entry) __attribute__((always_inline)) { return entry - centre[h]; }, vector);
+            mean_apart(apart, [&](int h, Double entry) __attribute__((always_inline)) { return entry - centre[h]; },
+                       vector);
         };
         Double centre[halves<T>], apart[halves<T>];
         find_mean(v, centre, apart);

@@ -16,7 +16,8 @@ template <class T>
 SOFTGRAD_INLINE PackTargets sum_targets(const T* x, const double* q, int64_t n, Double maximum, int half) {
     TwoParts<Double> total{}, below{}, distance{};
     for (int64_t j = 0; j < n; ++j) {
-        const Double logit = half_of(load(x + j * few_tile_rows), half), weight = load(q + j * few_tile_rows), term = weight * (maximum - logit);
+        const Double logit = half_of(load(x + j * few_tile_rows), half), weight = load(q + j * few_tile_rows),
+                     term = weight * (maximum - logit);
         add_term<T>(total, weight);
         add_term<T>(below, logit == maximum ? Double{} : weight);
         add_term<T>(distance, weight == Double{} ? Double{} : term);
@@ -24,8 +25,8 @@ SOFTGRAD_INLINE PackTargets sum_targets(const T* x, const double* q, int64_t n, 
     return {rounded(total), rounded(below), rounded(distance)};
 }
 
-// Q p - q times a factor, from exponentials as they are stored. The two may cancel: for float the difference is taken in double, for double
-// with the factor of the exponential in two parts.
+// Q p - q times a factor, from exponentials as they are stored. The two may cancel: for float the difference is taken
+// in double, for double with the factor of the exponential in two parts.
 template <class T>
 struct PackDifference {
     TwoParts<Double> inverse, largest;
@@ -38,7 +39,8 @@ struct PackDifference {
         const TwoParts<Double> scale = two_product(targets.total, factor), rest = pack.rest[half];
         inverse = scaled(pack.inverse[half], scale);
         largest = scaled(pack.largest[half], scale);
-        // Where p > 1/2, Q p - q = (Q - q) - Q R / (1 + R), with Q - q summed without it, does not lose what p - 1 would.
+        // Where p > 1/2, Q p - q = (Q - q) - Q R / (1 + R), with Q - q summed without it, does not lose what p - 1
+        // would.
         certain = rest.high < 0.5;
         where_certain = (targets.below_maximum - targets.total * (rest.high * pack.largest[half].high)) * factor;
     }
@@ -81,7 +83,8 @@ void few_soft_cross_entropy(T* tile, int64_t n, int64_t rows, const double* q, c
     find_inverses(packs, rows);
     each_pack<T>(rows, [&](int64_t i, int64_t k) __attribute__((always_inline)) {
         PackDifference<T> differences[halves<T>];
-        for (int h = 0; h < halves<T>; ++h) differences[h] = PackDifference<T>(packs[k], h, targets[k][h], load(scale + i + h * half_width));
+        for (int h = 0; h < halves<T>; ++h)
+            differences[h] = PackDifference<T>(packs[k], h, targets[k][h], load(scale + i + h * half_width));
         for (int64_t j = 0; j < n; ++j) {
             T* const at = tile + i + j * few_tile_rows;
             const Vec<T> exponentials = load(at);

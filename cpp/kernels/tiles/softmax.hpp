@@ -12,9 +12,8 @@ void few_softmax(T* tile, int64_t n, int64_t rows) {
     sum_exponentials(tile, n, rows, tile, packs);
     find_inverses(packs, rows);
     const Double ones[2] = {1.0 + Double{}, 1.0 + Double{}};
-    each_pack<T>(rows, [&](int64_t i, int64_t k) __attribute__((always_inline)) {
-        scale_pack(tile + i, n, packs[k].probabilities(ones));
-    });
+    each_pack<T>(rows, [&](int64_t i, int64_t k)
+                           __attribute__((always_inline)) { scale_pack(tile + i, n, packs[k].probabilities(ones)); });
 }
 
 }  // namespace softgrad::SOFTGRAD_ISA_NAME

@@ -18,7 +18,9 @@ SOFTGRAD_INLINE void add_term(TwoParts<Double>& sum, Double term) {
 }
 
 // A sum as one number; an infinite one has no second part.
-SOFTGRAD_INLINE Double rounded(TwoParts<Double> sum) { return sum.high + (sum.high - sum.high == Double{} ? sum.low : Double{}); }
+SOFTGRAD_INLINE Double rounded(TwoParts<Double> sum) {
+    return sum.high + (sum.high - sum.high == Double{} ? sum.low : Double{});
+}
 
 // The sum of each row of a tile of target weights.
 inline void few_sums(const double* q, int64_t n, int64_t rows, double* sums) {

@@ -1,9 +1,9 @@
-// From rows in memory to the columns of a tile and back, 16 bytes of each of some rows at a time transposed in the registers. Entry by entry
-// this took longer than the arithmetic on them.
+// From rows in memory to the columns of a tile and back, 16 bytes of each of some rows at a time transposed in the
+// registers. Entry by entry this took longer than the arithmetic on them.
 #pragma once
 
-#include "kernels/table.hpp"
 #include "kernels/simd/pack.hpp"
+#include "kernels/table.hpp"
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
 
@@ -69,12 +69,14 @@ SOFTGRAD_INLINE void drain_columns(const T* column, int64_t apart, char* row, in
     put.template operator()<3>();
 }
 
-// Calls move<count>(j) for pieces of count entries from j on that cover a row; the last may be moved in part a second time.
+// Calls move<count>(j) for pieces of count entries from j on that cover a row; the last may be moved in part a second
+// time.
 template <class T, class Move>
 SOFTGRAD_INLINE void for_pieces(int64_t n, Move move) {
     constexpr int together = PieceOf<T>::entries;
     if (n >= together) {
-        for (int64_t j = 0; j < n; j += together) move.template operator()<together>(j + together <= n ? j : n - together);
+        for (int64_t j = 0; j < n; j += together)
+            move.template operator()<together>(j + together <= n ? j : n - together);
     } else if constexpr (together == 2) {
         move.template operator()<1>(0);
     } else if (n == 1) {
@@ -92,7 +94,8 @@ void fill_tile(const char* rows, int64_t stride, int64_t n, int64_t count, T* ti
     int64_t i = 0;
     for (; i + width <= count; i += width)
         for_pieces<T>(n, [&]<int columns>(int64_t j) __attribute__((always_inline)) {
-            fill_columns<T, columns>(rows + i * stride + j * static_cast<int64_t>(sizeof(T)), stride, tile + j * apart + i, apart);
+            fill_columns<T, columns>(rows + i * stride + j * static_cast<int64_t>(sizeof(T)), stride,
+                                     tile + j * apart + i, apart);
         });
     for (; i < count; ++i)
         for (int64_t j = 0; j < n; ++j) tile[j * apart + i] = reinterpret_cast<const T*>(rows + i * stride)[j];
@@ -104,7 +107,8 @@ void drain_tile(const T* tile, int64_t apart, int64_t n, int64_t count, char* ro
     int64_t i = 0;
     for (; i + width <= count; i += width)
         for_pieces<T>(n, [&]<int columns>(int64_t j) __attribute__((always_inline)) {
-            drain_columns<T, columns>(tile + j * apart + i, apart, rows + i * stride + j * static_cast<int64_t>(sizeof(T)), stride);
+            drain_columns<T, columns>(tile + j * apart + i, apart,
+                                      rows + i * stride + j * static_cast<int64_t>(sizeof(T)), stride);
         });
     for (; i < count; ++i)
         for (int64_t j = 0; j < n; ++j) reinterpret_cast<T*>(rows + i * stride)[j] = tile[j * apart + i];
