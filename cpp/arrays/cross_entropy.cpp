@@ -64,12 +64,12 @@ void each_loss(const CrossEntropyCall& call, bool sums_to_zero, const RowLoss& r
 
 // Calls losses_of(first row, count, rows of the tile, tile, scale or null, losses) over tiles.
 template <class S, class LossesOf>
-void each_few_loss(const CrossEntropyCall& call, const LossesOf& losses_of) {
+void each_tile_loss(const CrossEntropyCall& call, const LossesOf& losses_of) {
     using T = Compute<S>;
     const int64_t n = call.logits.entries.size();
     const auto work = [&](int64_t first, int64_t count, int64_t rows, T* tile) {
-        double scale[few_tile_rows], losses[few_tile_rows];
-        std::fill(scale, scale + few_tile_rows, 1.0);
+        double scale[tile_rows], losses[tile_rows];
+        std::fill(scale, scale + tile_rows, 1.0);
         if (call.weight) std::copy(call.weight + first, call.weight + first + count, scale);
         if (call.upstream)
             for (int64_t i = 0; i < count; ++i) scale[i] *= call.upstream[first + i];
@@ -90,26 +90,28 @@ void each_few_loss(const CrossEntropyCall& call, const LossesOf& losses_of) {
 }
 
 template <class S>
-void few_cross_entropy(const CrossEntropyCall& call, const int64_t* labels) {
+void cross_entropy_in_tiles(const CrossEntropyCall& call, const int64_t* labels) {
     using T = Compute<S>;
     const int64_t n = call.logits.entries.size();
-    each_few_loss<S>(call,
-                     [&](int64_t first, int64_t count, int64_t rows, T* tile, const double* scale, double* losses) {
-        int64_t targets[few_tile_rows] = {};
+    each_tile_loss<S>(call,
+                      [&](int64_t first, int64_t count, int64_t rows, T* tile, const double* scale, double* losses) {
+        int64_t targets[tile_rows] = {};
         std::copy(labels + first, labels + first + count, targets);
-        kernels<T>().few.cross_entropy(tile, n, rows, targets, scale, losses);
+        kernels<T>().tiles.cross_entropy(tile, n, rows, targets, scale, losses);
     });
 }
 
 template <class S>
-void few_soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets) {
+void soft_cross_entropy_in_tiles(const CrossEntropyCall& call, const Targets& targets) {
     using T = Compute<S>;
     const int64_t n = call.logits.entries.size();
-    each_few_loss<S>(call,
-                     [&](int64_t first, int64_t count, int64_t rows, T* tile, const double* scale, double* losses) {
-        const auto stage = [&](double* staged) { stage_targets(targets, first, count, n, nullptr, n, staged); };
-        with_target_tile(n, count, rows, stage, [&](const double* q) {
-            kernels<T>().few.soft_cross_entropy(tile, n, rows, q, scale, losses);
+    each_tile_loss<S>(call,
+                      [&](int64_t first, int64_t count, int64_t rows, T* tile, const double* scale, double* losses) {
+        const auto write = [&](double* weights) {
+            write_target_weights(targets, first, count, n, nullptr, n, weights);
+        };
+        with_target_tile(n, count, rows, write, [&](const double* q) {
+            kernels<T>().tiles.soft_cross_entropy(tile, n, rows, q, scale, losses);
         });
     });
 }
@@ -120,7 +122,7 @@ template <class S>
 void cross_entropy(const CrossEntropyCall& call, const int64_t* labels) {
     using T = Compute<S>;
     const int64_t n = call.logits.entries.size();
-    if (is_few(n) && !call.tangent) return few_cross_entropy<S>(call, labels);
+    if (fits_a_tile(n) && !call.tangent) return cross_entropy_in_tiles<S>(call, labels);
     const auto kernel = kernels<T>().cross_entropy;
     each_loss<S>(call, true,
                  [&](int64_t r, const T* x, double scale, T* grad) { return kernel(x, n, labels[r], scale, grad); });
@@ -131,13 +133,13 @@ void soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets, co
                         double z_loss) {
     using T = Compute<S>;
     const int64_t n = call.logits.entries.size();
-    if (transform.is_identity() && is_few(n) && z_loss == 0.0 && !call.tangent)
-        return few_soft_cross_entropy<S>(call, targets);
+    if (transform.is_identity() && fits_a_tile(n) && z_loss == 0.0 && !call.tangent)
+        return soft_cross_entropy_in_tiles<S>(call, targets);
     if (transform.is_identity()) {
         const auto kernel = kernels<T>().soft_cross_entropy;
         each_loss<S>(call, z_loss == 0.0, [&](int64_t r, const T* x, double scale, T* grad) {
             Scratch<double, Use::target> scratch(n);
-            stage_targets(targets, r, 1, n, nullptr, n, scratch.data());
+            write_target_weights(targets, r, 1, n, nullptr, n, scratch.data());
             return kernel(x, nullptr, n, scratch.data(), z_loss, 0.0, 0.0, scale, grad);
         });
         return;
@@ -145,13 +147,13 @@ void soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets, co
     const auto kernel = instruction_set().kernels->two_parts.soft_cross_entropy;
     each_loss<S>(call, z_loss == 0.0 && !transform.has_softcap(), [&](int64_t r, const T* x, double scale, T* grad) {
         Scratch<double, Use::target> target(n);
-        Scratch<double, Use::staging> scratch(staging_size(n));
-        const StagedRow row = stage_row(x, n, transform, r, scratch.data());
+        Scratch<double, Use::transformed> scratch(transformed_size(n));
+        const TransformedRow row = transform_row(x, n, transform, r, scratch.data());
         if (row.allowed_count == 0) {
             if (grad) std::fill(grad, grad + n, T(0));
             return 0.0;
         }
-        stage_targets(targets, r, 1, n, row.allowed, row.allowed_count, target.data());
+        write_target_weights(targets, r, 1, n, row.allowed, row.allowed_count, target.data());
         const double loss = kernel(row.high, row.low, n, target.data(), z_loss, row.maximum, row.maximum_low, scale,
                                    grad ? row.high : nullptr);
         if (grad)

@@ -16,14 +16,14 @@ void map_elements(ElementMap function, const Elements& x, const Elements& out) {
             kernel(reinterpret_cast<const T*>(x.data) + begin, reinterpret_cast<T*>(out.data) + begin, end - begin);
             return;
         }
-        Scratch<T, Use::tile> scratch(end - begin);
-        T* staged = scratch.data();
+        Scratch<T, Use::rows> scratch(end - begin);
+        T* gathered = scratch.data();
         x.walk.each(begin, end, [&](int64_t i, int64_t at) {
-            staged[i - begin] = widen(*reinterpret_cast<const S*>(x.data + at));
+            gathered[i - begin] = widen(*reinterpret_cast<const S*>(x.data + at));
         });
-        kernel(staged, staged, end - begin);
+        kernel(gathered, gathered, end - begin);
         out.walk.each(begin, end, [&](int64_t i, int64_t at) {
-            *reinterpret_cast<S*>(out.data + at) = narrow_to<S>(staged[i - begin]);
+            *reinterpret_cast<S*>(out.data + at) = narrow_to<S>(gathered[i - begin]);
         });
     });
 }

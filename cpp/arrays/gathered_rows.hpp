@@ -12,12 +12,13 @@ namespace softgrad {
 
 // Rows gathered together when a row does not stand in one piece: of each class then some neighbouring lines are read
 // and written.
-constexpr int64_t tile_rows = 64;
-constexpr int64_t tile_elements = 1 << 19;
+constexpr int64_t most_gathered_rows = 64;
+static_assert(most_gathered_rows <= tile_rows);
+constexpr int64_t most_gathered_elements = 1 << 19;
 // Rows of two bytes an entry are widened where they stand in one piece: no more of them than the innermost caches hold.
-constexpr int64_t widened_elements = 1 << 13;
+constexpr int64_t most_widened_elements = 1 << 13;
 
-// Elements from row to row in a tile of whole rows: an odd number of lines, so that neighbours do not fall on the same
+// Elements from row to row where rows are gathered: an odd number of lines, so that neighbours do not fall on the same
 // places of a cache.
 template <class T>
 int64_t row_distance(int64_t n) {
@@ -31,31 +32,31 @@ bool stands_side_by_side(const RowView& view) {
     return std::is_same_v<S, Compute<S>> && view.rows.step() == static_cast<int64_t>(sizeof(S));
 }
 
-// Rows into a tile, `apart` elements from row to row.
+// Rows to `to`, `apart` elements from row to row.
 template <class S>
-void gather_rows(const RowView& view, int64_t first, int64_t count, Compute<S>* tile, int64_t apart) {
+void gather_rows(const RowView& view, int64_t first, int64_t count, Compute<S>* to, int64_t apart) {
     using T = Compute<S>;
     if constexpr (sizeof(S) == 2)
-        if (view.entries.contiguous(sizeof(S))) return widen_rows<S>(view, first, count, tile, apart);
+        if (view.entries.contiguous(sizeof(S))) return widen_rows<S>(view, first, count, to, apart);
     if (stands_side_by_side<S>(view))
         return each_rectangle(view, first, count,
                               [&](int64_t i, int64_t j, int64_t rows, int64_t entries, const char* at, int64_t step) {
-            kernels<T>().fill(at, step, rows, entries, tile + i * apart + j, apart);
+            kernels<T>().fill(at, step, rows, entries, to + i * apart + j, apart);
         });
-    for_entries<S>(view, first, count, [&](int64_t i, int64_t j, const S* at) { tile[i * apart + j] = widen(*at); });
+    for_entries<S>(view, first, count, [&](int64_t i, int64_t j, const S* at) { to[i * apart + j] = widen(*at); });
 }
 
 template <class S>
-void scatter_rows(const Compute<S>* tile, int64_t apart, const RowView& view, int64_t first, int64_t count) {
+void scatter_rows(const Compute<S>* from, int64_t apart, const RowView& view, int64_t first, int64_t count) {
     using T = Compute<S>;
     if constexpr (sizeof(S) == 2)
-        if (view.entries.contiguous(sizeof(S))) return narrow_rows<S>(tile, apart, view, first, count);
+        if (view.entries.contiguous(sizeof(S))) return narrow_rows<S>(from, apart, view, first, count);
     if (stands_side_by_side<S>(view))
         return each_rectangle(view, first, count,
                               [&](int64_t i, int64_t j, int64_t rows, int64_t entries, char* at, int64_t step) {
-            kernels<T>().drain(tile + i * apart + j, apart, rows, entries, at, step);
+            kernels<T>().drain(from + i * apart + j, apart, rows, entries, at, step);
         });
-    for_entries<S>(view, first, count, [&](int64_t i, int64_t j, S* at) { *at = narrow_to<S>(tile[i * apart + j]); });
+    for_entries<S>(view, first, count, [&](int64_t i, int64_t j, S* at) { *at = narrow_to<S>(from[i * apart + j]); });
 }
 
 // Whether a kernel can work on the rows where they stand.
@@ -70,7 +71,7 @@ Compute<S>* row_at(const RowView& view, int64_t row) {
 }
 
 // Calls kernel(row, x, vectors, out) with contiguous rows of the dtype that is worked in; out is null without an
-// output, and may be x. Other rows pass through tiles of scratch, the same one for x and out, since every kernel works
+// output, and may be x. Other rows pass through scratch, the same one for x and out, since every kernel works
 // in place.
 template <class S, size_t k, class Kernel>
 void each_row_with(const RowView& x, const Views<k>& others, const RowView* out, int64_t begin, int64_t end,
@@ -91,30 +92,30 @@ void each_row_with(const RowView& x, const Views<k>& others, const RowView* out,
     const auto in_pieces = [](const RowView* view) { return !view->entries.contiguous(sizeof(S)); };
     const bool strided =
         in_pieces(&x) || (out && in_pieces(out)) || std::any_of(others.begin(), others.end(), in_pieces);
-    const int64_t together = strided ? tile_elements : widened_elements;
-    const int64_t per_tile = std::clamp<int64_t>(together / std::max<int64_t>(n, 1), 1, tile_rows);
-    const int64_t apart = row_distance<T>(n), size = per_tile * apart;
-    Scratch<T, Use::tile> scratch(gather || scatter ? size : 0);
-    Scratch<T, Use::other_tiles> other_scratch(gather_others ? static_cast<int64_t>(k) * size : 0);
-    T* tile = scratch.data();
-    for (int64_t first = begin; first < end; first += per_tile) {
-        const int64_t count = std::min(per_tile, end - first);
-        if (gather) gather_rows<S>(x, first, count, tile, apart);
+    const int64_t together = strided ? most_gathered_elements : most_widened_elements;
+    const int64_t at_a_time = std::clamp<int64_t>(together / std::max<int64_t>(n, 1), 1, most_gathered_rows);
+    const int64_t apart = row_distance<T>(n), size = at_a_time * apart;
+    Scratch<T, Use::rows> scratch(gather || scatter ? size : 0);
+    Scratch<T, Use::other_rows> other_scratch(gather_others ? static_cast<int64_t>(k) * size : 0);
+    T* gathered = scratch.data();
+    for (int64_t first = begin; first < end; first += at_a_time) {
+        const int64_t count = std::min(at_a_time, end - first);
+        if (gather) gather_rows<S>(x, first, count, gathered, apart);
         for (size_t v = 0; v < k; ++v)
             if (indirect(others[v]))
                 gather_rows<S>(*others[v], first, count, other_scratch.data() + static_cast<int64_t>(v) * size, apart);
         for (int64_t i = 0; i < count; ++i) {
             const int64_t r = first + i;
-            T* staged = tile + i * apart;
+            T* of_row = gathered + i * apart;
             for (size_t v = 0; v < k; ++v)
                 vectors[v] = indirect(others[v]) ? other_scratch.data() + static_cast<int64_t>(v) * size + i * apart
                                                  : row_at<S>(*others[v], r);
-            kernel(r, gather ? staged : row_at<S>(x, r), vectors,
-                   scatter ? staged
+            kernel(r, gather ? of_row : row_at<S>(x, r), vectors,
+                   scatter ? of_row
                    : out   ? row_at<S>(*out, r)
                            : nullptr);
         }
-        if (scatter) scatter_rows<S>(tile, apart, *out, first, count);
+        if (scatter) scatter_rows<S>(gathered, apart, *out, first, count);
     }
 }
 

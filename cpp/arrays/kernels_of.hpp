@@ -7,13 +7,13 @@
 namespace softgrad {
 
 template <class T>
-const RowKernels<T>& kernels();
+const KernelsOf<T>& kernels();
 template <>
-inline const RowKernels<float>& kernels<float>() {
+inline const KernelsOf<float>& kernels<float>() {
     return instruction_set().kernels->float32;
 }
 template <>
-inline const RowKernels<double>& kernels<double>() {
+inline const KernelsOf<double>& kernels<double>() {
     return instruction_set().kernels->float64;
 }
 

@@ -11,28 +11,28 @@ void logsumexp(const RowView& x, const Transform& transform, S* out) {
     using T = Compute<S>;
     const int64_t n = x.entries.size();
     const bool plain = transform.is_identity();
-    if (plain && is_few(n)) {
+    if (plain && fits_a_tile(n)) {
         for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
             each_tile<S>(x, nullptr, begin, end, [&](int64_t first, int64_t count, int64_t rows, const T* tile) {
-                T values[few_tile_rows];
-                kernels<T>().few.logsumexp(tile, n, rows, values);
+                T values[tile_rows];
+                kernels<T>().tiles.logsumexp(tile, n, rows, values);
                 for (int64_t i = 0; i < count; ++i) out[first + i] = narrow_to<S>(values[i]);
             });
         });
         return;
     }
     const auto kernel = kernels<T>().logsumexp;
-    const auto staged_kernel = instruction_set().kernels->log_normalizer;
+    const auto two_parts_kernel = instruction_set().kernels->log_normalizer;
     for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
-        Scratch<double, Use::staging> scratch(plain ? 0 : staging_size(n));
+        Scratch<double, Use::transformed> scratch(plain ? 0 : transformed_size(n));
         each_row<S>(x, nullptr, begin, end, [&](int64_t r, const T* from, T*) {
             if (plain) {
                 out[r] = narrow_to<S>(kernel(from, n));
                 return;
             }
-            const StagedRow row = stage_row(from, n, transform, r, scratch.data());
+            const TransformedRow row = transform_row(from, n, transform, r, scratch.data());
             double parts[2];
-            staged_kernel(row.high, row.low, n, parts);
+            two_parts_kernel(row.high, row.low, n, parts);
             const double sum = row.maximum + parts[0], taken = sum - row.maximum;
             const double lost = (row.maximum - (sum - taken)) + (parts[0] - taken);
             out[r] = narrow_to<S>(static_cast<T>(std::isfinite(sum) ? sum + (lost + parts[1] + row.maximum_low) : sum));

@@ -13,7 +13,7 @@ namespace softgrad {
 // neighbouring rows are read and written together.
 template <class S, class Move>
 void for_entries(const RowView& view, int64_t first, int64_t count, const Move& move) {
-    int64_t rows[few_tile_rows];
+    int64_t rows[tile_rows];
     view.rows.each(first, first + count, [&](int64_t r, int64_t offset) { rows[r - first] = offset; });
     view.entries.each(0, view.entries.size(), [&](int64_t j, int64_t at) {
         for (int64_t i = 0; i < count; ++i) move(i, j, reinterpret_cast<S*>(view.data + rows[i] + at));

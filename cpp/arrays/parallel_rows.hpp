@@ -12,8 +12,8 @@ namespace softgrad {
 
 // What a piece should cost, and from what cost on a call is shared out: waking a thread takes as long as some 100 us of
 // work. The cost of a row is its number of elements, and for few classes, where the scalars of the row count,
-// few_overhead more. (design.md has the figures.)
-constexpr int64_t piece_cost = 1 << 13, shared_cost = 1 << 17, few_overhead = 20;
+// tile_row_overhead more. (docs/design has the figures.)
+constexpr int64_t piece_cost = 1 << 13, shared_cost = 1 << 17, tile_row_overhead = 20;
 
 // Calls work(begin, end) over [0, rows) in pieces of multiples of `together` rows, in parallel where it pays.
 template <class Work>
@@ -30,8 +30,8 @@ void for_ranges(int64_t rows, int64_t row_cost, int64_t together, const Work& wo
 template <class S, class Work>
 void for_row_ranges(const RowView& view, const Work& work) {
     const int64_t n = view.entries.size();
-    if (is_few(n)) return for_ranges(view.rows.size(), n + few_overhead, few_tile_rows, work);
-    for_ranges(view.rows.size(), n, view.entries.contiguous(sizeof(S)) ? 1 : tile_rows, work);
+    if (fits_a_tile(n)) return for_ranges(view.rows.size(), n + tile_row_overhead, tile_rows, work);
+    for_ranges(view.rows.size(), n, view.entries.contiguous(sizeof(S)) ? 1 : most_gathered_rows, work);
 }
 
 }  // namespace softgrad

@@ -28,22 +28,22 @@ struct TwoVectors {
 };
 
 template <class S, size_t k>
-void few_products(Product product, const RowView& x, const Views<k>& vectors, const double* factor, double scale,
-                  bool massless_is_zero, const RowView& out) {
+void products_in_tiles(Product product, const RowView& x, const Views<k>& vectors, const double* factor, double scale,
+                       bool massless_is_zero, const RowView& out) {
     using T = Compute<S>;
     const int64_t n = x.entries.size();
     for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
         each_tile_with<S, k>(x, vectors, out, begin, end,
                              [&](int64_t first, int64_t count, int64_t rows, T* tile, const Vectors<T, k>& tiles) {
-            double factors[few_tile_rows] = {}, weights[few_tile_rows];
+            double factors[tile_rows] = {}, weights[tile_rows];
             for (int64_t i = 0; i < count; ++i) {
-                weights[i] = massless_is_zero && is_massless(tile + i, n, few_tile_rows, nullptr) ? 0.0
-                             : factor                                                             ? factor[first + i]
-                                                                                                  : 1.0;
+                weights[i] = massless_is_zero && is_massless(tile + i, n, tile_rows, nullptr) ? 0.0
+                             : factor                                                         ? factor[first + i]
+                                                                                              : 1.0;
                 factors[i] = weights[i] * scale;
             }
             const TwoVectors<T, k> two(tiles);
-            kernels<T>().few.product(product, tile, two.v, two.w, n, rows, factors, nullptr);
+            kernels<T>().tiles.product(product, tile, two.v, two.w, n, rows, factors, nullptr);
             if (factor || massless_is_zero) clear_ignored(tile, n, count, weights);
         });
     });
@@ -55,10 +55,11 @@ void map_products(Product product, const RowView& x, const Views<k>& vectors, co
     using T = Compute<S>;
     const int64_t n = x.entries.size();
     const bool plain = transform.is_identity();
-    if (plain && is_few(n)) return few_products<S, k>(product, x, vectors, factor, scale, massless_is_zero, out);
+    if (plain && fits_a_tile(n))
+        return products_in_tiles<S, k>(product, x, vectors, factor, scale, massless_is_zero, out);
     for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
-        Scratch<double, Use::staging> scratch(plain ? 0 : staging_size(n));
-        Scratch<double, Use::vector> staged_vectors(plain ? 0 : static_cast<int64_t>(k) * n);
+        Scratch<double, Use::transformed> scratch(plain ? 0 : transformed_size(n));
+        Scratch<double, Use::vector> masked_vectors(plain ? 0 : static_cast<int64_t>(k) * n);
         each_row_with<S, k>(x, vectors, &out, begin, end,
                             [&](int64_t r, const T* from, const Vectors<T, k>& of_row, T* to) {
             const double factor_of_row = factor ? factor[r] : 1.0;
@@ -72,12 +73,12 @@ void map_products(Product product, const RowView& x, const Views<k>& vectors, co
                 kernels<T>().product(product, from, nullptr, two.v, two.w, n, factor_of_row * scale, to);
                 return;
             }
-            const StagedRow row = stage_row(from, n, transform, r, scratch.data());
+            const TransformedRow row = transform_row(from, n, transform, r, scratch.data());
             if (row.allowed_count == 0 || is_zero(row.allowed)) return static_cast<void>(std::fill(to, to + n, T(0)));
-            Vectors<double, k> staged;
+            Vectors<double, k> masked;
             for (size_t v = 0; v < k; ++v)
-                staged[v] = stage_vector(of_row[v], n, row, staged_vectors.data() + static_cast<int64_t>(v) * n);
-            const TwoVectors<double, k> two(staged);
+                masked[v] = masked_vector(of_row[v], n, row, masked_vectors.data() + static_cast<int64_t>(v) * n);
+            const TwoVectors<double, k> two(masked);
             instruction_set().kernels->two_parts.product(product, row.high, row.low, two.v, two.w, n,
                                                          factor_of_row * scale, row.high);
             for (int64_t j = 0; j < n; ++j) to[j] = row.allowed && !row.allowed[j] ? T(0) : static_cast<T>(row.high[j]);
@@ -103,22 +104,22 @@ void softmax_means(const RowView& x, const RowView& v, const Transform& transfor
     using T = Compute<S>;
     const int64_t n = x.entries.size();
     const bool plain = transform.is_identity();
-    if (plain && is_few(n)) {
+    if (plain && fits_a_tile(n)) {
         for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
             each_tile_with<S, 1>(x, {&v}, nullptr, begin, end,
                                  [&](int64_t first, int64_t count, int64_t rows, T* tile, const Vectors<T, 1>& of_v) {
-                bool massless[few_tile_rows];
-                for (int64_t i = 0; i < count; ++i) massless[i] = is_massless(tile + i, n, few_tile_rows, nullptr);
-                double of_tile[few_tile_rows];
-                kernels<T>().few.product(Product::mean, tile, of_v[0], nullptr, n, rows, nullptr, of_tile);
+                bool massless[tile_rows];
+                for (int64_t i = 0; i < count; ++i) massless[i] = is_massless(tile + i, n, tile_rows, nullptr);
+                double of_tile[tile_rows];
+                kernels<T>().tiles.product(Product::mean, tile, of_v[0], nullptr, n, rows, nullptr, of_tile);
                 for (int64_t i = 0; i < count; ++i) means[first + i] = massless[i] ? 0.0 : of_tile[i];
             });
         });
         return;
     }
     for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
-        Scratch<double, Use::staging> scratch(plain ? 0 : staging_size(n));
-        Scratch<double, Use::vector> staged_vector(plain ? 0 : n);
+        Scratch<double, Use::transformed> scratch(plain ? 0 : transformed_size(n));
+        Scratch<double, Use::vector> masked_memory(plain ? 0 : n);
         Scratch<T, Use::gradient> exponentials(plain ? n : 0);
         each_row_with<S, 1>(x, {&v}, nullptr, begin, end,
                             [&](int64_t r, const T* from, const Vectors<T, 1>& vector, T*) {
@@ -129,11 +130,11 @@ void softmax_means(const RowView& x, const RowView& v, const Transform& transfor
                                                       exponentials.data());
                 return;
             }
-            const StagedRow row = stage_row(from, n, transform, r, scratch.data());
-            const double* staged = stage_vector(vector[0], n, row, staged_vector.data());
+            const TransformedRow row = transform_row(from, n, transform, r, scratch.data());
+            const double* masked = masked_vector(vector[0], n, row, masked_memory.data());
             means[r] = is_massless(from, n, 1, row.allowed)
                            ? 0.0
-                           : instruction_set().kernels->two_parts.product(Product::mean, row.high, row.low, staged,
+                           : instruction_set().kernels->two_parts.product(Product::mean, row.high, row.low, masked,
                                                                           nullptr, n, 1.0, row.high);
         });
     });

@@ -12,8 +12,8 @@ void map_rows(RowMap function, const RowView& x, const Transform& transform, con
     using T = Compute<S>;
     const int64_t n = x.entries.size();
     const bool is_log = function == RowMap::log_softmax;
-    if (transform.is_identity() && is_few(n)) {
-        const auto kernel = is_log ? kernels<T>().few.log_softmax : kernels<T>().few.softmax;
+    if (transform.is_identity() && fits_a_tile(n)) {
+        const auto kernel = is_log ? kernels<T>().tiles.log_softmax : kernels<T>().tiles.softmax;
         for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
             each_tile<S>(x, out, begin, end, [&](int64_t, int64_t, int64_t rows, T* tile) { kernel(tile, n, rows); });
         });
@@ -30,9 +30,9 @@ void map_rows(RowMap function, const RowView& x, const Transform& transform, con
     const auto kernel = is_log ? two_parts.log_softmax : two_parts.softmax;
     const T left_out = is_log ? -std::numeric_limits<T>::infinity() : T(0);
     for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
-        Scratch<double, Use::staging> scratch(staging_size(n));
+        Scratch<double, Use::transformed> scratch(transformed_size(n));
         each_row<S>(x, &out, begin, end, [&](int64_t r, const T* from, T* to) {
-            const StagedRow row = stage_row(from, n, transform, r, scratch.data());
+            const TransformedRow row = transform_row(from, n, transform, r, scratch.data());
             if (row.allowed_count == 0) return static_cast<void>(std::fill(to, to + n, left_out));
             kernel(row.high, row.low, row.high, n);
             for (int64_t j = 0; j < n; ++j)

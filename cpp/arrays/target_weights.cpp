@@ -22,8 +22,8 @@ double nan_if_negative(const double* q, int64_t n) {
 
 }  // namespace
 
-void stage_targets(const Targets& targets, int64_t first, int64_t count, int64_t n, const unsigned char* allowed,
-                   int64_t allowed_count, double* q) {
+void write_target_weights(const Targets& targets, int64_t first, int64_t count, int64_t n, const unsigned char* allowed,
+                          int64_t allowed_count, double* q) {
     const double* w = targets.class_weight;
     const double kept = 1.0 - targets.smoothing;
     const double spread = targets.smoothing / static_cast<double>(std::max<int64_t>(allowed_count, 1));
@@ -73,19 +73,19 @@ bool read_as_double(const RowView& view, int64_t first, int64_t count, double* t
 
 void probability_weights(const Probabilities& probabilities, const double* class_weight, double* out) {
     const int64_t n = probabilities.view.entries.size();
-    if (is_few(n)) {
-        for_ranges(probabilities.view.rows.size(), n + few_overhead, few_tile_rows, [&](int64_t begin, int64_t end) {
-            for (int64_t first = begin; first < end; first += few_tile_rows) {
-                const int64_t count = std::min(few_tile_rows, end - first), rows = whole_packs<double>(count);
-                double nan_where_wrong[few_tile_rows] = {};
-                const auto stage = [&](double* staged) {
-                    if (probabilities.read(probabilities.view, first, count, staged))
-                        for (int64_t i = 0; i < count; ++i) nan_where_wrong[i] = nan_if_negative(staged + i * n, n);
-                    multiply_by_class_weight(staged, n, count, class_weight);
+    if (fits_a_tile(n)) {
+        for_ranges(probabilities.view.rows.size(), n + tile_row_overhead, tile_rows, [&](int64_t begin, int64_t end) {
+            for (int64_t first = begin; first < end; first += tile_rows) {
+                const int64_t count = std::min(tile_rows, end - first), rows = whole_packs<double>(count);
+                double nan_where_wrong[tile_rows] = {};
+                const auto write = [&](double* weights) {
+                    if (probabilities.read(probabilities.view, first, count, weights))
+                        for (int64_t i = 0; i < count; ++i) nan_where_wrong[i] = nan_if_negative(weights + i * n, n);
+                    multiply_by_class_weight(weights, n, count, class_weight);
                 };
-                with_target_tile(n, count, rows, stage, [&](const double* q) {
-                    double sums[few_tile_rows];
-                    instruction_set().kernels->few_sums(q, n, rows, sums);
+                with_target_tile(n, count, rows, write, [&](const double* q) {
+                    double sums[tile_rows];
+                    instruction_set().kernels->sum_tile(q, n, rows, sums);
                     for (int64_t i = 0; i < count; ++i) out[first + i] = sums[i] + nan_where_wrong[i];
                 });
             }

@@ -30,19 +30,19 @@ template <class S>
 bool read_as_double(const RowView& view, int64_t first, int64_t count, double* to);
 
 // The target weights of rows, one after the other, spread over the classes that take part.
-void stage_targets(const Targets& targets, int64_t first, int64_t count, int64_t n, const unsigned char* allowed,
-                   int64_t allowed_count, double* q);
+void write_target_weights(const Targets& targets, int64_t first, int64_t count, int64_t n, const unsigned char* allowed,
+                          int64_t allowed_count, double* q);
 
-// Calls work(tile of the target weights of `count` rows), which stage(rows) puts one after the other; zeros in the rows
+// Calls work(tile of the target weights of `count` rows), which write(rows) puts one after the other; zeros in the rows
 // that are missing.
-template <class Stage, class Work>
-void with_target_tile(int64_t n, int64_t count, int64_t rows, const Stage& stage, const Work& work) {
-    Scratch<double, Use::target> scratch(2 * n * few_tile_rows);
-    double *const staged = scratch.data(), *const tile = staged + n * few_tile_rows;
-    stage(staged);
-    std::fill(staged + count * n, staged + rows * n, 0.0);
-    kernels<double>().fill(reinterpret_cast<const char*>(staged), n * static_cast<int64_t>(sizeof(double)), n, rows,
-                           tile, few_tile_rows);
+template <class Write, class Work>
+void with_target_tile(int64_t n, int64_t count, int64_t rows, const Write& write, const Work& work) {
+    Scratch<double, Use::target> scratch(2 * n * tile_rows);
+    double *const weights = scratch.data(), *const tile = weights + n * tile_rows;
+    write(weights);
+    std::fill(weights + count * n, weights + rows * n, 0.0);
+    kernels<double>().fill(reinterpret_cast<const char*>(weights), n * static_cast<int64_t>(sizeof(double)), n, rows,
+                           tile, tile_rows);
     work(tile);
 }
 

@@ -11,25 +11,25 @@
 namespace softgrad {
 
 // Which kernel a row of n entries has.
-inline bool is_few(int64_t n) { return n > 0 && n <= few_classes; }
+inline bool fits_a_tile(int64_t n) { return n > 0 && n <= most_tile_classes; }
 
 // Classes from which lines are asked for ahead, fewer than the lines that a cache has for one place: those of images of
 // 2^k pixels share it.
-constexpr int64_t few_ahead = 6;
+constexpr int64_t classes_ahead = 6;
 
 // Calls move(element of the tile, element) for the entries of a tile of few classes whose rows do not stand in one
 // piece: entry by entry, and then in one run where the rows are neighbours.
 template <class S, class Tile, class Move>
-void for_few(const RowView& view, int64_t first, int64_t count, Tile* tile, const Move& move) {
+void for_tile_entries(const RowView& view, int64_t first, int64_t count, Tile* tile, const Move& move) {
     if (view.rows.step() != static_cast<int64_t>(sizeof(S)))
         return for_entries<S>(view, first, count,
-                              [&](int64_t i, int64_t j, S* at) { move(tile[j * few_tile_rows + i], *at); });
+                              [&](int64_t i, int64_t j, S* at) { move(tile[j * tile_rows + i], *at); });
     each_rectangle(view, first, count,
                    [&](int64_t i, int64_t j, int64_t rows, int64_t entries, char* at, int64_t step) {
-        for (Tile* column = tile + j * few_tile_rows + i; entries > 0; --entries, column += few_tile_rows, at += step) {
-            if (entries > few_ahead)
+        for (Tile* column = tile + j * tile_rows + i; entries > 0; --entries, column += tile_rows, at += step) {
+            if (entries > classes_ahead)
                 for (int64_t byte = 0; byte < rows * static_cast<int64_t>(sizeof(S)); byte += 64)
-                    __builtin_prefetch(at + few_ahead * step + byte, std::is_const_v<Tile>);
+                    __builtin_prefetch(at + classes_ahead * step + byte, std::is_const_v<Tile>);
             for (int64_t r = 0; r < rows; ++r) move(column[r], reinterpret_cast<S*>(at)[r]);
         }
     });
@@ -38,7 +38,7 @@ void for_few(const RowView& view, int64_t first, int64_t count, Tile* tile, cons
 // `count` rows of few classes and what is missing to whole packs.
 template <class T>
 int64_t whole_packs(int64_t count) {
-    const int64_t together = kernels<T>().few.together;
+    const int64_t together = kernels<T>().tiles.together;
     return (count + together - 1) / together * together;
 }
 
@@ -48,20 +48,19 @@ void fill_tile(const RowView& view, int64_t first, int64_t count, Compute<S>* ti
     using T = Compute<S>;
     const int64_t n = view.entries.size(), rows = whole_packs<T>(count);
     if (rows != count)
-        for (int64_t j = 0; j < n; ++j)
-            std::fill(tile + j * few_tile_rows + count, tile + j * few_tile_rows + rows, T(0));
+        for (int64_t j = 0; j < n; ++j) std::fill(tile + j * tile_rows + count, tile + j * tile_rows + rows, T(0));
     if (!view.entries.contiguous(sizeof(S)))
-        return for_few<S>(view, first, count, tile, [](T& staged, const S& element) { staged = widen(element); });
+        return for_tile_entries<S>(view, first, count, tile,
+                                   [](T& of_tile, const S& element) { of_tile = widen(element); });
     const auto fill = kernels<T>().fill;
     if constexpr (sizeof(S) == sizeof(T)) {
         view.rows.each_run(first, first + count, [&](int64_t r, int64_t run, int64_t at, int64_t step) {
-            fill(view.data + at, step, n, run, tile + r - first, few_tile_rows);
+            fill(view.data + at, step, n, run, tile + r - first, tile_rows);
         });
     } else {
-        T widened[few_classes * few_tile_rows];
+        T widened[most_tile_classes * tile_rows];
         widen_rows<S>(view, first, count, widened, n);
-        fill(reinterpret_cast<const char*>(widened), n * static_cast<int64_t>(sizeof(T)), n, count, tile,
-             few_tile_rows);
+        fill(reinterpret_cast<const char*>(widened), n * static_cast<int64_t>(sizeof(T)), n, count, tile, tile_rows);
     }
 }
 
@@ -70,16 +69,16 @@ void drain_tile(const Compute<S>* tile, const RowView& view, int64_t first, int6
     using T = Compute<S>;
     const int64_t n = view.entries.size();
     if (!view.entries.contiguous(sizeof(S)))
-        return for_few<S>(view, first, count, tile,
-                          [](const T& staged, S& element) { element = narrow_to<S>(staged); });
+        return for_tile_entries<S>(view, first, count, tile,
+                                   [](const T& of_tile, S& element) { element = narrow_to<S>(of_tile); });
     const auto drain = kernels<T>().drain;
     if constexpr (sizeof(S) == sizeof(T)) {
         view.rows.each_run(first, first + count, [&](int64_t r, int64_t run, int64_t at, int64_t step) {
-            drain(tile + r - first, few_tile_rows, n, run, view.data + at, step);
+            drain(tile + r - first, tile_rows, n, run, view.data + at, step);
         });
     } else {
-        T narrowed[few_classes * few_tile_rows];
-        drain(tile, few_tile_rows, n, count, reinterpret_cast<char*>(narrowed), n * static_cast<int64_t>(sizeof(T)));
+        T narrowed[most_tile_classes * tile_rows];
+        drain(tile, tile_rows, n, count, reinterpret_cast<char*>(narrowed), n * static_cast<int64_t>(sizeof(T)));
         narrow_rows<S>(narrowed, n, view, first, count);
     }
 }
@@ -90,14 +89,14 @@ template <class S, size_t k, class Out, class Kernel>
 void each_tile_with(const RowView& x, const Views<k>& others, const Out& out, int64_t begin, int64_t end,
                     const Kernel& kernel) {
     using T = Compute<S>;
-    const int64_t n = x.entries.size(), size = n * few_tile_rows;
-    Scratch<T, Use::tile> scratch(size);
-    Scratch<T, Use::other_tiles> other_scratch(static_cast<int64_t>(k) * size);
+    const int64_t n = x.entries.size(), size = n * tile_rows;
+    Scratch<T, Use::rows> scratch(size);
+    Scratch<T, Use::other_rows> other_scratch(static_cast<int64_t>(k) * size);
     T* tile = scratch.data();
     Vectors<T, k> tiles;
     for (size_t v = 0; v < k; ++v) tiles[v] = other_scratch.data() + static_cast<int64_t>(v) * size;
-    for (int64_t first = begin; first < end; first += few_tile_rows) {
-        const int64_t count = std::min(few_tile_rows, end - first);
+    for (int64_t first = begin; first < end; first += tile_rows) {
+        const int64_t count = std::min(tile_rows, end - first);
         fill_tile<S>(x, first, count, tile);
         for (size_t v = 0; v < k; ++v)
             fill_tile<S>(*others[v], first, count, other_scratch.data() + static_cast<int64_t>(v) * size);
@@ -120,7 +119,7 @@ template <class T>
 void clear_ignored(T* tile, int64_t n, int64_t count, const double* weight) {
     for (int64_t i = 0; i < count; ++i)
         if (weight[i] == 0.0)
-            for (int64_t j = 0; j < n; ++j) tile[j * few_tile_rows + i] = T(0);
+            for (int64_t j = 0; j < n; ++j) tile[j * tile_rows + i] = T(0);
 }
 
 }  // namespace softgrad

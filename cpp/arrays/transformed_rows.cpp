@@ -47,8 +47,8 @@ class Difference {
     }
 };
 
-const unsigned char* stage_mask(const Transform& transform, int64_t row, int64_t n, unsigned char* memory,
-                                int64_t& count) {
+const unsigned char* mask_of_row(const Transform& transform, int64_t row, int64_t n, unsigned char* memory,
+                                 int64_t& count) {
     count = n;
     if (!transform.where) return nullptr;
     count = 0;
@@ -67,38 +67,38 @@ bool Transform::has_softcap() const { return std::isfinite(softcap); }
 bool Transform::is_identity() const { return !where && !has_softcap() && temperature == 1.0; }
 
 template <class T>
-StagedRow stage_row(const T* x, int64_t n, const Transform& transform, int64_t row, double* memory) {
+TransformedRow transform_row(const T* x, int64_t n, const Transform& transform, int64_t row, double* memory) {
     using W = Wide<T>;
     constexpr W infinity = std::numeric_limits<W>::infinity();
-    StagedRow staged{memory, memory + n, nullptr, n, 0.0, 0.0};
-    staged.allowed =
-        stage_mask(transform, row, n, reinterpret_cast<unsigned char*>(memory + 2 * n), staged.allowed_count);
+    TransformedRow result{memory, memory + n, nullptr, n, 0.0, 0.0};
+    result.allowed =
+        mask_of_row(transform, row, n, reinterpret_cast<unsigned char*>(memory + 2 * n), result.allowed_count);
 
     // The transformation is monotonic: its maximum is at the maximum.
     T largest = -std::numeric_limits<T>::infinity();
     for (int64_t j = 0; j < n; ++j)
-        if ((!staged.allowed || staged.allowed[j]) && x[j] > largest) largest = x[j];
+        if ((!result.allowed || result.allowed[j]) && x[j] > largest) largest = x[j];
     const bool regular = std::isfinite(largest) || transform.has_softcap();
     if (regular) {
         const W maximum = transformed(transform, static_cast<W>(largest));
-        staged.maximum = static_cast<double>(maximum);
-        if (std::isfinite(staged.maximum))
-            staged.maximum_low = static_cast<double>(maximum - static_cast<W>(staged.maximum));
+        result.maximum = static_cast<double>(maximum);
+        if (std::isfinite(result.maximum))
+            result.maximum_low = static_cast<double>(maximum - static_cast<W>(result.maximum));
     }
 
     const Difference<W> difference(transform, static_cast<W>(largest));
     for (int64_t j = 0; j < n; ++j) {
         W z = -infinity;
-        if (!staged.allowed || staged.allowed[j])
+        if (!result.allowed || result.allowed[j])
             z = regular ? difference(static_cast<W>(x[j])) : transformed(transform, static_cast<W>(x[j]));
-        staged.high[j] = static_cast<double>(z);
-        staged.low[j] = std::isfinite(staged.high[j]) ? static_cast<double>(z - static_cast<W>(staged.high[j])) : 0.0;
+        result.high[j] = static_cast<double>(z);
+        result.low[j] = std::isfinite(result.high[j]) ? static_cast<double>(z - static_cast<W>(result.high[j])) : 0.0;
     }
-    return staged;
+    return result;
 }
 
-template StagedRow stage_row<float>(const float*, int64_t, const Transform&, int64_t, double*);
-template StagedRow stage_row<double>(const double*, int64_t, const Transform&, int64_t, double*);
+template TransformedRow transform_row<float>(const float*, int64_t, const Transform&, int64_t, double*);
+template TransformedRow transform_row<double>(const double*, int64_t, const Transform&, int64_t, double*);
 
 template <class T>
 T pulled_back(const Transform& transform, T x, double gradient) {

@@ -1,4 +1,4 @@
-// Instantiates the row kernels; compiled once per instruction set (see isa.def).
+// Instantiates the kernels; compiled once per instruction set (dispatch/isa.def).
 #include "kernels/conversions.hpp"
 #include "kernels/rows/cross_entropy.hpp"
 #include "kernels/rows/log_softmax.hpp"
@@ -23,7 +23,7 @@
 namespace softgrad::SOFTGRAD_ISA_NAME {
 
 template <class T, bool two_parts>
-constexpr DenseKernels<T> dense = {
+constexpr RowKernels<T> row_kernels = {
     softmax_row<T, two_parts>,
     log_softmax_row<T, two_parts>,
     soft_cross_entropy_row<T, two_parts>,
@@ -31,11 +31,11 @@ constexpr DenseKernels<T> dense = {
 };
 
 template <class T, class Index>
-constexpr SparseKernels<T, Index> sparse = {sparse_product<T, Index>, sparse_transposed_product<T, Index>};
+constexpr SparseKernels<T, Index> sparse_kernels = {sparse_product<T, Index>, sparse_transposed_product<T, Index>};
 
 template <class T>
-constexpr RowKernels<T> rows = {
-    dense<T, false>,
+constexpr KernelsOf<T> kernels_of = {
+    row_kernels<T, false>,
     logsumexp_row<T>,
     cross_entropy_row<T>,
     token_logprobs_row<T>,
@@ -43,19 +43,19 @@ constexpr RowKernels<T> rows = {
     map<T, LogSigmoid>,
     fill_tile<T>,
     drain_tile<T>,
-    {Simd<T>::width, few_softmax<T>, few_log_softmax<T>, few_logsumexp<T>, few_cross_entropy<T>,
-     few_soft_cross_entropy<T>, few_product<T>},
-    sparse<T, int32_t>,
-    sparse<T, int64_t>,
+    {Simd<T>::width, softmax_tile<T>, log_softmax_tile<T>, logsumexp_tile<T>, cross_entropy_tile<T>,
+     soft_cross_entropy_tile<T>, product_tile<T>},
+    sparse_kernels<T, int32_t>,
+    sparse_kernels<T, int64_t>,
 };
 
 extern const Kernels kernels;
-const Kernels kernels = {rows<float>,
-                         rows<double>,
-                         dense<double, true>,
+const Kernels kernels = {kernels_of<float>,
+                         kernels_of<double>,
+                         row_kernels<double, true>,
                          log_normalizer_row,
                          sum_row,
-                         few_sums,
+                         sum_tile,
                          {widen_row<widen_float16>, narrow_row<narrow_float16>},
                          {widen_row<widen_bfloat16>, narrow_row<narrow_bfloat16>}};
 

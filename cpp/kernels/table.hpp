@@ -1,4 +1,4 @@
-// The row kernels of one instruction set, as a table. Rows are contiguous here; layout and threads are the caller's.
+// The kernels of one instruction set, as a table. Rows are contiguous here; layout and threads are the caller's.
 #pragma once
 
 #include <stdint.h>
@@ -18,7 +18,7 @@ enum class Product {
 
 // x_low: null, but for the kernels of rows in two parts.
 template <class T>
-struct DenseKernels {
+struct RowKernels {
     void (*softmax)(const T* x, const T* x_low, T* out, int64_t n);
     void (*log_softmax)(const T* x, const T* x_low, T* out, int64_t n);
     double (*soft_cross_entropy)(const T* x, const T* x_low, int64_t n, const double* q, double z_loss, double origin,
@@ -34,13 +34,13 @@ struct TokenRow {
 
 // Rows of at most this many classes are worked on with lanes across rows (tiles/). It is the length alone that decides:
 // the bits of a row must not depend on its neighbours or its layout.
-constexpr int64_t few_classes = 64;
+constexpr int64_t most_tile_classes = 64;
 
-// They come in tiles: entry j of row i at tile[j * few_tile_rows + i], the first `rows` of them filled, a multiple of
+// They come in tiles: entry j of row i at tile[j * tile_rows + i], the first `rows` of them filled, a multiple of
 // `together`. The result takes the place of the tile.
-constexpr int64_t few_tile_rows = 64;
+constexpr int64_t tile_rows = 64;
 template <class T>
-struct FewKernels {
+struct TileKernels {
     int64_t together;  // rows
     void (*softmax)(T* tile, int64_t n, int64_t rows);
     void (*log_softmax)(T* tile, int64_t n, int64_t rows);
@@ -65,7 +65,7 @@ struct SparseKernels {
 };
 
 template <class T>
-struct RowKernels : DenseKernels<T> {
+struct KernelsOf : RowKernels<T> {
     T (*logsumexp)(const T* x, int64_t n);
     double (*cross_entropy)(const T* x, int64_t n, int64_t target, double scale, T* gradient);
     TokenRow (*token_logprobs)(const T* x, int64_t n, int64_t target);
@@ -75,7 +75,7 @@ struct RowKernels : DenseKernels<T> {
     // tile, `apart` elements apart, from the first of it on.
     void (*fill)(const char* rows, int64_t stride, int64_t n, int64_t count, T* tile, int64_t apart);
     void (*drain)(const T* tile, int64_t apart, int64_t n, int64_t count, char* rows, int64_t stride);
-    FewKernels<T> few;
+    TileKernels<T> tiles;
     SparseKernels<T, int32_t> sparse32;
     SparseKernels<T, int64_t> sparse64;
 };
@@ -87,13 +87,13 @@ struct Conversions {
 };
 
 struct Kernels {
-    RowKernels<float> float32;
-    RowKernels<double> float64;
+    KernelsOf<float> float32;
+    KernelsOf<double> float64;
     // Of rows x + x_low whose maximum has no second part.
-    DenseKernels<double> two_parts;
+    RowKernels<double> two_parts;
     void (*log_normalizer)(const double* x, const double* x_low, int64_t n, double* parts);
     double (*sum)(const double* values, int64_t n);
-    void (*few_sums)(const double* tile, int64_t n, int64_t rows, double* sums);
+    void (*sum_tile)(const double* tile, int64_t n, int64_t rows, double* sums);
     Conversions float16, bfloat16;
 };
 

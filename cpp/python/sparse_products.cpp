@@ -32,7 +32,7 @@ struct SparseRows {
         return inside;
     }
     const SparseKernels<T, Index>& kernels() const {
-        const RowKernels<T>& of_dtype = softgrad::kernels<T>();
+        const KernelsOf<T>& of_dtype = softgrad::kernels<T>();
         if constexpr (sizeof(Index) == 4)
             return of_dtype.sparse32;
         else

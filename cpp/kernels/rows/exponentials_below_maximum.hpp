@@ -18,7 +18,7 @@ struct RowToSum {
     const T* results;  // where the results of the row will be written, or null
 };
 
-struct Others {
+struct BelowMaximum {
     TwoParts<double> sum;  // 2^spare too large
     int64_t maxima;        // how many entries equal the maximum
 };
@@ -46,7 +46,7 @@ inline int64_t sum_of_counts(Mask<T> counts) {
 
 // Sums of the exponentials of a row over its logical lanes.
 template <class T>
-class OtherSums {
+class SumsBelowMaximum {
     static constexpr int width = Simd<T>::width, count = Simd<T>::lanes / width;
     BoundedSum<T> sums[count];
     Vec<T> bound;
@@ -59,7 +59,7 @@ class OtherSums {
     // double it never is.
     static constexpr int64_t longest = sizeof(T) == sizeof(float) ? int64_t(1) << 17 : INT64_MAX;
 
-    inline explicit OtherSums(Vec<T> bound) : bound(bound) { clear(); }
+    inline explicit SumsBelowMaximum(Vec<T> bound) : bound(bound) { clear(); }
     inline void clear() {
         for (auto& sum : sums) sum = BoundedSum<T>(bound);
     }
@@ -87,7 +87,7 @@ inline TwoParts<double> sum_of_totals(TwoParts<double> a, TwoParts<double> b) {
 
 // `moved`: the origin is not 0. Inline, since a call costs as much as sixty entries.
 template <class T, bool two_parts, bool moved>
-SOFTGRAD_INLINE Others sum_others_from(const RowToSum<T>& row) {
+SOFTGRAD_INLINE BelowMaximum sum_below_maximum_from(const RowToSum<T>& row) {
     constexpr int width = Simd<T>::width, lanes = Simd<T>::lanes, vectors = lanes / width, together = 4;
     Origin<T> origin = row.origin;
     if constexpr (!moved) origin.subtract = Vec<T>{};  // known when it is compiled, so that nothing is subtracted
@@ -106,7 +106,7 @@ SOFTGRAD_INLINE Others sum_others_from(const RowToSum<T>& row) {
             largest = in_blocks > row.maximum.elsewhere ? in_blocks : row.maximum.elsewhere;
 
     Mask<T> maxima{};
-    OtherSums<T> sums(bound_at(origin, broadcast(largest)));
+    SumsBelowMaximum<T> sums(bound_at(origin, broadcast(largest)));
     auto add = [&]<bool holds_maximum>(int64_t begin, int64_t end) __attribute__((always_inline)) {
         // Stores the exponentials of x, and leaves those that are to be summed.
         auto exponentials = [&]<int n>(const Vec<T>* x, const Vec<T>* x_low, Exponential<T>* e, auto store_one)
@@ -167,7 +167,7 @@ SOFTGRAD_INLINE Others sum_others_from(const RowToSum<T>& row) {
     auto add_block = [&]<bool holds_maximum>(int64_t begin, int64_t end) __attribute__((always_inline)) {
         add.template operator()<holds_maximum>(begin, end);
         added += end - begin;
-        if (added < OtherSums<T>::most) return;
+        if (added < SumsBelowMaximum<T>::most) return;
         take();
         sums.clear();
         added = 0;
@@ -182,33 +182,33 @@ SOFTGRAD_INLINE Others sum_others_from(const RowToSum<T>& row) {
 }
 
 template <class T, bool two_parts, bool moved>
-__attribute__((noinline)) Others sum_others_in_parts(RowToSum<T> part) {
-    Others others{};
+__attribute__((noinline)) BelowMaximum sum_below_maximum_piecewise(RowToSum<T> part) {
+    BelowMaximum total{};
     const T maximum = part.maximum.value;
     for (int64_t left = part.n; left > 0; left -= part.n) {
-        part.n = left < OtherSums<T>::longest ? left : OtherSums<T>::longest;
+        part.n = left < SumsBelowMaximum<T>::longest ? left : SumsBelowMaximum<T>::longest;
         part.maximum = row_maximum(part.x, part.n);
         if (part.maximum.value != maximum) {
             part.maximum.elsewhere = part.maximum.value;
             part.maximum.holds = 0;
         }
         part.maximum.value = maximum;
-        const Others of_part = sum_others_from<T, two_parts, moved>(part);
-        others.sum = sum_of_totals<T>(others.sum, of_part.sum);
-        others.maxima += of_part.maxima;
+        const BelowMaximum of_part = sum_below_maximum_from<T, two_parts, moved>(part);
+        total.sum = sum_of_totals<T>(total.sum, of_part.sum);
+        total.maxima += of_part.maxima;
         part.x += part.n;
         if (two_parts) part.x_low += part.n;
         if (part.exponentials) part.exponentials += part.n;
         if (part.results) part.results += part.n;
     }
-    return others;
+    return total;
 }
 
 template <class T, bool two_parts>
-SOFTGRAD_INLINE Others sum_others(const RowToSum<T>& row) {
-    if (row.origin.subtract[0] != T(0)) return sum_others_in_parts<T, two_parts, true>(row);
-    if (row.n > OtherSums<T>::longest) return sum_others_in_parts<T, two_parts, false>(row);
-    return sum_others_from<T, two_parts, false>(row);
+SOFTGRAD_INLINE BelowMaximum sum_below_maximum(const RowToSum<T>& row) {
+    if (row.origin.subtract[0] != T(0)) return sum_below_maximum_piecewise<T, two_parts, true>(row);
+    if (row.n > SumsBelowMaximum<T>::longest) return sum_below_maximum_piecewise<T, two_parts, false>(row);
+    return sum_below_maximum_from<T, two_parts, false>(row);
 }
 
 }  // namespace softgrad::SOFTGRAD_ISA_NAME

@@ -48,11 +48,11 @@ inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials, const T* 
     const Exponential<T> at_maximum = exp_from(origin, maximum);
     result.at_maximum = at_maximum.value[0];
     const TwoParts<Double> e_maximum = half_of(at_maximum.in_parts(), 0);
-    const Others others = sum_others<T, two_parts>({x, x_low, n, result.blocks, origin, exponentials, results});
-    result.maxima = others.maxima;
+    const BelowMaximum below =
+        sum_below_maximum<T, two_parts>({x, x_low, n, result.blocks, origin, exponentials, results});
+    result.maxima = below.maxima;
 
-    const Masses<double> masses = {
-        static_cast<double>(others.maxima), {e_maximum.high[0], e_maximum.low[0]}, others.sum};
+    const Masses<double> masses = {static_cast<double>(below.maxima), {e_maximum.high[0], e_maximum.low[0]}, below.sum};
     const TwoParts<double> rest = rest_of<T>(masses);
     result.rest = rest.high;
     result.log_rest = log_of<T>(rest);

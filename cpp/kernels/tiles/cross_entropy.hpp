@@ -7,12 +7,12 @@ namespace softgrad::SOFTGRAD_ISA_NAME {
 
 // losses[i] of class targets[i], unscaled; the gradient times scale[i].
 template <class T>
-void few_cross_entropy(T* tile, int64_t n, int64_t rows, const int64_t* targets, const double* scale, double* losses) {
+void cross_entropy_tile(T* tile, int64_t n, int64_t rows, const int64_t* targets, const double* scale, double* losses) {
     constexpr int width = Simd<T>::width, half_width = Simd<double>::width;
-    T* at_target[few_tile_rows];
-    T logits[few_tile_rows], exponentials[few_tile_rows];
+    T* at_target[tile_rows];
+    T logits[tile_rows], exponentials[tile_rows];
     for (int64_t i = 0; i < rows; ++i) {
-        at_target[i] = tile + targets[i] * few_tile_rows + i;
+        at_target[i] = tile + targets[i] * tile_rows + i;
         logits[i] = *at_target[i];
     }
     Pack<T> packs[most_packs<T>];

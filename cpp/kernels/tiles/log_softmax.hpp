@@ -6,7 +6,7 @@
 namespace softgrad::SOFTGRAD_ISA_NAME {
 
 template <class T>
-void few_log_softmax(T* tile, int64_t n, int64_t rows) {
+void log_softmax_tile(T* tile, int64_t n, int64_t rows) {
     Pack<T> packs[most_packs<T>];
     find_maxima(tile, n, rows, packs);
     sum_exponentials<T>(tile, n, rows, nullptr, packs);
@@ -16,7 +16,7 @@ void few_log_softmax(T* tile, int64_t n, int64_t rows) {
         for (int h = 0; h < halves<T>; ++h) parts[h] = packs[k].log_rest[h].high + packs[k].log_rest[h].low;
         const Vec<T> log_rest = joined(parts, Vec<T>{});
         for (int64_t j = 0; j < n; ++j) {
-            T* at = tile + i + j * few_tile_rows;
+            T* at = tile + i + j * tile_rows;
             store(at, (load(at) - packs[k].maximum) - log_rest);
         }
     });

@@ -6,7 +6,7 @@
 namespace softgrad::SOFTGRAD_ISA_NAME {
 
 template <class T>
-void few_logsumexp(const T* tile, int64_t n, int64_t rows, T* out) {
+void logsumexp_tile(const T* tile, int64_t n, int64_t rows, T* out) {
     Pack<T> packs[most_packs<T>];
     find_maxima(tile, n, rows, packs);
     sum_exponentials<T>(tile, n, rows, nullptr, packs);
@@ -24,7 +24,7 @@ void few_logsumexp(const T* tile, int64_t n, int64_t rows, T* out) {
         if (any(infinite)) {
             Mask<T> holds_nan{};
             for (int64_t j = 0; j < n; ++j) {
-                const Vec<T> v = load(tile + i + j * few_tile_rows);
+                const Vec<T> v = load(tile + i + j * tile_rows);
                 holds_nan |= v != v;
             }
             result = infinite & ~holds_nan ? pack.maximum : result;

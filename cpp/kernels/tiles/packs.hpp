@@ -26,7 +26,7 @@ struct Pack {
 };
 
 template <class T>
-constexpr int most_packs = few_tile_rows / Simd<T>::width;
+constexpr int most_packs = tile_rows / Simd<T>::width;
 
 // Calls use(first row, which pack) for the packs of a tile. What a pack needs is found for all of them before the next
 // step, so that the machine has something to do while one waits for a quotient.
@@ -40,7 +40,7 @@ SOFTGRAD_INLINE void find_maxima(const T* tile, int64_t n, int64_t rows, Pack<T>
     each_pack<T>(rows, [&](int64_t i, int64_t k) __attribute__((always_inline)) {
         Vec<T> largest = broadcast(T(-infinity)), second = largest;
         for (int64_t j = 0; j < n; ++j) {
-            const Vec<T> v = load(tile + i + j * few_tile_rows), smaller = largest < v ? largest : v;
+            const Vec<T> v = load(tile + i + j * tile_rows), smaller = largest < v ? largest : v;
             second = maximum(smaller, second);
             largest = maximum(v, largest);
         }
@@ -67,13 +67,13 @@ SOFTGRAD_INLINE void sum_exponentials(const T* tile, int64_t n, int64_t rows, T*
             auto add = [&]<int together>(int64_t j) __attribute__((always_inline)) {
                 Vec<T> v[together];
                 Exponential<T> e[together];
-                for (int m = 0; m < together; ++m) v[m] = load(tile + i + (j + m) * few_tile_rows);
+                for (int m = 0; m < together; ++m) v[m] = load(tile + i + (j + m) * tile_rows);
                 exp_from<together, T>(from, v, nullptr, e);
                 for (int m = 0; m < together; ++m) {
                     const Mask<T> equal = v[m] == largest;
                     maxima -= equal;
                     others.add(without(e[m], equal));
-                    if (exponentials) store(exponentials + i + (j + m) * few_tile_rows, e[m].value);
+                    if (exponentials) store(exponentials + i + (j + m) * tile_rows, e[m].value);
                 }
             };
             int64_t j = 0;
@@ -126,7 +126,7 @@ SOFTGRAD_INLINE void find_inverses(Pack<T>* packs, int64_t rows) {
 template <class T>
 SOFTGRAD_INLINE void scale_pack(T* exponentials, int64_t n, const Probabilities<T>& probabilities) {
     for (int64_t j = 0; j < n; ++j) {
-        T* at = exponentials + j * few_tile_rows;
+        T* at = exponentials + j * tile_rows;
         store(at, probabilities(load(at)));
     }
 }

@@ -8,8 +8,8 @@ namespace softgrad::SOFTGRAD_ISA_NAME {
 
 // The product times scale[i], in the place of the tile, with the rows of v and w; the mean goes to means[i] instead.
 template <class T>
-void few_product(Product product, T* tile, const T* v, const T* w, int64_t n, int64_t rows, const double* scale,
-                 double* means) {
+void product_tile(Product product, T* tile, const T* v, const T* w, int64_t n, int64_t rows, const double* scale,
+                  double* means) {
     constexpr int half_width = Simd<double>::width;
     Pack<T> packs[most_packs<T>];
     find_maxima(tile, n, rows, packs);
@@ -23,15 +23,14 @@ void few_product(Product product, T* tile, const T* v, const T* w, int64_t n, in
         auto each = [&](auto use, auto... vectors) __attribute__((always_inline)) {
             for (int64_t j = 0; j < n; ++j)
                 for (int h = 0; h < halves<T>; ++h)
-                    use(j, h, half_of(load(e + j * few_tile_rows), h),
-                        half_of(load(vectors + i + j * few_tile_rows), h)...);
+                    use(j, h, half_of(load(e + j * tile_rows), h), half_of(load(vectors + i + j * tile_rows), h)...);
         };
         // The entries of the tile become value(h, exponentials, entries of the vectors).
         auto map = [&](auto value, auto... vectors) __attribute__((always_inline)) {
             Double parts[halves<T>];
             each([&](int64_t j, int h, Double exponential, auto... entries) __attribute__((always_inline)) {
                 parts[h] = value(h, exponential, entries...);
-                if (h == halves<T> - 1) store(e + j * few_tile_rows, joined(parts, Vec<T>{}));
+                if (h == halves<T> - 1) store(e + j * tile_rows, joined(parts, Vec<T>{}));
             }, vectors...);
         };
         Double factor[halves<T>], inverse[halves<T>], at_maximum[halves<T>], not_largest[halves<T>];

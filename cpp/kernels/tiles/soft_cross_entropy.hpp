@@ -16,7 +16,7 @@ template <class T>
 SOFTGRAD_INLINE PackTargets sum_targets(const T* x, const double* q, int64_t n, Double maximum, int half) {
     TwoParts<Double> total{}, below{}, distance{};
     for (int64_t j = 0; j < n; ++j) {
-        const Double logit = half_of(load(x + j * few_tile_rows), half), weight = load(q + j * few_tile_rows),
+        const Double logit = half_of(load(x + j * tile_rows), half), weight = load(q + j * tile_rows),
                      term = weight * (maximum - logit);
         add_term<T>(total, weight);
         add_term<T>(below, logit == maximum ? Double{} : weight);
@@ -59,7 +59,7 @@ struct PackDifference {
 
 // losses[i], unscaled, with the tile q of weights; the gradient times scale[i].
 template <class T>
-void few_soft_cross_entropy(T* tile, int64_t n, int64_t rows, const double* q, const double* scale, double* losses) {
+void soft_cross_entropy_tile(T* tile, int64_t n, int64_t rows, const double* q, const double* scale, double* losses) {
     constexpr int half_width = Simd<double>::width;
     Pack<T> packs[most_packs<T>];
     PackTargets targets[most_packs<T>][halves<T>];
@@ -86,11 +86,11 @@ void few_soft_cross_entropy(T* tile, int64_t n, int64_t rows, const double* q, c
         for (int h = 0; h < halves<T>; ++h)
             differences[h] = PackDifference<T>(packs[k], h, targets[k][h], load(scale + i + h * half_width));
         for (int64_t j = 0; j < n; ++j) {
-            T* const at = tile + i + j * few_tile_rows;
+            T* const at = tile + i + j * tile_rows;
             const Vec<T> exponentials = load(at);
             Double parts[halves<T>];
             for (int h = 0; h < halves<T>; ++h)
-                parts[h] = differences[h](half_of(exponentials, h), load(q + i + j * few_tile_rows + h * half_width));
+                parts[h] = differences[h](half_of(exponentials, h), load(q + i + j * tile_rows + h * half_width));
             store(at, joined(parts, Vec<T>{}));
         }
     });

@@ -6,7 +6,7 @@
 namespace softgrad::SOFTGRAD_ISA_NAME {
 
 template <class T>
-void few_softmax(T* tile, int64_t n, int64_t rows) {
+void softmax_tile(T* tile, int64_t n, int64_t rows) {
     Pack<T> packs[most_packs<T>];
     find_maxima(tile, n, rows, packs);
     sum_exponentials(tile, n, rows, tile, packs);

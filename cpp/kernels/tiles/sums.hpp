@@ -23,10 +23,10 @@ SOFTGRAD_INLINE Double rounded(TwoParts<Double> sum) {
 }
 
 // The sum of each row of a tile of target weights.
-inline void few_sums(const double* q, int64_t n, int64_t rows, double* sums) {
+inline void sum_tile(const double* q, int64_t n, int64_t rows, double* sums) {
     for (int64_t i = 0; i < rows; i += Simd<double>::width) {
         TwoParts<Double> total{};
-        for (int64_t j = 0; j < n; ++j) add_term<double>(total, load(q + i + j * few_tile_rows));
+        for (int64_t j = 0; j < n; ++j) add_term<double>(total, load(q + i + j * tile_rows));
         store(sums + i, rounded(total));
     }
 }
