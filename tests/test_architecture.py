@@ -16,7 +16,7 @@ from softgrad import _contracts, _native, examples
 ROOTS = [Path(root) for root in (*softgrad.__path__, *examples.__path__)]
 SOURCES = sorted({path for root in ROOTS if root.name in ("softgrad", "examples") for path in root.rglob("*.py")})
 CORE = {"softgrad._blocks", "softgrad._chunks", "softgrad._contracts", "softgrad._differentiable", "softgrad._native"}
-CORE |= {"softgrad._float_mode"}
+CORE |= {"softgrad._float_mode", "softgrad._verbs"}
 PUBLIC_API = {"softgrad", "softgrad.linear_model"}
 
 # Per room: the packages from outside it may import, and the modules of softgrad outside the room itself.
@@ -32,12 +32,13 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "softgrad._chunks": ({"numpy"}, set()),
     "softgrad._config": (set(), {"softgrad._native"}),
     "softgrad._contracts": ({"numpy"}, {"softgrad._chunks", "softgrad._native"}),
-    "softgrad._differentiable": ({"numpy"}, {"softgrad._float_mode"}),
+    "softgrad._differentiable": ({"numpy"}, {"softgrad._float_mode", "softgrad._verbs"}),
     "softgrad._diagonal_plus_rank_one": ({"numpy"}, {"softgrad._float_mode"}),
     "softgrad._files": (set(), set()),
     "softgrad._float_mode": (set(), {"softgrad._native"}),
     "softgrad._native": ({"numpy"}, {"softgrad._core"}),
     "softgrad._products": ({"numpy"}, {"softgrad._contracts", "softgrad._native"}),
+    "softgrad._verbs": (set(), set()),
     "softgrad.reference": ({"numpy"}, set()),
     "softgrad.functional": ({"numpy"}, CORE | {"softgrad._products"}),
     "softgrad.losses": ({"numpy"}, CORE | {"softgrad._products", "softgrad._diagonal_plus_rank_one"}),

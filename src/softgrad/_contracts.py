@@ -99,6 +99,14 @@ def row_size(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
     return size
 
 
+def class_count(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
+    """The classes of a row of logits; a loss asks for one at least."""
+    classes = row_size(shape, axes)
+    if classes == 0:
+        raise ValueError(f"logits has shape {shape}: a row of no classes has no loss")
+    return classes
+
+
 def output_for(x: Floating, out: Floating | None) -> Floating:
     """`out` if it can take a result of the shape and dtype of `x`, a new array if it is None."""
     if out is None:

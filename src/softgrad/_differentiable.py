@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from inspect import Parameter
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
 
 from softgrad._float_mode import in_ieee_mode
+from softgrad._verbs import documentation, keyword_only, show_signature, signature
 
 _registry: dict[str, Differentiable] = {}
 
@@ -19,18 +22,40 @@ DERIVATIVES = ("vjp", "jvp", "hvp", "jacobian", "grad", "value_and_grad", "hessi
 class Differentiable(ABC):
     """A function of arrays whose derivatives are its methods.
 
-    A subclass defines ``__call__`` and the derivatives it has; creating its one instance enters it in the registry,
-    where the tests, the gradient checks and the documentation find it.
+    A subclass with a ``name`` defines ``__call__`` and the derivatives it has, or takes them from a family; creating
+    its one instance enters it in the registry, where the tests, the gradient checks and the documentation find it.
+
+    A family is a subclass without a name. The docstrings of its verbs have ``{formula}``, and its names in braces,
+    where those of a member belong; `shown` has what a member says of them.
     """
 
     name: ClassVar[str]
+    shown: ClassVar[Mapping[str, str]] = {}
+    names: ClassVar[Mapping[str, str]] = {}
+    """What the arguments, and the words in braces, of its family are for a member."""
+    options: ClassVar[tuple[Parameter, ...]] = ()
+    """What `**options` of a verb stands for."""
 
-    def __init_subclass__(cls, *, native_call: bool = False, **options: Any) -> None:
-        """`native_call`: nothing but the core, which has a mode of its own, works on numbers when it is called."""
-        super().__init_subclass__(**options)
-        for verb in DERIVATIVES if native_call else ("__call__", *DERIVATIVES):
-            if verb in cls.__dict__:
-                setattr(cls, verb, in_ieee_mode(cls.__dict__[verb]))
+    def __init_subclass__(cls, *, native_call: bool = False, options: Callable[..., Any] | None = None) -> None:
+        """`native_call`: nothing but the core, which has a mode of its own, works on numbers when it is called.
+
+        `options`: a function whose keyword-only parameters `**options` of a verb stands for.
+        """
+        super().__init_subclass__()
+        if "name" not in cls.__dict__:
+            return
+        if options is not None:
+            cls.options = (*cls.options, *keyword_only(options))
+        for verb in ("__call__", *DERIVATIVES):
+            function = getattr(cls, verb, None)
+            if function is None or (native_call and verb == "__call__"):
+                continue
+            member = in_ieee_mode(function)
+            member.__module__, member.__qualname__ = cls.__module__, f"{cls.__qualname__}.{verb}"
+            show_signature(member, signature(function, cls.names, cls.options))
+            if verb in cls.shown:
+                member.__doc__ = documentation(function.__doc__ or "", cls.names, cls.shown[verb])
+            setattr(cls, verb, member)
 
     def __init__(self) -> None:
         if self.name in _registry:

@@ -27,7 +27,8 @@ from softgrad.linear_model.curvature import Curvature, centred
 from softgrad.linear_model.rows import Array, ArrayRows, Rows, RowSource
 from softgrad.linear_model.standardisation import Extent, Standardisation
 from softgrad.linear_model.workers import Workers, over_blocks
-from softgrad.losses._problem import Problem, cross_entropy_problem
+from softgrad.losses._cross_entropy_problem import CrossEntropyProblem as Problem
+from softgrad.losses._cross_entropy_problem import cross_entropy_problem
 
 Result = TypeVar("Result")
 

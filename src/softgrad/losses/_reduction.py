@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from softgrad import _native
+from softgrad._blocks import Block
 from softgrad._contracts import (
     Float64,
     Int64,
@@ -31,7 +32,8 @@ class ReductionPlan:
     reduction: str
     divisor: float
     scale: float
-    upstream: Float64 | None
+    upstream: NDArray[Any] | None
+    """What arrives from above for each row, with reduction "none"."""
 
     @classmethod
     def of(
@@ -62,16 +64,20 @@ class ReductionPlan:
                 divisor = float(np.count_nonzero(label_weights))
         # No row counts: their sum is 0 and so is the mean.
         divisor = divisor or 1.0
-        flat = None if per_row is None else np.asarray(per_row, np.float64, order="C").reshape(-1)
-        return cls(name, divisor, factor / divisor, flat)
+        return cls(name, divisor, factor / divisor, per_row)
 
     def rows(self, part: slice | Int64) -> ReductionPlan:
         """That of some of the rows."""
         return self if self.upstream is None else replace(self, upstream=self.upstream[part])
 
-    def row_factor(self, factors: list[Float64 | None]) -> Float64 | None:
-        """The `product` of factors of the rows and what arrives from above, flat."""
-        return product([*factors, self.upstream])
+    def at(self, block: Block) -> ReductionPlan:
+        """That of a block of the rows."""
+        return self if self.upstream is None else replace(self, upstream=block.numbers(self.upstream))
+
+    @property
+    def flat_upstream(self) -> Float64 | None:
+        """What arrives from above as the native core takes it."""
+        return None if self.upstream is None else np.asarray(self.upstream, np.float64, order="C").reshape(-1)
 
     def result(self, losses: Float64, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
         """The losses of the rows, flat, reduced and rounded to `dtype`."""

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from math import isfinite
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from softgrad import _native
-from softgrad._blocks import blocks, class_rows
+from softgrad._blocks import Block, blocks, class_rows
 from softgrad._contracts import (
     Float64,
     Floating,
     Int64,
     as_array,
+    class_count,
     class_labels,
     floating_array,
     ignored_label,
     is_floating,
     nonnegative_weights,
-    row_size,
     shape_without,
     smoothing,
     target_probabilities,
@@ -30,107 +31,39 @@ from softgrad._contracts import (
 
 # Not frozen: that takes a microsecond of every call.
 @dataclass(slots=True)
-class Targets:
+class Targets(ABC):
     """Labels checked, and the weights of the rows. Arrays over rows are flat, in C order."""
 
-    indices: Int64 | None
-    probabilities: Floating | None
     class_weight: Float64 | None
     sample_weight: Float64 | None
     smoothing: float
     label_weights: Float64 | None
     """sample_weight * sum_k y_k w_k, y before smoothing; 0 for a row that is ignored. None: 1 for all."""
 
-    @classmethod
-    def of(
-        cls,
-        logits_shape: tuple[int, ...],
-        axes: tuple[int, ...],
-        labels: ArrayLike,
-        *,
-        class_weight: ArrayLike | None,
-        sample_weight: ArrayLike | None,
-        ignore_index: int | None,
-        label_smoothing: float,
-        mask: NDArray[np.bool_] | None,
-    ) -> Targets:
-        batch = shape_without(logits_shape, axes)
-        classes = row_size(logits_shape, axes)
-        if classes == 0:
-            raise ValueError(f"logits has shape {logits_shape}: a row of no classes has no loss")
-        given = as_array(labels, "labels")
-        amount = smoothing(label_smoothing)
-        ignore = ignored_label(ignore_index)
-        w, s = None, None
-        if class_weight is not None:
-            class_shape = tuple(logits_shape[d] for d in axes)
-            w = nonnegative_weights(class_weight, "class_weight", class_shape).reshape(-1)
-        if sample_weight is not None:
-            s = nonnegative_weights(sample_weight, "sample_weight", batch).reshape(-1)
-        if given.dtype.kind in "iu":
-            targets = cls._of_indices(given, batch, classes, ignore, w, s, amount)
-        elif not is_floating(given):
-            raise TypeError(
-                f"labels has dtype {given.dtype}; it must be an integer dtype (classes) or floating (probabilities)"
-            )
-        elif ignore is not None:
-            raise ValueError(
-                "ignore_index is for class indices; labels has a floating dtype, so they are probabilities"
-            )
-        else:
-            targets = cls._of_probabilities(given, logits_shape, axes, w, s, amount)
-        if mask is None:
-            return targets
-        # A row whose classes are all left out does not count.
-        label_weights = np.ones(batch).reshape(-1) if targets.label_weights is None else targets.label_weights
-        return replace(targets, label_weights=np.where(mask.any(axis=axes).reshape(-1), label_weights, 0.0))
+    @property
+    @abstractmethod
+    def native(self) -> tuple[Int64 | None, NDArray[Any] | None]:
+        """Indices and probabilities as the core takes them, one of which is None."""
 
-    @classmethod
-    def _of_indices(
-        cls,
-        labels: NDArray[Any],
-        batch: tuple[int, ...],
-        classes: int,
-        ignore: int | None,
-        w: Float64 | None,
-        s: Float64 | None,
-        amount: float,
-    ) -> Targets:
-        checked, ignored = class_labels(labels, batch, classes, ignore)
-        indices = checked.reshape(-1)
-        label_weights = None
-        if ignored is not None or w is not None or s is not None:
-            label_weights = np.ones(indices.shape) if w is None else w[indices]
-            if s is not None:
-                label_weights = s * label_weights
-            if ignored is not None:
-                label_weights = np.where(ignored.reshape(-1), 0.0, label_weights)
-        return cls(indices, None, w, s, amount, label_weights)
+    @abstractmethod
+    def weight_sums(self) -> Float64 | None:
+        """sum_k y_k w_k of each row. None: 1 for all."""
 
-    @classmethod
-    def _of_probabilities(
-        cls,
-        labels: NDArray[Any],
-        shape: tuple[int, ...],
-        axes: tuple[int, ...],
-        w: Float64 | None,
-        s: Float64 | None,
-        amount: float,
-    ) -> Targets:
-        probabilities = floating_array(labels, "labels")
-        if probabilities.shape != shape:
-            raise ValueError(
-                f"labels has shape {probabilities.shape}; probabilities must have the shape of logits, {shape}"
-            )
-        label_weights = np.empty(shape_without(shape, axes)).reshape(-1)
-        _native.probability_weights(_native.buffer(probabilities), axes, w, label_weights)
-        if s is not None:
-            label_weights = np.multiply(s, label_weights, out=np.zeros_like(s), where=s != 0.0)
-        # The sum of a row with an entry that is negative or not finite is not finite either.
-        if not isfinite(_native.sum(label_weights)):
-            counts = np.True_ if s is None else np.expand_dims((s != 0.0).reshape(shape_without(shape, axes)), axes)
-            target_probabilities(probabilities, counts)
-        return cls(None, probabilities, w, s, amount, label_weights)
+    @abstractmethod
+    def write(self, classes: slice, out: Float64) -> None:
+        """The probabilities of some classes go to `out`, the class axis being the last of two."""
+
+    @abstractmethod
+    def rows(self, part: slice | Int64) -> Self:
+        """Those of some of the rows, the class axis being the last of two."""
+
+    @abstractmethod
+    def at(self, block: Block) -> Self:
+        """Those of a block."""
+
+    @abstractmethod
+    def as_rows(self) -> Self:
+        """The same for logits laid out as rows of classes."""
 
     def row_weights(self, *, class_weights_inside: bool) -> Float64 | None:
         """What the core multiplies the loss of each row by; 0 for a row that is ignored. None: 1 for all.
@@ -144,15 +77,8 @@ class Targets:
     def totals(self, axes: tuple[int, ...], mask: NDArray[np.bool_] | None) -> Float64 | None:
         """The sum of the target of each row, class weights and smoothing in it, flat. None: 1 for all."""
         w, a = self.class_weight, self.smoothing
-        if self.indices is not None:
-            if w is None:
-                return None
-            given = w[self.indices]
-        else:
-            assert self.probabilities is not None
-            given = np.empty(shape_without(self.probabilities.shape, axes)).reshape(-1)
-            _native.probability_weights(_native.buffer(self.probabilities), axes, w, given)
-        if a == 0.0:
+        given = self.weight_sums()
+        if given is None or a == 0.0:
             return given
         spread: Float64 | float = 1.0 if w is None else float(w.mean())
         if mask is not None and w is not None:
@@ -163,11 +89,6 @@ class Targets:
         totals: Float64 = (1.0 - a) * given + a * spread
         return totals
 
-    def as_rows(self, axes: tuple[int, ...]) -> Targets:
-        """The same for logits laid out as rows of classes."""
-        given = self.probabilities
-        return self if given is None else replace(self, probabilities=class_rows(given, axes))
-
     def counting(self, part: slice) -> slice | Int64:
         """The rows of a range that count: the range itself, or their indices where some are ignored."""
         if self.label_weights is None:
@@ -175,13 +96,189 @@ class Targets:
         counts = self.label_weights[part] != 0.0
         return part if counts.all() else part.start + np.flatnonzero(counts)
 
-    def rows(self, part: slice | Int64) -> Targets:
-        """Those of some of the rows, the class axis being the last of two."""
-        return Targets(
-            None if self.indices is None else self.indices[part],
-            None if self.probabilities is None else self.probabilities[part],
-            self.class_weight,
-            None if self.sample_weight is None else self.sample_weight[part],
-            self.smoothing,
-            None if self.label_weights is None else self.label_weights[part],
+    def _weights(self, part: slice | Int64) -> tuple[Float64 | None, Float64 | None, float, Float64 | None]:
+        """The fields of this class for some of the rows."""
+        s, label_weights = (None if each is None else each[part] for each in (self.sample_weight, self.label_weights))
+        return self.class_weight, s, self.smoothing, label_weights
+
+
+@dataclass(slots=True)
+class IndexTargets(Targets):
+    """One class a row."""
+
+    indices: Int64
+
+    @classmethod
+    def of(
+        cls,
+        labels: NDArray[Any],
+        logits_shape: tuple[int, ...],
+        axes: tuple[int, ...],
+        *,
+        class_weight: ArrayLike | None,
+        sample_weight: ArrayLike | None,
+        ignore_index: int | None,
+        label_smoothing: float = 0.0,
+    ) -> IndexTargets:
+        """For labels of an integer dtype."""
+        classes, batch = class_count(logits_shape, axes), shape_without(logits_shape, axes)
+        amount, ignore = smoothing(label_smoothing), ignored_label(ignore_index)
+        w, s = _weights_of(logits_shape, axes, class_weight, sample_weight)
+        checked, ignored = class_labels(labels, batch, classes, ignore)
+        indices = checked.reshape(-1)
+        label_weights = None
+        if ignored is not None or w is not None or s is not None:
+            label_weights = np.ones(indices.shape) if w is None else w[indices]
+            if s is not None:
+                label_weights = s * label_weights
+            if ignored is not None:
+                label_weights = np.where(ignored.reshape(-1), 0.0, label_weights)
+        return cls(w, s, amount, label_weights, indices)
+
+    @property
+    def native(self) -> tuple[Int64, None]:
+        return self.indices, None
+
+    def weight_sums(self) -> Float64 | None:
+        return None if self.class_weight is None else self.class_weight[self.indices]
+
+    def write(self, classes: slice, out: Float64) -> None:
+        out[...] = 0.0
+        here = np.flatnonzero((self.indices >= classes.start) & (self.indices < classes.stop))
+        out[here, self.indices[here] - classes.start] = 1.0
+
+    def rows(self, part: slice | Int64) -> IndexTargets:
+        return IndexTargets(*self._weights(part), self.indices[part])
+
+    def at(self, block: Block) -> IndexTargets:
+        return self.rows(block.part)
+
+    def as_rows(self) -> IndexTargets:
+        return self
+
+
+@dataclass(slots=True)
+class ProbabilityTargets(Targets):
+    """Probabilities, of the shape of the logits."""
+
+    probabilities: Floating
+    axes: tuple[int, ...]
+    """Those of the classes."""
+
+    @classmethod
+    def of(
+        cls,
+        labels: NDArray[Any],
+        logits_shape: tuple[int, ...],
+        axes: tuple[int, ...],
+        *,
+        class_weight: ArrayLike | None,
+        sample_weight: ArrayLike | None,
+        label_smoothing: float,
+    ) -> ProbabilityTargets:
+        """For labels of a floating dtype."""
+        class_count(logits_shape, axes)
+        amount, batch = smoothing(label_smoothing), shape_without(logits_shape, axes)
+        w, s = _weights_of(logits_shape, axes, class_weight, sample_weight)
+        probabilities = floating_array(labels, "labels")
+        if probabilities.shape != logits_shape:
+            raise ValueError(
+                f"labels has shape {probabilities.shape}; probabilities must have the shape of logits, {logits_shape}"
+            )
+        label_weights = _weight_sums(probabilities, axes, w)
+        if s is not None:
+            label_weights = np.multiply(s, label_weights, out=np.zeros_like(s), where=s != 0.0)
+        # The sum of a row with an entry that is negative or not finite is not finite either.
+        if not isfinite(_native.sum(label_weights)):
+            counts = np.True_ if s is None else np.expand_dims((s != 0.0).reshape(batch), axes)
+            target_probabilities(probabilities, counts)
+        return cls(w, s, amount, label_weights, probabilities, axes)
+
+    @property
+    def native(self) -> tuple[None, NDArray[Any]]:
+        return None, _native.buffer(self.probabilities)
+
+    def weight_sums(self) -> Float64:
+        return _weight_sums(self.probabilities, self.axes, self.class_weight)
+
+    def write(self, classes: slice, out: Float64) -> None:
+        out[...] = self.probabilities[:, classes]
+
+    def rows(self, part: slice | Int64) -> ProbabilityTargets:
+        return ProbabilityTargets(*self._weights(part), self.probabilities[part], self.axes)
+
+    def at(self, block: Block) -> ProbabilityTargets:
+        view = block.view(self.probabilities)
+        return ProbabilityTargets(*self._weights(block.part), view, block.class_axes(view))
+
+    def as_rows(self) -> ProbabilityTargets:
+        rows = class_rows(self.probabilities, self.axes)
+        return replace(self, probabilities=rows, axes=(rows.ndim - 1,))
+
+
+def targets_of(
+    labels: ArrayLike,
+    logits_shape: tuple[int, ...],
+    axes: tuple[int, ...],
+    *,
+    class_weight: ArrayLike | None,
+    sample_weight: ArrayLike | None,
+    ignore_index: int | None,
+    label_smoothing: float,
+    mask: NDArray[np.bool_] | None,
+) -> Targets:
+    """Labels are indices or probabilities by their dtype."""
+    given = as_array(labels, "labels")
+    targets: Targets
+    if given.dtype.kind in "iu":
+        targets = IndexTargets.of(
+            given,
+            logits_shape,
+            axes,
+            class_weight=class_weight,
+            sample_weight=sample_weight,
+            ignore_index=ignore_index,
+            label_smoothing=label_smoothing,
         )
+    elif not is_floating(given):
+        raise TypeError(
+            f"labels has dtype {given.dtype}; it must be an integer dtype (classes) or floating (probabilities)"
+        )
+    elif ignored_label(ignore_index) is not None:
+        raise ValueError("ignore_index is for class indices; labels has a floating dtype, so they are probabilities")
+    else:
+        targets = ProbabilityTargets.of(
+            given,
+            logits_shape,
+            axes,
+            class_weight=class_weight,
+            sample_weight=sample_weight,
+            label_smoothing=label_smoothing,
+        )
+    if mask is not None:
+        # A row whose classes are all left out does not count.
+        weights = targets.label_weights
+        targets.label_weights = np.where(mask.any(axis=axes).reshape(-1), 1.0 if weights is None else weights, 0.0)
+    return targets
+
+
+def _weights_of(
+    logits_shape: tuple[int, ...],
+    axes: tuple[int, ...],
+    class_weight: ArrayLike | None,
+    sample_weight: ArrayLike | None,
+) -> tuple[Float64 | None, Float64 | None]:
+    w, s = None, None
+    if class_weight is not None:
+        class_shape = tuple(logits_shape[d] for d in axes)
+        w = nonnegative_weights(class_weight, "class_weight", class_shape).reshape(-1)
+    if sample_weight is not None:
+        s = nonnegative_weights(sample_weight, "sample_weight", shape_without(logits_shape, axes)).reshape(-1)
+    return w, s
+
+
+def _weight_sums(probabilities: Floating, axes: tuple[int, ...], class_weight: Float64 | None) -> Float64:
+    """sum_k y_k w_k of each row, flat."""
+    sums = np.empty(shape_without(probabilities.shape, axes)).reshape(-1)
+    _native.probability_weights(_native.buffer(probabilities), axes, class_weight, sums)
+    return sums

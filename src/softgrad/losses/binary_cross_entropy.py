@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypedDict, Unpack
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,31 +19,18 @@ from softgrad._contracts import (
     broadcast_numbers,
     floating_array,
     nonnegative_numbers,
-    output_for,
     probabilities_within,
-    same_shape,
-    separate,
     smoothing,
 )
-from softgrad._diagonal_plus_rank_one import DiagonalPlusRankOne
-from softgrad._differentiable import Differentiable
-from softgrad.losses._rows import Rows
+from softgrad.losses._base import Loss
+from softgrad.losses._problem import TermsProblem
+from softgrad.losses._reduction import ReductionPlan
 
 # Of the dtype that a loss is put together in: for float64 the extended precision of the machine, where it has one.
 _Wide = NDArray[np.floating[Any]]
 
 
-class BinaryCrossEntropyOptions(TypedDict, total=False):
-    """The options of `binary_cross_entropy`, which documents them."""
-
-    pos_weight: ArrayLike | None
-    sample_weight: ArrayLike | None
-    label_smoothing: float
-    reduction: Reduction
-    normalizer: Normalizer
-
-
-class BinaryCrossEntropy(Differentiable):
+class BinaryCrossEntropy(Loss):
     """Cross-entropy of the sigmoid of each logit with a target between 0 and 1.
 
     ``binary_cross_entropy(logits, targets, /, *, pos_weight=None, sample_weight=None, label_smoothing=0.0,
@@ -100,11 +89,42 @@ class BinaryCrossEntropy(Differentiable):
     """
 
     name = "binary_cross_entropy"
+    shown: ClassVar[Mapping[str, str]] = {
+        "value_and_grad": """(1 - y) sigmoid(x) - w y sigmoid(-x)
+        >>> loss, gradient = sg.binary_cross_entropy.value_and_grad([0.0, 0.0], [1.0, 0.25], reduction="sum")
+        >>> gradient
+        array([-0.5 ,  0.25])
+        """,
+        "grad": """(1 - y) sigmoid(x) - w y sigmoid(-x)
+        >>> sg.binary_cross_entropy.grad([0.0], [1])
+        array([-0.5])
+        """,
+        "jvp": """slope times tangent
+        >>> float(sg.binary_cross_entropy.jvp([0.0, 0.0], [1, 0], [1.0, -1.0]))
+        -0.5
+        """,
+        "hvp": """`hessian_diagonal` times the vector
+        >>> sg.binary_cross_entropy.hvp([0.0, 40.0], [1, 1], [1.0, 1.0], reduction="sum")
+        array([2.50000000e-01, 4.24835426e-18])
+        """,
+        "hessian": """a 1 x 1 matrix for each element
 
-    def __call__(
+        For arrays of the shape of the logits take `hessian_diagonal`; this is the form that all losses have in common.
+
+        >>> sg.binary_cross_entropy.hessian([0.0, 0.0], [1, 0], reduction="sum").toarray().shape
+        (2, 1, 1)
+        """,
+        "hessian_diagonal": """(w y + 1 - y) sigmoid(x) sigmoid(-x)
+        >>> sg.binary_cross_entropy.hessian_diagonal([0.0, 40.0], [1, 1], reduction="sum")
+        array([2.50000000e-01, 4.24835426e-18])
+        """,
+    }
+
+    def problem(
         self,
         logits: ArrayLike,
         targets: ArrayLike,
+        upstream: ArrayLike | None,
         /,
         *,
         pos_weight: ArrayLike | None = None,
@@ -112,230 +132,56 @@ class BinaryCrossEntropy(Differentiable):
         label_smoothing: float = 0.0,
         reduction: Reduction = "mean",
         normalizer: Normalizer = "weights",
-    ) -> Any:
-        problem = _checked(
-            logits,
-            targets,
-            None,
-            pos_weight=pos_weight,
-            sample_weight=sample_weight,
-            label_smoothing=label_smoothing,
-            reduction=reduction,
-            normalizer=normalizer,
-        )
-        return problem.elements.loss(lambda block: problem.at(block).losses())
-
-    def value_and_grad(
-        self,
-        logits: ArrayLike,
-        targets: ArrayLike,
-        /,
-        *,
-        upstream: ArrayLike | None = None,
-        out: Floating | None = None,
-        **options: Unpack[BinaryCrossEntropyOptions],
-    ) -> tuple[Any, Floating]:
-        """The loss and its gradient by the logits.
-
-        Parameters
-        ----------
-        logits, targets and the options
-            As in the call.
-        upstream : array_like, shape of the loss, optional
-            The gradient of what follows by the loss; the gradient is multiplied by it.
-        out : ndarray, optional
-            Where the gradient goes: shape and dtype of `logits`; it may be `logits` itself.
-
-        Returns
-        -------
-        loss
-            As in the call.
-        gradient : ndarray, shape and dtype of `logits`
-
-        Examples
-        --------
-        >>> import softgrad as sg
-        >>> loss, gradient = sg.binary_cross_entropy.value_and_grad([0.0, 0.0], [1.0, 0.25], reduction="sum")
-        >>> gradient
-        array([-0.5 ,  0.25])
-        """
-        problem = _checked(logits, targets, upstream, **options)
-        separate(
-            out,
-            targets=targets,
-            pos_weight=options.get("pos_weight"),
-            sample_weight=options.get("sample_weight"),
-            upstream=upstream,
-        )
-        gradient = output_for(problem.elements.array, out)
-
-        def both(block: Block) -> tuple[_Wide, _Wide]:
-            elements = problem.at(block)
-            return elements.losses(), elements.slopes()
-
-        return problem.elements.loss_and_derivative(both, gradient), gradient
-
-    def grad(self, logits: ArrayLike, targets: ArrayLike, /, **options: Any) -> Floating:
-        """The gradient alone: the second of `value_and_grad`, with the same parameters.
-
-        Parameters
-        ----------
-        logits, targets and the options
-            As in `value_and_grad`.
-
-        Returns
-        -------
-        ndarray, shape and dtype of `logits`
-
-        Examples
-        --------
-        >>> import softgrad as sg
-        >>> sg.binary_cross_entropy.grad([0.0], [1])
-        array([-0.5])
-        """
-        return self.value_and_grad(logits, targets, **options)[1]
-
-    def jvp(
-        self,
-        logits: ArrayLike,
-        targets: ArrayLike,
-        tangent: ArrayLike,
-        /,
-        **options: Unpack[BinaryCrossEntropyOptions],
-    ) -> Any:
-        """The derivative of the loss in the direction `tangent` of the logits: slope times tangent of each, reduced.
-
-        Parameters
-        ----------
-        logits, targets and the options
-            As in the call.
-        tangent : array_like, shape of `logits`
-            Of any value in an element of weight 0, NaN too.
-
-        Returns
-        -------
-        NumPy scalar or ndarray, shape and dtype of the loss
-
-        Examples
-        --------
-        >>> import softgrad as sg
-        >>> float(sg.binary_cross_entropy.jvp([0.0, 0.0], [1, 0], [1.0, -1.0]))
-        -0.5
-        """
-        problem = _checked(logits, targets, None, **options)
-        elements = problem.elements
-        v = same_shape(tangent, "tangent", elements.array, "logits")
-        return elements.loss(
-            lambda block: (problem.at(block).slopes() * elements.counting(block, block.rows(v)))[..., 0]
-        )
-
-    def hvp(
-        self,
-        logits: ArrayLike,
-        targets: ArrayLike,
-        vector: ArrayLike,
-        /,
-        *,
-        upstream: ArrayLike | None = None,
-        **options: Unpack[BinaryCrossEntropyOptions],
-    ) -> Floating:
-        """The derivative of the gradient in the direction `vector` of the logits: `hessian_diagonal` times the vector.
-
-        Parameters
-        ----------
-        logits, targets and the options
-            As in the call.
-        vector : array_like, shape of `logits`
-            Of any value in an element of weight 0, NaN too.
-        upstream : array_like, shape of the loss, optional
-            As in `value_and_grad`.
-
-        Returns
-        -------
-        ndarray, shape and dtype of `logits`
-
-        Examples
-        --------
-        >>> import softgrad as sg
-        >>> sg.binary_cross_entropy.hvp([0.0, 40.0], [1, 1], [1.0, 1.0], reduction="sum")
-        array([2.50000000e-01, 4.24835426e-18])
-        """
-        problem = _checked(logits, targets, upstream, **options)
-        elements = problem.elements
-        v = same_shape(vector, "vector", elements.array, "logits")
-        return elements.derivative(
-            lambda block: problem.at(block).curvatures() * elements.counting(block, block.rows(v))
-        )
-
-    def hessian(
-        self,
-        logits: ArrayLike,
-        targets: ArrayLike,
-        /,
-        *,
-        upstream: ArrayLike | None = None,
-        **options: Unpack[BinaryCrossEntropyOptions],
-    ) -> DiagonalPlusRankOne:
-        """The second derivatives by the logits of each row, which is a single element: a 1 x 1 matrix for each.
-
-        For arrays of the shape of the logits take `hessian_diagonal`; this is the form that all losses have in common.
-
-        Parameters
-        ----------
-        logits, targets and the options
-            As in the call.
-        upstream : array_like, shape of the loss, optional
-            As in `value_and_grad`.
-
-        Returns
-        -------
-        DiagonalPlusRankOne, shape (\\*shape of `logits`, 1, 1)
-
-        Examples
-        --------
-        >>> import softgrad as sg
-        >>> sg.binary_cross_entropy.hessian([0.0, 0.0], [1, 0], reduction="sum").toarray().shape
-        (2, 1, 1)
-        """
-        problem = _checked(logits, targets, upstream, **options)
-        return problem.elements.diagonal_hessian(problem.at(problem.elements.whole).curvatures())
-
-    def hessian_diagonal(
-        self,
-        logits: ArrayLike,
-        targets: ArrayLike,
-        /,
-        *,
-        upstream: ArrayLike | None = None,
-        **options: Unpack[BinaryCrossEntropyOptions],
-    ) -> Floating:
-        """The second derivative by each logit: (w y + 1 - y) sigmoid(x) sigmoid(-x), scaled as the gradient is.
-
-        Parameters
-        ----------
-        logits, targets and the options
-            As in the call.
-        upstream : array_like, shape of the loss, optional
-            As in `value_and_grad`.
-
-        Returns
-        -------
-        ndarray, shape and dtype of `logits`
-
-        Examples
-        --------
-        >>> import softgrad as sg
-        >>> sg.binary_cross_entropy.hessian_diagonal([0.0, 40.0], [1, 1], reduction="sum")
-        array([2.50000000e-01, 4.24835426e-18])
-        """
-        problem = _checked(logits, targets, upstream, **options)
-        return problem.elements.derivative(lambda block: problem.at(block).curvatures())
+    ) -> tuple[Floating, BinaryProblem]:
+        x = floating_array(logits, "logits")
+        y = probabilities_within(targets, "targets", x.shape)
+        amount = smoothing(label_smoothing)
+        positive = None if pos_weight is None else broadcast_numbers(pos_weight, "pos_weight", x.shape)
+        weights = None if sample_weight is None else nonnegative_numbers(sample_weight, "sample_weight", x.shape)
+        plan = ReductionPlan.of(reduction, normalizer, upstream, x.shape, weights)
+        return x, BinaryProblem((), x.shape, weights, plan, y, positive, amount)
 
     def sample_arguments(
         self, rng: np.random.Generator, dtype: np.dtype[Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         logits = rng.normal(scale=3.0, size=(4, 5)).astype(dtype)
         return (logits, rng.uniform(size=(4, 5))), {"pos_weight": rng.uniform(0.5, 2.0, size=5)}
+
+
+@dataclass(slots=True)
+class BinaryProblem(TermsProblem):
+    """Elements, each a row of its own, with targets and positive weights of their shape."""
+
+    targets: NDArray[Any]
+    pos_weight: NDArray[Any] | None
+    label_smoothing: float
+    temporaries: ClassVar[int] = 4
+
+    def losses_and_slopes(self, x: Floating, block: Block) -> tuple[_Wide, _Wide]:
+        elements = self.at(x, block)
+        return elements.losses(), elements.slopes()
+
+    def losses(self, x: Floating, block: Block) -> _Wide:
+        return self.at(x, block).losses()
+
+    def rates(self, x: Floating, block: Block, vectors: Float64) -> _Wide:
+        rates: _Wide = (self.at(x, block).slopes() * vectors)[..., 0]
+        return rates
+
+    def curvatures(self, x: Floating, block: Block) -> _Wide:
+        return self.at(x, block).curvatures()
+
+    def at(self, x: Floating, block: Block) -> _Elements:
+        y: _Wide = block.rows(self.targets)
+        if x.dtype == np.float64:
+            y = y.astype(np.longdouble)
+        a = self.label_smoothing
+        # (1 - a) y + a / 2, with fewer roundings.
+        moved = a * (y - 0.5)
+        positive, negative = y - moved, (1.0 - y) + moved
+        if self.pos_weight is not None:
+            positive = positive * block.rows(self.pos_weight)
+        return _Elements(block.rows(x), positive, negative)
 
 
 class _Elements(NamedTuple):
@@ -368,47 +214,6 @@ class _Elements(NamedTuple):
         total = self.positive + self.negative
         curvatures: _Wide = total * _sigmoid(self.logits) * _sigmoid(-self.logits)
         return curvatures
-
-
-class _Problem(NamedTuple):
-    """All that is given, checked; arrays of the shape of the logits."""
-
-    elements: Rows
-    targets: NDArray[Any]
-    pos_weight: NDArray[Any] | None
-    label_smoothing: float
-
-    def at(self, block: Block) -> _Elements:
-        x = self.elements.array
-        y: _Wide = block.rows(self.targets)
-        if x.dtype == np.float64:
-            y = y.astype(np.longdouble)
-        a = self.label_smoothing
-        # (1 - a) y + a / 2, with fewer roundings.
-        moved = a * (y - 0.5)
-        positive, negative = y - moved, (1.0 - y) + moved
-        if self.pos_weight is not None:
-            positive = positive * block.rows(self.pos_weight)
-        return _Elements(block.rows(x), positive, negative)
-
-
-def _checked(
-    logits: ArrayLike,
-    targets: ArrayLike,
-    upstream: ArrayLike | None,
-    *,
-    pos_weight: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    label_smoothing: float = 0.0,
-    reduction: Reduction = "mean",
-    normalizer: Normalizer = "weights",
-) -> _Problem:
-    x = floating_array(logits, "logits")
-    y = probabilities_within(targets, "targets", x.shape)
-    amount = smoothing(label_smoothing)
-    positive = None if pos_weight is None else broadcast_numbers(pos_weight, "pos_weight", x.shape)
-    weights = None if sample_weight is None else nonnegative_numbers(sample_weight, "sample_weight", x.shape)
-    return _Problem(Rows.of(x, (), weights, reduction, normalizer, upstream, temporaries=4), y, positive, amount)
 
 
 def _sigmoid(x: Float64) -> Float64:

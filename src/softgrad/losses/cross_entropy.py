@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from collections.abc import Mapping
+from typing import Any, ClassVar, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from softgrad._contracts import (
-    Axis,
-    Floating,
-    Normalizer,
-    Reduction,
-    axes_tuple,
-    floating_array,
-    loss_dtype,
-    output_for,
-    same_shape,
-    separate,
-)
-from softgrad._diagonal_plus_rank_one import DiagonalPlusRankOne
-from softgrad._differentiable import Differentiable
-from softgrad.losses._problem import CrossEntropyOptions, cross_entropy_problem
+from softgrad._contracts import Axis, Floating, axes_tuple, floating_array, same_shape, separate
+from softgrad.losses._base import Loss
+from softgrad.losses._cross_entropy_problem import CrossEntropyOptions, CrossEntropyProblem, cross_entropy_problem
 
 
-class CrossEntropy(Differentiable):
+class CrossEntropy(Loss, options=cross_entropy_problem):
     """Cross-entropy between the softmax of logits and labels.
 
     ``cross_entropy(logits, labels, /, *, axis=-1, class_weight=None, sample_weight=None, ignore_index=None,
@@ -100,82 +89,9 @@ class CrossEntropy(Differentiable):
     """
 
     name = "cross_entropy"
-
-    def __call__(
-        self,
-        logits: ArrayLike,
-        labels: ArrayLike,
-        /,
-        *,
-        axis: Axis = -1,
-        class_weight: ArrayLike | None = None,
-        sample_weight: ArrayLike | None = None,
-        ignore_index: int | None = None,
-        label_smoothing: float = 0.0,
-        temperature: float = 1.0,
-        softcap: float | None = None,
-        z_loss: float = 0.0,
-        where: ArrayLike | None = None,
-        reduction: Reduction = "mean",
-        normalizer: Normalizer = "weights",
-    ) -> Any:
-        x = floating_array(logits, "logits")
-        axes = axes_tuple(axis, x.ndim)
-        problem = cross_entropy_problem(
-            x.shape,
-            axes,
-            labels,
-            None,
-            class_weight=class_weight,
-            sample_weight=sample_weight,
-            ignore_index=ignore_index,
-            label_smoothing=label_smoothing,
-            temperature=temperature,
-            softcap=softcap,
-            z_loss=z_loss,
-            where=where,
-            reduction=reduction,
-            normalizer=normalizer,
-        )
-        return problem.loss(x, None, loss_dtype(x))
-
-    def value_and_grad(
-        self,
-        logits: ArrayLike,
-        labels: ArrayLike,
-        /,
-        *,
-        upstream: ArrayLike | None = None,
-        out: Floating | None = None,
-        axis: Axis = -1,
-        **options: Unpack[CrossEntropyOptions],
-    ) -> tuple[Any, Floating]:
-        """The loss and its gradient by the logits, in one pass.
-
-        Parameters
-        ----------
-        logits, labels and the options
-            As in the call.
-        upstream : array_like, shape of the loss, optional
-            The gradient of what follows by the loss; the gradient is multiplied by it.
-        out : ndarray, optional
-            Where the gradient goes: shape and dtype of `logits`; it may be `logits` itself.
-
-        Returns
-        -------
-        loss
-            As in the call.
-        gradient : ndarray, shape and dtype of `logits`
-
-        Raises
-        ------
-        TypeError, ValueError, numpy.exceptions.AxisError
-            As in the call; also if `out` has another shape or dtype, is read-only, or overlaps an input without being
-            the logits themselves. `out` is untouched then.
-
-        Examples
-        --------
-        >>> import numpy as np, softgrad as sg
+    shown: ClassVar[Mapping[str, str]] = {
+        "value_and_grad": """Q p - q
+        >>> import numpy as np
         >>> logits = np.array([[0.0, 0.0], [0.0, 40.0]])
         >>> loss, gradient = sg.cross_entropy.value_and_grad(logits, [0, 1], out=logits)
         >>> gradient is logits
@@ -183,67 +99,51 @@ class CrossEntropy(Differentiable):
         >>> gradient
         array([[-2.50000000e-01,  2.50000000e-01],
                [ 2.12417713e-18, -2.12417713e-18]])
-        """
-        x = floating_array(logits, "logits")
-        axes = axes_tuple(axis, x.ndim)
-        problem = cross_entropy_problem(x.shape, axes, labels, upstream, **options)
-        _separate(out, labels, upstream, options)
-        gradient = output_for(x, out)
-        return problem.loss(x, gradient, loss_dtype(x)), gradient
-
-    def grad(self, logits: ArrayLike, labels: ArrayLike, /, **options: Any) -> Floating:
-        """The gradient alone: the second of `value_and_grad`, with the same parameters.
-
-        Parameters
-        ----------
-        logits, labels and the options
-            As in `value_and_grad`.
-
-        Returns
-        -------
-        ndarray, shape and dtype of `logits`
-
-        Examples
-        --------
-        >>> import softgrad as sg
+        """,
+        "grad": """Q p - q
         >>> sg.cross_entropy.grad([0.0, 0.0], 1)
         array([ 0.5, -0.5])
-        """
-        return self.value_and_grad(logits, labels, **options)[1]
+        """,
+        "jvp": """<Q p - q, v>
+        >>> float(sg.cross_entropy.jvp([0.0, 0.0], 1, [1.0, 0.0]))
+        0.5
+        """,
+        "hvp": """Q p (v - <p, v>)
 
-    def jvp(
+        v is taken relative to its value at the most probable class, so that nothing cancels in confident rows.
+
+        >>> sg.cross_entropy.hvp([0.0, 0.0], 1, [1.0, 0.0])
+        array([ 0.25, -0.25])
+        """,
+        "hessian": """Q (diag(p) - p p^T)
+
+        Between rows it is 0. ``@``, ``diagonal()``, ``toarray()`` and ``solve()`` take memory and time linear in K.
+
+        >>> sg.cross_entropy.hessian([0.0, 0.0], 1).toarray()
+        array([[ 0.25, -0.25],
+               [-0.25,  0.25]])
+        """,
+        "hessian_diagonal": """Q p (1 - p)
+
+        It is what gradient boosting asks for.
+
+        >>> sg.cross_entropy.hessian_diagonal([0.0, 40.0], 1)
+        array([4.24835426e-18, 4.24835426e-18])
+        """,
+    }
+
+    def problem(
         self,
         logits: ArrayLike,
         labels: ArrayLike,
-        tangent: ArrayLike,
+        upstream: ArrayLike | None,
         /,
         *,
         axis: Axis = -1,
         **options: Unpack[CrossEntropyOptions],
-    ) -> Any:
-        """The derivative of the loss in the direction `tangent` of the logits: <Q p - q, v> of each row, reduced.
-
-        Parameters
-        ----------
-        logits, labels and the options
-            As in the call.
-        tangent : array_like, shape of `logits`
-
-        Returns
-        -------
-        NumPy scalar or ndarray, shape and dtype of the loss
-            Rows and classes that do not count give 0, whatever the tangent holds there.
-
-        Examples
-        --------
-        >>> import softgrad as sg
-        >>> float(sg.cross_entropy.jvp([0.0, 0.0], 1, [1.0, 0.0]))
-        0.5
-        """
+    ) -> tuple[Floating, CrossEntropyProblem]:
         x = floating_array(logits, "logits")
-        v = same_shape(tangent, "tangent", x, "logits")
-        problem = cross_entropy_problem(x.shape, axes_tuple(axis, x.ndim), labels, None, **options)
-        return problem.tangent(x, v, loss_dtype(x))
+        return x, cross_entropy_problem(x.shape, axes_tuple(axis, x.ndim), labels, upstream, **options)
 
     def hvp(
         self,
@@ -253,17 +153,17 @@ class CrossEntropy(Differentiable):
         /,
         *,
         upstream: ArrayLike | None = None,
-        axis: Axis = -1,
         out: Floating | None = None,
-        **options: Unpack[CrossEntropyOptions],
+        **options: Any,
     ) -> Floating:
-        """The Hessian by the logits times `vector`: Q p * (v - <p, v>) of each row.
+        """The derivative of the gradient in the direction `vector` of the logits: {formula}, scaled as the gradient.
 
         Parameters
         ----------
         logits, labels and the options
             As in the call.
         vector : array_like, shape of `logits`
+            Of any value in a row or class that does not count, NaN too.
         upstream : array_like, shape of the loss, optional
             As in `value_and_grad`.
         out : ndarray, shape and dtype of `logits`, optional
@@ -272,93 +172,12 @@ class CrossEntropy(Differentiable):
         Returns
         -------
         ndarray, shape and dtype of `logits`
-            The derivative of the gradient along the vector. Rows and classes that do not count give 0, whatever the
-            vector holds there.
-
-        Notes
-        -----
-        v is taken relative to its value at the most probable class, so that nothing cancels in confident rows.
-
-        Examples
-        --------
-        >>> import softgrad as sg
-        >>> sg.cross_entropy.hvp([0.0, 0.0], 1, [1.0, 0.0])
-        array([ 0.25, -0.25])
         """
-        x = floating_array(logits, "logits")
+        x, problem = self.problem(logits, labels, upstream, **options)
         v = same_shape(vector, "vector", x, "logits")
-        problem = cross_entropy_problem(x.shape, axes_tuple(axis, x.ndim), labels, upstream, **options)
-        _separate(out, labels, upstream, options, vector=v)
+        if out is not None:
+            separate(out, labels=labels, **options, upstream=upstream, vector=v)
         return problem.hvp(x, v, out)
-
-    def hessian(
-        self,
-        logits: ArrayLike,
-        labels: ArrayLike,
-        /,
-        *,
-        upstream: ArrayLike | None = None,
-        axis: Axis = -1,
-        **options: Unpack[CrossEntropyOptions],
-    ) -> DiagonalPlusRankOne:
-        """The Hessian by the logits: one K x K block a row, Q (diag(p) - p p^T); between rows it is 0.
-
-        Parameters
-        ----------
-        logits, labels and the options
-            As in the call.
-        upstream : array_like, shape of the loss, optional
-            As in `value_and_grad`.
-
-        Returns
-        -------
-        DiagonalPlusRankOne, shape (\\*batch, K, K), dtype of `logits`
-            ``@``, ``diagonal()``, ``toarray()`` and ``solve()`` in memory and time linear in K. Several class axes are
-            flattened into one. Blocks of rows that do not count are 0.
-
-        Examples
-        --------
-        >>> import softgrad as sg
-        >>> sg.cross_entropy.hessian([0.0, 0.0], 1).toarray()
-        array([[ 0.25, -0.25],
-               [-0.25,  0.25]])
-        """
-        x = floating_array(logits, "logits")
-        problem = cross_entropy_problem(x.shape, axes_tuple(axis, x.ndim), labels, upstream, **options)
-        return problem.hessian(x, x.dtype)
-
-    def hessian_diagonal(
-        self,
-        logits: ArrayLike,
-        labels: ArrayLike,
-        /,
-        *,
-        upstream: ArrayLike | None = None,
-        axis: Axis = -1,
-        **options: Unpack[CrossEntropyOptions],
-    ) -> Floating:
-        """The diagonal of the Hessian by the logits, Q p (1 - p): what gradient boosting asks for.
-
-        Parameters
-        ----------
-        logits, labels and the options
-            As in the call.
-        upstream : array_like, shape of the loss, optional
-            As in `value_and_grad`.
-
-        Returns
-        -------
-        ndarray, shape and dtype of `logits`
-
-        Examples
-        --------
-        >>> import softgrad as sg
-        >>> sg.cross_entropy.hessian_diagonal([0.0, 40.0], 1)
-        array([4.24835426e-18, 4.24835426e-18])
-        """
-        x = floating_array(logits, "logits")
-        problem = cross_entropy_problem(x.shape, axes_tuple(axis, x.ndim), labels, upstream, **options)
-        return problem.hessian_diagonal(x)
 
     def sample_arguments(
         self, rng: np.random.Generator, dtype: np.dtype[Any]
@@ -366,25 +185,6 @@ class CrossEntropy(Differentiable):
         logits = rng.normal(scale=3.0, size=(6, 5)).astype(dtype)
         labels = rng.integers(0, 5, size=6)
         return (logits, labels), {"label_smoothing": 0.1, "class_weight": rng.uniform(0.5, 2.0, size=5)}
-
-
-def _separate(
-    out: Floating | None,
-    labels: ArrayLike,
-    upstream: ArrayLike | None,
-    options: CrossEntropyOptions,
-    **others: ArrayLike | None,
-) -> None:
-    """Refuses an `out` that shares memory with anything that is read but the logits."""
-    separate(
-        out,
-        labels=labels,
-        class_weight=options.get("class_weight"),
-        sample_weight=options.get("sample_weight"),
-        where=options.get("where"),
-        upstream=upstream,
-        **others,
-    )
 
 
 cross_entropy = CrossEntropy()

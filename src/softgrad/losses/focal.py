@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple, TypedDict, Unpack
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from softgrad import _native
 from softgrad._blocks import Block, blocks
 from softgrad._contracts import (
     Axis,
@@ -19,32 +19,20 @@ from softgrad._contracts import (
     as_array,
     axes_tuple,
     floating_array,
-    loss_dtype,
     number_within,
-    output_for,
     round_to,
-    same_shape,
-    separate,
+    shape_without,
 )
-from softgrad._differentiable import Differentiable
 from softgrad._products import in_one_dtype, row_products
-from softgrad.losses._problem import Problem, cross_entropy_problem
-from softgrad.losses._rows import Losses, Rows, centred
+from softgrad.losses._base import Loss
+from softgrad.losses._centred import centred
+from softgrad.losses._cross_entropy_problem import index_losses
+from softgrad.losses._problem import BlockProblem
+from softgrad.losses._reduction import ReductionPlan
+from softgrad.losses._targets import IndexTargets
 
 
-class FocalOptions(TypedDict, total=False):
-    """The options of `focal`, which documents them."""
-
-    gamma: float
-    axis: Axis
-    class_weight: ArrayLike | None
-    sample_weight: ArrayLike | None
-    ignore_index: int | None
-    reduction: Reduction
-    normalizer: Normalizer
-
-
-class Focal(Differentiable):
+class Focal(Loss):
     """Focal loss of logits and class indices: (1 - p_t)^gamma times the cross-entropy -log p_t.
 
     ``focal(logits, labels, /, *, gamma=2.0, axis=-1, class_weight=None, sample_weight=None, ignore_index=None,
@@ -94,11 +82,47 @@ class Focal(Differentiable):
     """
 
     name = "focal"
+    hessian_type = "Floating"
+    shown: ClassVar[Mapping[str, str]] = {
+        "value_and_grad": """f' (p - onehot(t))
+        >>> loss, gradient = sg.focal.value_and_grad([0.0, 0.0], 0, gamma=1.0)
+        >>> gradient.round(6)
+        array([-0.423287,  0.423287])
+        """,
+        "grad": """f' (p - onehot(t))
+        >>> sg.focal.grad([0.0, 0.0], 1, gamma=1.0).round(6)
+        array([ 0.423287, -0.423287])
+        """,
+        "jvp": """f' <p - onehot(t), v>
+        >>> float(sg.focal.jvp([0.0, 0.0], 1, [1.0, 0.0], gamma=1.0).round(6))
+        0.423287
+        """,
+        "hvp": """f' p (v - <p, v>) + f'' g <g, v>
+        >>> sg.focal.hvp([0.0, 0.0], 1, [1.0, 0.0], gamma=1.0).round(6)
+        array([ 0.375, -0.375])
+        """,
+        "hessian": """f' (diag(p) - p p^T) + f'' g g^T
 
-    def __call__(
+        A diagonal plus a matrix of rank two, so it is not the object that other losses return: for large K take `hvp`.
+
+        >>> sg.focal.hessian([0.0, 0.0], 1, gamma=1.0).round(6)
+        array([[ 0.375, -0.375],
+               [-0.375,  0.375]])
+        """,
+        "hessian_diagonal": """f' p (1 - p) + f'' g^2
+
+        Negative where the loss is concave along a logit, as it may be where the label is improbable.
+
+        >>> sg.focal.hessian_diagonal([0.0, 0.0], 1, gamma=1.0).round(6)
+        array([0.375, 0.375])
+        """,
+    }
+
+    def problem(
         self,
         logits: ArrayLike,
         labels: ArrayLike,
+        upstream: ArrayLike | None,
         /,
         *,
         gamma: float = 2.0,
@@ -108,251 +132,24 @@ class Focal(Differentiable):
         ignore_index: int | None = None,
         reduction: Reduction = "mean",
         normalizer: Normalizer = "weights",
-    ) -> Any:
-        x, problem, power = _checked(
-            logits,
-            labels,
-            None,
-            gamma=gamma,
-            axis=axis,
+    ) -> tuple[Floating, FocalProblem]:
+        x = floating_array(logits, "logits")
+        power = number_within(gamma, "gamma", lambda g: 0.0 <= g < np.inf, "finite and not negative")
+        given = as_array(labels, "labels")
+        if given.dtype.kind not in "iu":
+            raise TypeError(f"labels has dtype {given.dtype}; focal takes class indices")
+        axes = axes_tuple(axis, x.ndim)
+        targets = IndexTargets.of(
+            given,
+            x.shape,
+            axes,
             class_weight=class_weight,
             sample_weight=sample_weight,
             ignore_index=ignore_index,
-            reduction=reduction,
-            normalizer=normalizer,
         )
-        losses = Losses(problem.plan, problem.batch, loss_dtype(x))
-        for block in _blocks(x, problem):
-            part = problem.at(block, x)
-            losses.add(block, _weighted(_modulation(*_entropies(block.view(x), part), power).loss, part))
-        return losses.result()
-
-    def value_and_grad(
-        self,
-        logits: ArrayLike,
-        labels: ArrayLike,
-        /,
-        *,
-        upstream: ArrayLike | None = None,
-        out: Floating | None = None,
-        **options: Unpack[FocalOptions],
-    ) -> tuple[Any, Floating]:
-        """The loss and its gradient by the logits.
-
-        Parameters
-        ----------
-        logits, labels and the options
-            As in the call.
-        upstream : array_like, shape of the loss, optional
-            The gradient of what follows by the loss; the gradient is multiplied by it.
-        out : ndarray, optional
-            Where the gradient goes: shape and dtype of `logits`; it may be `logits` itself.
-
-        Returns
-        -------
-        loss
-            As in the call.
-        gradient : ndarray, shape and dtype of `logits`
-
-        Examples
-        --------
-        >>> import softgrad as sg
-        >>> loss, gradient = sg.focal.value_and_grad([0.0, 0.0], 0, gamma=1.0)
-        >>> gradient.round(6)
-        array([-0.423287,  0.423287])
-        """
-        x, problem, gamma = _checked(logits, labels, upstream, **options)
-        separate(
-            out,
-            labels=labels,
-            class_weight=options.get("class_weight"),
-            sample_weight=options.get("sample_weight"),
-            upstream=upstream,
-        )
-        gradient = output_for(x, out)
-        losses = Losses(problem.plan, problem.batch, loss_dtype(x))
-        for block in _blocks(x, problem):
-            view, part = block.view(x), problem.at(block, x)
-            modulation = _modulation(*_entropies(view, part), gamma)
-            part.with_upstream(modulation.first).row_losses(view, block.view(gradient))
-            losses.add(block, _weighted(modulation.loss, part))
-        return losses.result(), gradient
-
-    def grad(self, logits: ArrayLike, labels: ArrayLike, /, **options: Any) -> Floating:
-        """The gradient alone: the second of `value_and_grad`, with the same parameters.
-
-        Parameters
-        ----------
-        logits, labels and the options
-            As in `value_and_grad`.
-
-        Returns
-        -------
-        ndarray, shape and dtype of `logits`
-
-        Examples
-        --------
-        >>> import softgrad as sg
-        >>> sg.focal.grad([0.0, 0.0], 1, gamma=1.0).round(6)
-        array([ 0.423287, -0.423287])
-        """
-        return self.value_and_grad(logits, labels, **options)[1]
-
-    def jvp(
-        self,
-        logits: ArrayLike,
-        labels: ArrayLike,
-        tangent: ArrayLike,
-        /,
-        **options: Unpack[FocalOptions],
-    ) -> Any:
-        """The derivative of the loss in the direction `tangent` of the logits: f' <p - onehot(t), v>, reduced.
-
-        Parameters
-        ----------
-        logits, labels and the options
-            As in the call.
-        tangent : array_like, shape of `logits`
-            Of any value in a row that does not count, NaN too.
-
-        Returns
-        -------
-        NumPy scalar or ndarray, shape and dtype of the loss
-
-        Examples
-        --------
-        >>> import softgrad as sg
-        >>> float(sg.focal.jvp([0.0, 0.0], 1, [1.0, 0.0], gamma=1.0).round(6))
-        0.423287
-        """
-        x, problem, gamma = _checked(logits, labels, None, **options)
-        v = same_shape(tangent, "tangent", x, "logits")
-        losses = Losses(problem.plan, problem.batch, loss_dtype(x))
-        for block in _blocks(x, problem):
-            view, part = block.view(x), problem.at(block, x)
-            logits, along = in_one_dtype(view, block.view(v))
-            first = _modulation(*_entropies(view, part), gamma).first
-            losses.add(block, part.row_losses(logits, None, along) * first)
-        return losses.result()
-
-    def hvp(
-        self,
-        logits: ArrayLike,
-        labels: ArrayLike,
-        vector: ArrayLike,
-        /,
-        *,
-        upstream: ArrayLike | None = None,
-        **options: Unpack[FocalOptions],
-    ) -> Floating:
-        """The derivative of the gradient in the direction `vector` of the logits: f' p (v - <p, v>) + f'' g <g, v>.
-
-        Parameters
-        ----------
-        logits, labels and the options
-            As in the call.
-        vector : array_like, shape of `logits`
-            Of any value in a row that does not count, NaN too.
-        upstream : array_like, shape of the loss, optional
-            As in `value_and_grad`.
-
-        Returns
-        -------
-        ndarray, shape and dtype of `logits`
-
-        Examples
-        --------
-        >>> import softgrad as sg
-        >>> sg.focal.hvp([0.0, 0.0], 1, [1.0, 0.0], gamma=1.0).round(6)
-        array([ 0.375, -0.375])
-        """
-        x, problem, gamma = _checked(logits, labels, upstream, **options)
-        rows = _rows(x, problem)
-        vectors = same_shape(vector, "vector", x, "logits")
-
-        def each(block: Block) -> NDArray[Any]:
-            terms = _second_order(rows, problem, gamma, block)
-            v = centred(rows.counting(block, block.rows(vectors)), terms.logits)
-            product = terms.first * row_products("softmax", terms.logits, v, (v.ndim - 1,))
-            product += terms.second * terms.slope * (terms.slope * v).sum(axis=-1, keepdims=True)
-            return product
-
-        return rows.derivative(each)
-
-    def hessian(
-        self,
-        logits: ArrayLike,
-        labels: ArrayLike,
-        /,
-        *,
-        upstream: ArrayLike | None = None,
-        **options: Unpack[FocalOptions],
-    ) -> Floating:
-        """The second derivatives by the logits of each row: f' (diag(p) - p p^T) + f'' g g^T, scaled as the gradient.
-
-        A diagonal plus a matrix of rank two, so it is not the object that other losses return: for large K take `hvp`.
-
-        Parameters
-        ----------
-        logits, labels and the options
-            As in the call.
-        upstream : array_like, shape of the loss, optional
-            As in `value_and_grad`.
-
-        Returns
-        -------
-        ndarray, shape (\\*batch, K, K), dtype of `logits`
-            Several class axes count as one, flattened in C order.
-
-        Examples
-        --------
-        >>> import softgrad as sg
-        >>> sg.focal.hessian([0.0, 0.0], 1, gamma=1.0).round(6)
-        array([[ 0.375, -0.375],
-               [-0.375,  0.375]])
-        """
-        x, problem, gamma = _checked(logits, labels, upstream, **options)
-        rows = _rows(x, problem)
-        terms = _second_order(rows, problem, gamma, rows.whole)
-        p, h = terms.p, terms.slope
-        first, second = terms.first[..., None], terms.second[..., None]
-        matrices = second * (h[..., :, None] * h[..., None, :]) - first * (p[..., :, None] * p[..., None, :])
-        classes = np.arange(p.shape[-1])
-        matrices[..., classes, classes] = terms.diagonal()
-        return round_to(rows.scaled(rows.whole, matrices), x.dtype)
-
-    def hessian_diagonal(
-        self,
-        logits: ArrayLike,
-        labels: ArrayLike,
-        /,
-        *,
-        upstream: ArrayLike | None = None,
-        **options: Unpack[FocalOptions],
-    ) -> Floating:
-        """The second derivative by each logit: f' p (1 - p) + f'' g^2, scaled as the gradient is.
-
-        Parameters
-        ----------
-        logits, labels and the options
-            As in the call.
-        upstream : array_like, shape of the loss, optional
-            As in `value_and_grad`.
-
-        Returns
-        -------
-        ndarray, shape and dtype of `logits`
-            Negative where the loss is concave along a logit, as it may be where the label is improbable.
-
-        Examples
-        --------
-        >>> import softgrad as sg
-        >>> sg.focal.hessian_diagonal([0.0, 0.0], 1, gamma=1.0).round(6)
-        array([0.375, 0.375])
-        """
-        x, problem, gamma = _checked(logits, labels, upstream, **options)
-        rows = _rows(x, problem)
-        return rows.derivative(lambda block: _second_order(rows, problem, gamma, block).diagonal())
+        batch, weights = shape_without(x.shape, axes), targets.label_weights
+        plan = ReductionPlan.of(reduction, normalizer, upstream, batch, weights)
+        return x, FocalProblem(axes, batch, None if weights is None else weights.reshape(batch), plan, targets, power)
 
     def sample_arguments(
         self, rng: np.random.Generator, dtype: np.dtype[Any]
@@ -361,53 +158,79 @@ class Focal(Differentiable):
         return (logits, rng.integers(0, 5, size=6)), {"gamma": 1.5, "class_weight": rng.uniform(0.5, 2.0, size=5)}
 
 
-def _checked(
-    logits: ArrayLike,
-    labels: ArrayLike,
-    upstream: ArrayLike | None,
-    *,
-    gamma: float = 2.0,
-    axis: Axis = -1,
-    class_weight: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    ignore_index: int | None = None,
-    reduction: Reduction = "mean",
-    normalizer: Normalizer = "weights",
-) -> tuple[Floating, Problem, float]:
-    """The logits, their cross-entropy, and gamma."""
-    x = floating_array(logits, "logits")
-    power = number_within(gamma, "gamma", lambda g: 0.0 <= g < np.inf, "finite and not negative")
-    dtype = as_array(labels, "labels").dtype
-    if dtype.kind not in "iu":
-        raise TypeError(f"labels has dtype {dtype}; focal takes class indices")
-    problem = cross_entropy_problem(
-        x.shape,
-        axes_tuple(axis, x.ndim),
-        labels,
-        upstream,
-        class_weight=class_weight,
-        sample_weight=sample_weight,
-        ignore_index=ignore_index,
-        reduction=reduction,
-        normalizer=normalizer,
-    )
-    return x, problem, power
+@dataclass(slots=True)
+class FocalProblem(BlockProblem):
+    """Functions of the cross-entropies of rows, which are the core's."""
 
+    targets: IndexTargets
+    gamma: float
 
-def _blocks(x: Floating, problem: Problem) -> Iterator[Block]:
-    """What is not native is a few numbers a row."""
-    return blocks(x.shape, problem.axes, 1)
+    def loss_blocks(self, x: Floating) -> Iterator[Block]:
+        # What is not native is a few numbers a row.
+        return blocks(x.shape, self.axes, 1)
 
+    def weighted_losses(self, x: Floating, block: Block, gradient: Floating | None) -> Float64:
+        view, targets = block.view(x), self.targets.at(block)
+        modulation = self._modulation(block, view, targets)
+        if gradient is not None:
+            plan = self.plan.at(block)
+            factor = modulation.first if plan.flat_upstream is None else modulation.first * plan.flat_upstream
+            index_losses(
+                view,
+                block.class_axes(view),
+                targets.indices,
+                targets.label_weights,
+                upstream=factor,
+                scale=plan.scale,
+                gradient=block.view(gradient),
+            )
+        return modulation.loss if targets.label_weights is None else modulation.loss * targets.label_weights
 
-def _entropies(x: Floating, problem: Problem) -> tuple[Float64, Float64]:
-    """The cross-entropy l of each row without its weight, flat, 0 where the row does not count; and exp(-l)."""
-    targets = problem.targets
-    assert targets.indices is not None
-    counts = None if targets.label_weights is None else (targets.label_weights != 0.0).astype(np.float64)
-    entropy = np.empty(problem.batch).reshape(-1)
-    _native.cross_entropy(_native.buffer(x), problem.axes, targets.indices, counts, None, 1.0, entropy, None)
-    with np.errstate(under="ignore"):
-        return entropy, np.exp(-entropy)
+    def weighted_rates(self, x: Floating, block: Block, vector: Floating) -> Float64:
+        view, targets = block.view(x), self.targets.at(block)
+        logits, along = in_one_dtype(view, block.view(vector))
+        rates = index_losses(logits, block.class_axes(view), targets.indices, targets.label_weights, vector=along)
+        return rates * self._modulation(block, view, targets).first
+
+    def curvatures(self, x: Floating, block: Block) -> Floating:
+        return self._second_order(x, block).diagonal()
+
+    def curved(self, x: Floating, block: Block, vectors: Float64) -> Floating:
+        terms = self._second_order(x, block)
+        v = centred(vectors, terms.logits)
+        product = terms.first * row_products("softmax", terms.logits, v, (v.ndim - 1,))
+        product += terms.second * terms.slope * (terms.slope * v).sum(axis=-1, keepdims=True)
+        return product
+
+    def hessian(self, x: Floating) -> Floating:
+        every = self.every_row(x)
+        terms = self._second_order(x, every)
+        p, h = terms.p, terms.slope
+        first, second = terms.first[..., None], terms.second[..., None]
+        matrices = second * (h[..., :, None] * h[..., None, :]) - first * (p[..., :, None] * p[..., None, :])
+        classes = np.arange(p.shape[-1])
+        matrices[..., classes, classes] = terms.diagonal()
+        return round_to(self.scaled(every, matrices), x.dtype)
+
+    def _modulation(self, block: Block, view: Floating, targets: IndexTargets) -> _Modulation:
+        """That of each row of a block, flat, 0 where the row does not count."""
+        weights = targets.label_weights
+        counts = None if weights is None else (weights != 0.0).astype(np.float64)
+        entropy = index_losses(view, block.class_axes(view), targets.indices, counts)
+        with np.errstate(under="ignore"):
+            return _modulation(entropy, np.exp(-entropy), self.gamma)
+
+    def _second_order(self, x: Floating, block: Block) -> _SecondOrder:
+        indices = self.targets.indices[block.part]
+        logits = self.counting(block, block.rows(x))
+        last, gradient = (logits.ndim - 1,), np.empty_like(logits)
+        entropy = index_losses(logits, last, indices, gradient=gradient)
+        p = row_products("probabilities", logits, None, last)
+        # f'' has p_t as a factor: exp(-l) is off by as many roundings as l is large.
+        p_label = np.take_along_axis(p, indices.reshape(*logits.shape[:-1], 1), axis=-1)
+        _, first, second, miss = _modulation(entropy.reshape(p_label.shape), p_label, self.gamma)
+        slope = np.divide(gradient, miss, out=np.zeros_like(gradient), where=miss != 0.0)
+        return _SecondOrder(logits, p, first, second, slope)
 
 
 class _Modulation(NamedTuple):
@@ -435,11 +258,6 @@ def _modulation(entropy: Float64, p: Floating, gamma: float) -> _Modulation:
     return _Modulation(loss, first, second, miss)
 
 
-def _weighted(losses: Float64, problem: Problem) -> Float64:
-    weights = problem.targets.label_weights
-    return losses if weights is None else losses * weights
-
-
 class _SecondOrder(NamedTuple):
     """What the Hessian of each row is put together from; the logits as rows, 0 in those that do not count."""
 
@@ -455,29 +273,6 @@ class _SecondOrder(NamedTuple):
         variances = row_products("variances", self.logits, None, last)
         diagonal: Floating = self.first * variances + self.second * np.square(self.slope)
         return diagonal
-
-
-def _rows(x: Floating, problem: Problem) -> Rows:
-    weights, upstream = (
-        None if flat is None else flat.reshape(problem.batch)
-        for flat in (problem.targets.label_weights, problem.plan.upstream)
-    )
-    return Rows(x, problem.axes, weights, upstream, problem.plan)
-
-
-def _second_order(rows: Rows, problem: Problem, gamma: float, block: Block) -> _SecondOrder:
-    assert problem.targets.indices is not None
-    indices = problem.targets.indices[block.part]
-    logits = rows.counting(block, block.rows(rows.array))
-    last = (logits.ndim - 1,)
-    entropy, gradient = np.empty(indices.shape), np.empty_like(logits)
-    _native.cross_entropy(logits, last, indices, None, None, 1.0, entropy, gradient)
-    p = row_products("probabilities", logits, None, last)
-    # f'' has p_t as a factor: exp(-l) is off by as many roundings as l is large.
-    p_label = np.take_along_axis(p, indices.reshape(*logits.shape[:-1], 1), axis=-1)
-    _, first, second, miss = _modulation(entropy.reshape(p_label.shape), p_label, gamma)
-    slope = np.divide(gradient, miss, out=np.zeros_like(gradient), where=miss != 0.0)
-    return _SecondOrder(logits, p, first, second, slope)
 
 
 focal = Focal()

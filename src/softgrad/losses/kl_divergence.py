@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple, TypedDict, Unpack
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,37 +18,26 @@ from softgrad._contracts import (
     Normalizer,
     Reduction,
     axes_tuple,
+    class_count,
     class_mask,
     floating_array,
     nonnegative_numbers,
-    output_for,
-    row_size,
     same_shape,
-    separate,
     shape_without,
     temperature_value,
 )
 from softgrad._diagonal_plus_rank_one import DiagonalPlusRankOne
-from softgrad._differentiable import Differentiable
 from softgrad._products import Product, row_products
-from softgrad.losses._rows import Rows, centred
+from softgrad.losses._base import Loss
+from softgrad.losses._centred import centred
+from softgrad.losses._problem import TermsProblem
+from softgrad.losses._reduction import ReductionPlan
 
 # exp(u) - 1 - u = u^2 (1/2 + u/6 + ...): the Taylor terms that float64 can tell for |u| <= 1/2.
 _SERIES = [1.0 / math.factorial(k) for k in range(2, 18)]
 
 
-class KLDivergenceOptions(TypedDict, total=False):
-    """The options of `kl_divergence`, which documents them."""
-
-    axis: Axis
-    temperature: float
-    where: ArrayLike | None
-    sample_weight: ArrayLike | None
-    reduction: Reduction
-    normalizer: Normalizer
-
-
-class KLDivergence(Differentiable):
+class KLDivergence(Loss):
     """Kullback-Leibler divergence of the softmax of logits from that of target logits.
 
     ``kl_divergence(logits, target_logits, /, *, axis=-1, temperature=1.0, where=None, sample_weight=None,
@@ -109,11 +100,40 @@ class KLDivergence(Differentiable):
     """
 
     name = "kl_divergence"
+    shown: ClassVar[Mapping[str, str]] = {
+        "value_and_grad": """(p - q) / temperature
+        >>> loss, gradient = sg.kl_divergence.value_and_grad([1.0, 2.0], [1.0, 2.0])
+        >>> float(loss), gradient
+        (0.0, array([0., 0.]))
+        """,
+        "grad": """(p - q) / temperature
+        >>> sg.kl_divergence.grad([0.0, 0.0], [0.0, 1.0], temperature=2.0).round(6)
+        array([ 0.06123, -0.06123])
+        """,
+        "jvp": """<p - q, v> / temperature
+        >>> float(sg.kl_divergence.jvp([0.0, 0.0], [0.0, 1.0], [1.0, 0.0]).round(6))
+        0.231059
+        """,
+        "hvp": """p (v - <p, v>) / temperature^2
+        >>> sg.kl_divergence.hvp([0.0, 0.0], [0.0, 1.0], [1.0, 0.0])
+        array([ 0.25, -0.25])
+        """,
+        "hessian": """(diag(p) - p p^T) / temperature^2
+        >>> sg.kl_divergence.hessian([0.0, 0.0], [0.0, 1.0]).toarray()
+        array([[ 0.25, -0.25],
+               [-0.25,  0.25]])
+        """,
+        "hessian_diagonal": """p (1 - p) / temperature^2
+        >>> sg.kl_divergence.hessian_diagonal([0.0, 40.0], [0.0, 1.0])
+        array([4.24835426e-18, 4.24835426e-18])
+        """,
+    }
 
-    def __call__(
+    def problem(
         self,
         logits: ArrayLike,
         target_logits: ArrayLike,
+        upstream: ArrayLike | None,
         /,
         *,
         axis: Axis = -1,
@@ -122,235 +142,19 @@ class KLDivergence(Differentiable):
         sample_weight: ArrayLike | None = None,
         reduction: Reduction = "mean",
         normalizer: Normalizer = "weights",
-    ) -> Any:
-        problem = _checked(
-            logits,
-            target_logits,
-            None,
-            axis=axis,
-            temperature=temperature,
-            where=where,
-            sample_weight=sample_weight,
-            reduction=reduction,
-            normalizer=normalizer,
-        )
-        return problem.rows.loss(lambda block: problem.divergence(block)[0])
-
-    def value_and_grad(
-        self,
-        logits: ArrayLike,
-        target_logits: ArrayLike,
-        /,
-        *,
-        upstream: ArrayLike | None = None,
-        out: Floating | None = None,
-        **options: Unpack[KLDivergenceOptions],
-    ) -> tuple[Any, Floating]:
-        """The loss and its gradient by the logits.
-
-        Parameters
-        ----------
-        logits, target_logits and the options
-            As in the call.
-        upstream : array_like, shape of the loss, optional
-            The gradient of what follows by the loss; the gradient is multiplied by it.
-        out : ndarray, optional
-            Where the gradient goes: shape and dtype of `logits`; it may be `logits` itself.
-
-        Returns
-        -------
-        loss
-            As in the call.
-        gradient : ndarray, shape and dtype of `logits`
-
-        Examples
-        --------
-        >>> import softgrad as sg
-        >>> loss, gradient = sg.kl_divergence.value_and_grad([1.0, 2.0], [1.0, 2.0])
-        >>> float(loss), gradient
-        (0.0, array([0., 0.]))
-        """
-        problem = _checked(logits, target_logits, upstream, **options)
-        separate(
-            out,
-            target_logits=target_logits,
-            where=options.get("where"),
-            sample_weight=options.get("sample_weight"),
-            upstream=upstream,
-        )
-        gradient = output_for(problem.rows.array, out)
-
-        def both(block: Block) -> tuple[Float64, Float64]:
-            losses, difference = problem.divergence(block)
-            return losses, difference / problem.temperature
-
-        return problem.rows.loss_and_derivative(both, gradient), gradient
-
-    def grad(self, logits: ArrayLike, target_logits: ArrayLike, /, **options: Any) -> Floating:
-        """The gradient alone: the second of `value_and_grad`, with the same parameters.
-
-        Parameters
-        ----------
-        logits, target_logits and the options
-            As in `value_and_grad`.
-
-        Returns
-        -------
-        ndarray, shape and dtype of `logits`
-
-        Examples
-        --------
-        >>> import softgrad as sg
-        >>> sg.kl_divergence.grad([0.0, 0.0], [0.0, 1.0], temperature=2.0).round(6)
-        array([ 0.06123, -0.06123])
-        """
-        return self.value_and_grad(logits, target_logits, **options)[1]
-
-    def jvp(
-        self,
-        logits: ArrayLike,
-        target_logits: ArrayLike,
-        tangent: ArrayLike,
-        /,
-        **options: Unpack[KLDivergenceOptions],
-    ) -> Any:
-        """The derivative of the loss in the direction `tangent` of the logits: <p - q, v> / temperature, reduced.
-
-        Parameters
-        ----------
-        logits, target_logits and the options
-            As in the call.
-        tangent : array_like, shape of `logits`
-            Of any value in a row or class that does not count, NaN too.
-
-        Returns
-        -------
-        NumPy scalar or ndarray, shape and dtype of the loss
-
-        Examples
-        --------
-        >>> import softgrad as sg
-        >>> float(sg.kl_divergence.jvp([0.0, 0.0], [0.0, 1.0], [1.0, 0.0]).round(6))
-        0.231059
-        """
-        problem = _checked(logits, target_logits, None, **options)
-        v = same_shape(tangent, "tangent", problem.rows.array, "logits")
-
-        def each(block: Block) -> Float64:
-            along = centred(problem.vectors(block, v), problem.logits(block, problem.rows.array))
-            rates: Float64 = (problem.divergence(block)[1] * along).sum(axis=-1) / problem.temperature
-            return rates
-
-        return problem.rows.loss(each)
-
-    def hvp(
-        self,
-        logits: ArrayLike,
-        target_logits: ArrayLike,
-        vector: ArrayLike,
-        /,
-        *,
-        upstream: ArrayLike | None = None,
-        **options: Unpack[KLDivergenceOptions],
-    ) -> Floating:
-        """The derivative of the gradient in the direction `vector` of the logits: p (v - <p, v>) / temperature^2.
-
-        Parameters
-        ----------
-        logits, target_logits and the options
-            As in the call.
-        vector : array_like, shape of `logits`
-            Of any value in a row or class that does not count, NaN too.
-        upstream : array_like, shape of the loss, optional
-            As in `value_and_grad`.
-
-        Returns
-        -------
-        ndarray, shape and dtype of `logits`
-
-        Examples
-        --------
-        >>> import softgrad as sg
-        >>> sg.kl_divergence.hvp([0.0, 0.0], [0.0, 1.0], [1.0, 0.0])
-        array([ 0.25, -0.25])
-        """
-        problem = _checked(logits, target_logits, upstream, **options)
-        v = same_shape(vector, "vector", problem.rows.array, "logits")
-        return problem.rows.derivative(
-            lambda block: problem.second_order(block, "softmax", problem.vectors(block, v)) / problem.temperature**2
-        )
-
-    def hessian(
-        self,
-        logits: ArrayLike,
-        target_logits: ArrayLike,
-        /,
-        *,
-        upstream: ArrayLike | None = None,
-        **options: Unpack[KLDivergenceOptions],
-    ) -> DiagonalPlusRankOne:
-        """The second derivatives by the logits of each row: (diag(p) - p p^T) / temperature^2, scaled as the gradient.
-
-        Parameters
-        ----------
-        logits, target_logits and the options
-            As in the call.
-        upstream : array_like, shape of the loss, optional
-            As in `value_and_grad`.
-
-        Returns
-        -------
-        DiagonalPlusRankOne, shape (\\*batch, K, K)
-            Several class axes count as one, flattened in C order.
-
-        Examples
-        --------
-        >>> import softgrad as sg
-        >>> sg.kl_divergence.hessian([0.0, 0.0], [0.0, 1.0]).toarray()
-        array([[ 0.25, -0.25],
-               [-0.25,  0.25]])
-        """
-        problem = _checked(logits, target_logits, upstream, **options)
-        rows, square = problem.rows, problem.temperature**2
-        p = rows.counting(rows.whole, problem.second_order(rows.whole, "probabilities"))
-        return DiagonalPlusRankOne(
-            rows.scaled(rows.whole, problem.second_order(rows.whole, "variances") / square),
-            p,
-            rows.scaled(rows.whole, np.full(p.shape[:-1], -1.0 / square)),
-            np.zeros_like(p),
-            rows.array.dtype,
-        )
-
-    def hessian_diagonal(
-        self,
-        logits: ArrayLike,
-        target_logits: ArrayLike,
-        /,
-        *,
-        upstream: ArrayLike | None = None,
-        **options: Unpack[KLDivergenceOptions],
-    ) -> Floating:
-        """The second derivative by each logit: p (1 - p) / temperature^2, scaled as the gradient is.
-
-        Parameters
-        ----------
-        logits, target_logits and the options
-            As in the call.
-        upstream : array_like, shape of the loss, optional
-            As in `value_and_grad`.
-
-        Returns
-        -------
-        ndarray, shape and dtype of `logits`
-
-        Examples
-        --------
-        >>> import softgrad as sg
-        >>> sg.kl_divergence.hessian_diagonal([0.0, 40.0], [0.0, 1.0])
-        array([4.24835426e-18, 4.24835426e-18])
-        """
-        problem = _checked(logits, target_logits, upstream, **options)
-        return problem.rows.derivative(lambda block: problem.second_order(block, "variances") / problem.temperature**2)
+    ) -> tuple[Floating, DivergenceProblem]:
+        x = floating_array(logits, "logits")
+        targets = same_shape(target_logits, "target_logits", x, "logits")
+        axes = axes_tuple(axis, x.ndim)
+        class_count(x.shape, axes)
+        divisor = temperature_value(temperature)
+        batch = shape_without(x.shape, axes)
+        mask = class_mask(where, x.shape)
+        weights = None if sample_weight is None else nonnegative_numbers(sample_weight, "sample_weight", batch)
+        if mask is not None:
+            weights = np.where(mask.any(axis=axes), 1.0 if weights is None else weights, 0.0)
+        plan = ReductionPlan.of(reduction, normalizer, upstream, batch, weights)
+        return x, DivergenceProblem(axes, batch, weights, plan, targets, mask, divisor)
 
     def sample_arguments(
         self, rng: np.random.Generator, dtype: np.dtype[Any]
@@ -359,35 +163,57 @@ class KLDivergence(Differentiable):
         return (student, teacher), {"temperature": 2.0}
 
 
-class _Problem(NamedTuple):
-    """All that is given, checked."""
+@dataclass(slots=True)
+class DivergenceProblem(TermsProblem):
+    """Divergences of rows of logits from those of a teacher."""
 
-    rows: Rows
     targets: Floating
     mask: NDArray[np.bool_] | None
     temperature: float
+    temporaries: ClassVar[int] = 4
+
+    def losses_and_slopes(self, x: Floating, block: Block) -> tuple[Float64, Float64]:
+        losses, difference = self.divergence(x, block)
+        return losses, difference / self.temperature
+
+    def rates(self, x: Floating, block: Block, vectors: Float64) -> Float64:
+        along = centred(vectors, self.logits(block, x))
+        rates: Float64 = (self.divergence(x, block)[1] * along).sum(axis=-1) / self.temperature
+        return rates
+
+    def curvatures(self, x: Floating, block: Block) -> Floating:
+        return self.second_order(x, block, "variances") / self.temperature**2
+
+    def curved(self, x: Floating, block: Block, vectors: Float64) -> Floating:
+        return self.second_order(x, block, "softmax", vectors) / self.temperature**2
+
+    def hessian(self, x: Floating) -> DiagonalPlusRankOne:
+        every = self.every_row(x)
+        p = self.counting(every, self.second_order(x, every, "probabilities"))
+        coefficient = self.scaled(every, np.full(p.shape[:-1], -1.0 / self.temperature**2))
+        diagonal = self.scaled(every, self.curvatures(x, every))
+        return DiagonalPlusRankOne(diagonal, p, coefficient, np.zeros_like(p), x.dtype)
+
+    def vectors(self, block: Block, vector: Floating) -> Float64:
+        return self._without(block, self.counting(block, block.rows(vector)), 0.0)
 
     def logits(self, block: Block, array: Floating) -> Float64:
         """Those of a block, of the student or of the teacher; -inf in the classes that are left out."""
         return self._without(block, block.rows(array), -np.inf)
 
-    def vectors(self, block: Block, array: Floating) -> Float64:
-        """Those of a block of a tangent, 0 in rows and classes that do not count."""
-        return self._without(block, self.rows.counting(block, block.rows(array)), 0.0)
-
-    def second_order(self, block: Block, product: Product, vectors: Float64 | None = None) -> Floating:
+    def second_order(self, x: Floating, block: Block, product: Product, vectors: Float64 | None = None) -> Floating:
         """A product of the derivatives of p, as rows; NaN where q is no distribution, as the loss is NaN there."""
         defined = np.isfinite(self.logits(block, self.targets).max(axis=-1, keepdims=True))
-        logits = np.where(defined, self.logits(block, self.rows.array), np.nan)
+        logits = np.where(defined, self.logits(block, x), np.nan)
         last = (logits.ndim - 1,)
         allowed = None if self.mask is None else block.rows(self.mask, np.bool_, copy=False)
         return row_products(product, logits, vectors, last, allowed, temperature=self.temperature)
 
-    def divergence(self, block: Block) -> tuple[Float64, Float64]:
+    def divergence(self, x: Floating, block: Block) -> tuple[Float64, Float64]:
         """sum q (exp(u) - 1 - u) of each row, and p - q."""
         # The logarithms of probabilities are large where their difference is not: float64 needs more than its digits.
-        work = np.longdouble if np.float64 in (self.rows.array.dtype, self.targets.dtype) else np.float64
-        student, teacher = (self.logits(block, array).astype(work) for array in (self.rows.array, self.targets))
+        work = np.longdouble if np.float64 in (x.dtype, self.targets.dtype) else np.float64
+        student, teacher = (self.logits(block, array).astype(work) for array in (x, self.targets))
         return _divergence(student, teacher, self.temperature)
 
     def _without(self, block: Block, rows: Float64, value: float) -> Float64:
@@ -395,32 +221,6 @@ class _Problem(NamedTuple):
         if self.mask is not None:
             rows[~block.rows(self.mask, np.bool_, copy=False)] = value
         return rows
-
-
-def _checked(
-    logits: ArrayLike,
-    target_logits: ArrayLike,
-    upstream: ArrayLike | None,
-    *,
-    axis: Axis = -1,
-    temperature: float = 1.0,
-    where: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    reduction: Reduction = "mean",
-    normalizer: Normalizer = "weights",
-) -> _Problem:
-    x = floating_array(logits, "logits")
-    targets = same_shape(target_logits, "target_logits", x, "logits")
-    axes = axes_tuple(axis, x.ndim)
-    if row_size(x.shape, axes) == 0:
-        raise ValueError(f"logits has shape {x.shape}: a row of no classes has no loss")
-    divisor = temperature_value(temperature)
-    batch = shape_without(x.shape, axes)
-    mask = class_mask(where, x.shape)
-    weights = None if sample_weight is None else nonnegative_numbers(sample_weight, "sample_weight", batch)
-    if mask is not None:
-        weights = np.where(mask.any(axis=axes), 1.0 if weights is None else weights, 0.0)
-    return _Problem(Rows.of(x, axes, weights, reduction, normalizer, upstream, temporaries=4), targets, mask, divisor)
 
 
 def _divergence(z: NDArray[Any], t: NDArray[Any], temperature: float) -> tuple[Float64, Float64]:

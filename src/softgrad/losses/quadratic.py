@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypedDict, Unpack
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,26 +19,15 @@ from softgrad._contracts import (
     axes_tuple,
     floating_array,
     nonnegative_numbers,
-    output_for,
     same_shape,
-    separate,
     shape_without,
 )
-from softgrad._diagonal_plus_rank_one import DiagonalPlusRankOne
-from softgrad._differentiable import Differentiable
-from softgrad.losses._rows import Rows
+from softgrad.losses._base import Loss
+from softgrad.losses._problem import TermsProblem
+from softgrad.losses._reduction import ReductionPlan
 
 
-class QuadraticOptions(TypedDict, total=False):
-    """The options of `quadratic`, which documents them."""
-
-    axis: Axis
-    sample_weight: ArrayLike | None
-    reduction: Reduction
-    normalizer: Normalizer
-
-
-class Quadratic(Differentiable):
+class Quadratic(Loss):
     """Half the squared distance of each row to its target, 1/2 sum_j (a_j - y_j)^2.
 
     ``quadratic(outputs, targets, /, *, axis=-1, sample_weight=None, reduction="mean", normalizer="weights")``, and its
@@ -90,220 +81,59 @@ class Quadratic(Differentiable):
     """
 
     name = "quadratic"
+    shown: ClassVar[Mapping[str, str]] = {
+        "value_and_grad": """a - y
+        >>> loss, gradient = sg.quadratic.value_and_grad([[1.0, 3.0]], [[0.0, 1.0]])
+        >>> float(loss), gradient
+        (2.5, array([[1., 2.]]))
+        """,
+        "grad": """a - y
+        >>> sg.quadratic.grad([[1.0, 3.0], [0.0, 0.0]], [[0.0, 1.0], [0.0, 0.0]])
+        array([[0.5, 1. ],
+               [0. , 0. ]])
+        """,
+        "jvp": """<a - y, v>
+        >>> float(sg.quadratic.jvp([1.0, 3.0], [0.0, 1.0], [1.0, -1.0]))
+        -1.0
+        """,
+        "hvp": """v
+        >>> sg.quadratic.hvp([1.0, 3.0], [0.0, 1.0], [1.0, -1.0], upstream=3.0)
+        array([ 3., -3.])
+        """,
+        "hessian": """the identity
 
-    def __call__(
+        It does not depend on what outputs and targets hold.
+
+        >>> sg.quadratic.hessian([1.0, 3.0], [0.0, 1.0]).toarray()
+        array([[1., 0.],
+               [0., 1.]])
+        """,
+        "hessian_diagonal": """1
+        >>> sg.quadratic.hessian_diagonal([[1.0, 3.0], [0.0, 0.0]], [[0.0, 1.0], [0.0, 0.0]], sample_weight=[3.0, 1.0])
+        array([[0.75, 0.75],
+               [0.25, 0.25]])
+        """,
+    }
+
+    def problem(
         self,
         outputs: ArrayLike,
         targets: ArrayLike,
+        upstream: ArrayLike | None,
         /,
         *,
         axis: Axis = -1,
         sample_weight: ArrayLike | None = None,
         reduction: Reduction = "mean",
         normalizer: Normalizer = "weights",
-    ) -> Any:
-        problem = _checked(
-            outputs,
-            targets,
-            None,
-            axis=axis,
-            sample_weight=sample_weight,
-            reduction=reduction,
-            normalizer=normalizer,
-        )
-        return problem.rows.loss(lambda block: _half_squares(problem.difference(block)))
-
-    def value_and_grad(
-        self,
-        outputs: ArrayLike,
-        targets: ArrayLike,
-        /,
-        *,
-        upstream: ArrayLike | None = None,
-        out: Floating | None = None,
-        **options: Unpack[QuadraticOptions],
-    ) -> tuple[Any, Floating]:
-        """The loss and its gradient by the outputs.
-
-        Parameters
-        ----------
-        outputs, targets and the options
-            As in the call.
-        upstream : array_like, shape of the loss, optional
-            The gradient of what follows by the loss; the gradient is multiplied by it.
-        out : ndarray, optional
-            Where the gradient goes: shape and dtype of `outputs`; it may be `outputs` itself.
-
-        Returns
-        -------
-        loss
-            As in the call.
-        gradient : ndarray, shape and dtype of `outputs`
-
-        Examples
-        --------
-        >>> import softgrad as sg
-        >>> loss, gradient = sg.quadratic.value_and_grad([[1.0, 3.0]], [[0.0, 1.0]])
-        >>> float(loss), gradient
-        (2.5, array([[1., 2.]]))
-        """
-        problem = _checked(outputs, targets, upstream, **options)
-        separate(out, targets=targets, sample_weight=options.get("sample_weight"), upstream=upstream)
-        gradient = output_for(problem.rows.array, out)
-
-        def both(block: Block) -> tuple[Float64, Float64]:
-            difference = problem.difference(block)
-            return _half_squares(difference), difference
-
-        return problem.rows.loss_and_derivative(both, gradient), gradient
-
-    def grad(self, outputs: ArrayLike, targets: ArrayLike, /, **options: Any) -> Floating:
-        """The gradient alone: the second of `value_and_grad`, with the same parameters.
-
-        Parameters
-        ----------
-        outputs, targets and the options
-            As in `value_and_grad`.
-
-        Returns
-        -------
-        ndarray, shape and dtype of `outputs`
-
-        Examples
-        --------
-        >>> import softgrad as sg
-        >>> sg.quadratic.grad([[1.0, 3.0], [0.0, 0.0]], [[0.0, 1.0], [0.0, 0.0]])
-        array([[0.5, 1. ],
-               [0. , 0. ]])
-        """
-        return self.value_and_grad(outputs, targets, **options)[1]
-
-    def jvp(
-        self, outputs: ArrayLike, targets: ArrayLike, tangent: ArrayLike, /, **options: Unpack[QuadraticOptions]
-    ) -> Any:
-        """The derivative of the loss in the direction `tangent` of the outputs: <a - y, v> of each row, reduced.
-
-        Parameters
-        ----------
-        outputs, targets and the options
-            As in the call.
-        tangent : array_like, shape of `outputs`
-            Of any value in a row of weight 0, NaN too.
-
-        Returns
-        -------
-        NumPy scalar or ndarray, shape and dtype of the loss
-
-        Examples
-        --------
-        >>> import softgrad as sg
-        >>> float(sg.quadratic.jvp([1.0, 3.0], [0.0, 1.0], [1.0, -1.0]))
-        -1.0
-        """
-        problem = _checked(outputs, targets, None, **options)
-        rows = problem.rows
-        v = same_shape(tangent, "tangent", rows.array, "outputs")
-        return rows.loss(lambda block: (problem.difference(block) * rows.counting(block, block.rows(v))).sum(axis=-1))
-
-    def hvp(
-        self,
-        outputs: ArrayLike,
-        targets: ArrayLike,
-        vector: ArrayLike,
-        /,
-        *,
-        upstream: ArrayLike | None = None,
-        **options: Unpack[QuadraticOptions],
-    ) -> Floating:
-        """The derivative of the gradient in the direction `vector` of the outputs: v, scaled as the gradient is.
-
-        Parameters
-        ----------
-        outputs, targets and the options
-            As in the call.
-        vector : array_like, shape of `outputs`
-            Of any value in a row of weight 0, NaN too.
-        upstream : array_like, shape of the loss, optional
-            As in `value_and_grad`.
-
-        Returns
-        -------
-        ndarray, shape and dtype of `outputs`
-
-        Examples
-        --------
-        >>> import softgrad as sg
-        >>> sg.quadratic.hvp([1.0, 3.0], [0.0, 1.0], [1.0, -1.0], upstream=3.0)
-        array([ 3., -3.])
-        """
-        rows = _checked(outputs, targets, upstream, **options).rows
-        v = same_shape(vector, "vector", rows.array, "outputs")
-        return rows.derivative(lambda block: rows.counting(block, block.rows(v)))
-
-    def hessian(
-        self,
-        outputs: ArrayLike,
-        targets: ArrayLike,
-        /,
-        *,
-        upstream: ArrayLike | None = None,
-        **options: Unpack[QuadraticOptions],
-    ) -> DiagonalPlusRankOne:
-        """The second derivatives by the outputs of each row: the identity, scaled as the gradient is.
-
-        Parameters
-        ----------
-        outputs, targets and the options
-            As in the call. The Hessian does not depend on what outputs and targets hold.
-        upstream : array_like, shape of the loss, optional
-            As in `value_and_grad`.
-
-        Returns
-        -------
-        DiagonalPlusRankOne, shape (\\*batch, K, K)
-            Several axes of a row count as one, flattened in C order. Its rank-one part is 0.
-
-        Examples
-        --------
-        >>> import softgrad as sg
-        >>> sg.quadratic.hessian([1.0, 3.0], [0.0, 1.0]).toarray()
-        array([[1., 0.],
-               [0., 1.]])
-        """
-        rows = _checked(outputs, targets, upstream, **options).rows
-        return rows.diagonal_hessian(np.ones_like(rows.whole.rows(rows.array)))
-
-    def hessian_diagonal(
-        self,
-        outputs: ArrayLike,
-        targets: ArrayLike,
-        /,
-        *,
-        upstream: ArrayLike | None = None,
-        **options: Unpack[QuadraticOptions],
-    ) -> Floating:
-        """The second derivative by each output: what the gradient is scaled by.
-
-        Parameters
-        ----------
-        outputs, targets and the options
-            As in `hessian`.
-        upstream : array_like, shape of the loss, optional
-            As in `value_and_grad`.
-
-        Returns
-        -------
-        ndarray, shape and dtype of `outputs`
-
-        Examples
-        --------
-        >>> import softgrad as sg
-        >>> sg.quadratic.hessian_diagonal([[1.0, 3.0], [0.0, 0.0]], [[0.0, 1.0], [0.0, 0.0]], sample_weight=[3.0, 1.0])
-        array([[0.75, 0.75],
-               [0.25, 0.25]])
-        """
-        rows = _checked(outputs, targets, upstream, **options).rows
-        return rows.derivative(lambda block: np.ones_like(block.rows(rows.array)))
+    ) -> tuple[Floating, QuadraticProblem]:
+        a = floating_array(outputs, "outputs")
+        y = same_shape(targets, "targets", a, "outputs")
+        axes = axes_tuple(axis, a.ndim)
+        batch = shape_without(a.shape, axes)
+        weights = None if sample_weight is None else nonnegative_numbers(sample_weight, "sample_weight", batch)
+        plan = ReductionPlan.of(reduction, normalizer, upstream, batch, weights)
+        return a, QuadraticProblem(axes, batch, weights, plan, y)
 
     def sample_arguments(
         self, rng: np.random.Generator, dtype: np.dtype[Any]
@@ -312,40 +142,20 @@ class Quadratic(Differentiable):
         return (outputs.astype(dtype), targets.astype(dtype)), {"sample_weight": rng.uniform(0.5, 2.0, size=6)}
 
 
-class _Problem(NamedTuple):
-    """All that is given, checked."""
+@dataclass(slots=True)
+class QuadraticProblem(TermsProblem):
+    """Half the squared differences of rows and targets."""
 
-    rows: Rows
     targets: Floating
 
-    def difference(self, block: Block) -> Float64:
-        """a - y of each row; 0 in those that do not count."""
-        difference = block.rows(self.rows.array)
+    def losses_and_slopes(self, x: Floating, block: Block) -> tuple[Float64, Float64]:
+        difference = block.rows(x)
         difference -= block.rows(self.targets)
-        return self.rows.counting(block, difference)
+        difference = self.counting(block, difference)
+        return 0.5 * np.square(difference).sum(axis=-1), difference
 
-
-def _checked(
-    outputs: ArrayLike,
-    targets: ArrayLike,
-    upstream: ArrayLike | None,
-    *,
-    axis: Axis = -1,
-    sample_weight: ArrayLike | None = None,
-    reduction: Reduction = "mean",
-    normalizer: Normalizer = "weights",
-) -> _Problem:
-    a = floating_array(outputs, "outputs")
-    y = same_shape(targets, "targets", a, "outputs")
-    axes = axes_tuple(axis, a.ndim)
-    batch = shape_without(a.shape, axes)
-    weights = None if sample_weight is None else nonnegative_numbers(sample_weight, "sample_weight", batch)
-    return _Problem(Rows.of(a, axes, weights, reduction, normalizer, upstream), y)
-
-
-def _half_squares(difference: Float64) -> Float64:
-    halves: Float64 = 0.5 * np.square(difference).sum(axis=-1)
-    return halves
+    def curvatures(self, x: Floating, block: Block) -> Float64:
+        return np.ones_like(block.rows(x))
 
 
 quadratic = Quadratic()

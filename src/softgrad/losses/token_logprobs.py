@@ -25,7 +25,8 @@ from softgrad._contracts import (
     shape_without,
 )
 from softgrad._differentiable import Differentiable
-from softgrad.losses._rows import centred
+from softgrad.losses._centred import centred
+from softgrad.losses._cross_entropy_problem import index_losses
 
 
 class TokenStatistics(NamedTuple):
@@ -224,9 +225,9 @@ def _cotangent(value: ArrayLike, name: str, shape: tuple[int, ...]) -> Floating:
 def _gradients(rows: Float64, indices: Int64) -> tuple[Float64, Float64]:
     """The gradients of the log-probability and of the entropy of each row, (*batch, K)."""
     last = (rows.ndim - 1,)
-    p, by_logprob, unused = np.empty_like(rows), np.empty_like(rows), np.empty(indices.size)
+    p, by_logprob = np.empty_like(rows), np.empty_like(rows)
     _native.softmax(rows, p, last, None, 1.0)
-    _native.cross_entropy(rows, last, indices.reshape(-1), None, None, -1.0, unused, by_logprob)
+    index_losses(rows, last, indices.reshape(-1), scale=-1.0, gradient=by_logprob)
     # -p (log p + entropy) without the logarithm of the sum, which both terms have: among nearly equal classes the rest
     # would be lost in it.
     with np.errstate(invalid="ignore"):

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from softgrad import _native
 from softgrad._contracts import Float64, Floating
-from softgrad.losses._problem import Problem
-from softgrad.losses._targets import Targets
+from softgrad.losses._cross_entropy_problem import CrossEntropyProblem
+from softgrad.losses._targets import ProbabilityTargets
 from softgrad.losses.linear_cross_entropy._gradients import Sums
 from softgrad.losses.linear_cross_entropy._head import Head
 from softgrad.losses.linear_cross_entropy._sizes import count
@@ -62,7 +62,7 @@ class _RowBlock:
     """Some rows, all of which count."""
 
     head: Head
-    problem: Problem
+    problem: CrossEntropyProblem
     rows: Any
     buffers: _Buffers
 
@@ -132,13 +132,7 @@ class _RowBlock:
         weights = 1.0 if targets.class_weight is None else targets.class_weight[classes]
         inside = out[:, :-1]
         out[:, -1] = 0.0
-        inside[...] = 0.0
-        if targets.indices is None:
-            assert targets.probabilities is not None
-            inside[...] = targets.probabilities[:, classes]
-        else:
-            here = np.flatnonzero((targets.indices >= classes.start) & (targets.indices < classes.stop))
-            inside[here, targets.indices[here] - classes.start] = 1.0
+        targets.write(classes, inside)
         if targets.smoothing != 0.0:
             inside *= 1.0 - targets.smoothing
             if mask is None:
@@ -147,10 +141,10 @@ class _RowBlock:
                 inside += mask[:, classes] * (targets.smoothing / mask.sum(axis=1))[:, None]
         inside *= weights
 
-    def _problem_with(self, targets: Float64, z_loss: float) -> Problem:
+    def _problem_with(self, targets: Float64, z_loss: float) -> CrossEntropyProblem:
         """That of the block, whose logits are transformed and whose targets are whole."""
         given = self.problem.targets
-        plain = Targets(None, targets, None, given.sample_weight, 0.0, given.label_weights)
+        plain = ProbabilityTargets(None, given.sample_weight, 0.0, given.label_weights, targets, (1,))
         return replace(self.problem, targets=plain, mask=None, softcap=np.inf, temperature=1.0, z_loss=z_loss)
 
     def _slope(self, logits: Floating) -> NDArray[Any] | float:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from softgrad._contracts import Float64, Floating, Int64
-from softgrad.losses._problem import CrossEntropyOptions, Problem, cross_entropy_problem
+from softgrad.losses._cross_entropy_problem import CrossEntropyOptions, CrossEntropyProblem, cross_entropy_problem
 from softgrad.losses.linear_cross_entropy._bfloat16 import in_bfloat16
 from softgrad.losses.linear_cross_entropy._operands import Operands
 from softgrad.losses.linear_cross_entropy._products import MatrixProduct, Products, in_numpy
@@ -24,7 +24,7 @@ ComputeDtype = Literal["bfloat16"] | None
 class Head:
     """The losses, the operands that their logits are made of, and how."""
 
-    problem: Problem
+    problem: CrossEntropyProblem
     operands: Operands
     products: Products
     sizes: Sizes

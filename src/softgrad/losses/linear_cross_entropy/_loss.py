@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from softgrad._contracts import Normalizer, Reduction
 from softgrad._differentiable import Differentiable
-from softgrad.losses._problem import CrossEntropyOptions
+from softgrad.losses._cross_entropy_problem import CrossEntropyOptions
 from softgrad.losses.linear_cross_entropy import _class_blocks, _row_blocks
 from softgrad.losses.linear_cross_entropy._gradients import LinearGradients, Out, Sums, outputs
 from softgrad.losses.linear_cross_entropy._head import ComputeDtype, Head, Progress

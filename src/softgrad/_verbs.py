@@ -1,0 +1,48 @@
+"""The verbs of a family of functions as each member shows them: its names, its options, its formula, its example."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from inspect import Parameter, Signature
+from typing import Any
+
+_EXAMPLES = "\n\nExamples\n--------\n>>> import softgrad as sg\n"
+
+
+def documentation(template: str, names: Mapping[str, str], said: str) -> str:
+    """The docstring of a verb: that of the family, with the names of the member and what it says.
+
+    It says its formula in the first line, what there is to add, and an executed example.
+    """
+    formula, rest = inspect.cleandoc(said).split("\n", 1)
+    start = rest.index(">>>")
+    added, example = rest[:start].rstrip(), rest[start:]
+    first, others = inspect.cleandoc(template).format(formula=formula, **names).split("\n", 1)
+    return f"{first}{added and f'{chr(10)}{added}'}\n{others}{_EXAMPLES}{example}\n"
+
+
+def signature(verb: Callable[..., Any], names: Mapping[str, str], options: tuple[Parameter, ...]) -> Signature:
+    """That of a verb, the options of the member in place of `**options`, and its names in place of the family's."""
+    given = inspect.signature(verb)
+    result = names.get(given.return_annotation, given.return_annotation)
+    return given.replace(parameters=list(_parameters(given, names, options)), return_annotation=result)
+
+
+def keyword_only(function: Callable[..., Any]) -> tuple[Parameter, ...]:
+    return tuple(p for p in inspect.signature(function).parameters.values() if p.kind is Parameter.KEYWORD_ONLY)
+
+
+def show_signature(verb: Callable[..., Any], shown: Signature) -> None:
+    """What `help`, `inspect.signature` and `__annotations__` tell of a function from now on."""
+    verb.__signature__ = shown  # type: ignore[attr-defined]
+    verb.__annotations__ = {p.name: p.annotation for p in shown.parameters.values() if p.annotation is not p.empty}
+    verb.__annotations__["return"] = shown.return_annotation
+
+
+def _parameters(given: Signature, names: Mapping[str, str], options: tuple[Parameter, ...]) -> Iterator[Parameter]:
+    for parameter in given.parameters.values():
+        if parameter.kind is Parameter.VAR_KEYWORD:
+            yield from options
+        else:
+            yield parameter.replace(name=names.get(parameter.name, parameter.name))

@@ -1,0 +1,189 @@
+"""The verbs of a loss, each once: what a loss adds is its documentation, its options and its `Problem`."""
+
+from __future__ import annotations
+
+import inspect
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+from numpy.typing import ArrayLike
+
+from softgrad._contracts import Floating, output_for, same_shape, separate
+from softgrad._differentiable import Differentiable
+from softgrad._verbs import keyword_only
+from softgrad.losses._problem import Hessian, Problem
+
+
+class Loss(Differentiable):
+    """A loss of rows of an array and of targets; its derivatives are by the array.
+
+    The names of both, and the options, are those of the method `problem` of a member. `hessian_type` is how the
+    annotation of `hessian` reads, "Floating" for full matrices.
+    """
+
+    hessian_type: ClassVar[str] = "DiagonalPlusRankOne"
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        _, inputs, targets, *_ = inspect.signature(cls.problem).parameters
+        hessian = "ndarray" if cls.hessian_type == "Floating" else cls.hessian_type
+        cls.names = {"inputs": inputs, "targets": targets, "hessian": hessian, "Hessian": cls.hessian_type}
+        cls.options = keyword_only(cls.problem)
+        super().__init_subclass__(**keywords)
+
+    @abstractmethod
+    def problem(
+        self, inputs: ArrayLike, targets: ArrayLike, upstream: ArrayLike | None, /, *args: Any, **options: Any
+    ) -> tuple[Floating, Problem]:
+        """The array and its losses, with everything checked and nothing written."""
+
+    def __call__(self, inputs: ArrayLike, targets: ArrayLike, /, **options: Any) -> Any:
+        x, problem = self.problem(inputs, targets, None, **options)
+        return problem.loss(x)
+
+    def value_and_grad(
+        self,
+        inputs: ArrayLike,
+        targets: ArrayLike,
+        /,
+        *,
+        upstream: ArrayLike | None = None,
+        out: Floating | None = None,
+        **options: Any,
+    ) -> tuple[Any, Floating]:
+        """The loss and its gradient by the {inputs}, {formula} of each row.
+
+        Parameters
+        ----------
+        {inputs}, {targets} and the options
+            As in the call.
+        upstream : array_like, shape of the loss, optional
+            The gradient of what follows by the loss; the gradient is multiplied by it.
+        out : ndarray, optional
+            Where the gradient goes: shape and dtype of `{inputs}`; it may be `{inputs}` itself.
+
+        Returns
+        -------
+        loss
+            As in the call.
+        gradient : ndarray, shape and dtype of `{inputs}`
+
+        Raises
+        ------
+        TypeError, ValueError, numpy.exceptions.AxisError
+            As in the call; also if `out` has another shape or dtype, is read-only, or overlaps an input without being
+            the {inputs} themselves. `out` is untouched then.
+        """
+        x, problem = self.problem(inputs, targets, upstream, **options)
+        if out is not None:
+            separate(out, **{self.names["targets"]: targets}, **options, upstream=upstream)
+        gradient = output_for(x, out)
+        return problem.loss(x, gradient), gradient
+
+    def grad(
+        self,
+        inputs: ArrayLike,
+        targets: ArrayLike,
+        /,
+        *,
+        upstream: ArrayLike | None = None,
+        out: Floating | None = None,
+        **options: Any,
+    ) -> Floating:
+        """The gradient alone, {formula} of each row: the second of `value_and_grad`.
+
+        Parameters
+        ----------
+        {inputs}, {targets}, upstream, out and the options
+            As in `value_and_grad`.
+
+        Returns
+        -------
+        ndarray, shape and dtype of `{inputs}`
+        """
+        # That of the family: the member's would enter the floating-point mode once more.
+        return Loss.value_and_grad(self, inputs, targets, upstream=upstream, out=out, **options)[1]
+
+    def jvp(self, inputs: ArrayLike, targets: ArrayLike, tangent: ArrayLike, /, **options: Any) -> Any:
+        """The derivative of the loss in the direction `tangent` of the {inputs}: {formula} of each row, reduced.
+
+        Parameters
+        ----------
+        {inputs}, {targets} and the options
+            As in the call.
+        tangent : array_like, shape of `{inputs}`
+            Of any value in a row or class that does not count, NaN too.
+
+        Returns
+        -------
+        NumPy scalar or ndarray, shape and dtype of the loss
+        """
+        x, problem = self.problem(inputs, targets, None, **options)
+        return problem.tangent(x, same_shape(tangent, "tangent", x, self.names["inputs"]))
+
+    def hvp(
+        self,
+        inputs: ArrayLike,
+        targets: ArrayLike,
+        vector: ArrayLike,
+        /,
+        *,
+        upstream: ArrayLike | None = None,
+        **options: Any,
+    ) -> Floating:
+        """The derivative of the gradient in the direction `vector` of the {inputs}: {formula}, scaled as the gradient.
+
+        Parameters
+        ----------
+        {inputs}, {targets} and the options
+            As in the call.
+        vector : array_like, shape of `{inputs}`
+            Of any value in a row or class that does not count, NaN too.
+        upstream : array_like, shape of the loss, optional
+            As in `value_and_grad`.
+
+        Returns
+        -------
+        ndarray, shape and dtype of `{inputs}`
+        """
+        x, problem = self.problem(inputs, targets, upstream, **options)
+        v = same_shape(vector, "vector", x, self.names["inputs"])
+        return problem.hvp(x, v)
+
+    def hessian(
+        self, inputs: ArrayLike, targets: ArrayLike, /, *, upstream: ArrayLike | None = None, **options: Any
+    ) -> Hessian:
+        """The second derivatives by the {inputs} of each row: {formula}, scaled as the gradient.
+
+        Parameters
+        ----------
+        {inputs}, {targets} and the options
+            As in the call.
+        upstream : array_like, shape of the loss, optional
+            As in `value_and_grad`.
+
+        Returns
+        -------
+        {hessian}, shape (\\*batch, K, K), dtype of `{inputs}`
+            Several class axes count as one, flattened in C order. Blocks of rows that do not count are 0.
+        """
+        x, problem = self.problem(inputs, targets, upstream, **options)
+        return problem.hessian(x)
+
+    def hessian_diagonal(
+        self, inputs: ArrayLike, targets: ArrayLike, /, *, upstream: ArrayLike | None = None, **options: Any
+    ) -> Floating:
+        """The second derivative by each of the {inputs}: {formula}, scaled as the gradient.
+
+        Parameters
+        ----------
+        {inputs}, {targets} and the options
+            As in the call.
+        upstream : array_like, shape of the loss, optional
+            As in `value_and_grad`.
+
+        Returns
+        -------
+        ndarray, shape and dtype of `{inputs}`
+        """
+        x, problem = self.problem(inputs, targets, upstream, **options)
+        return problem.hessian_diagonal(x)

@@ -1,0 +1,320 @@
+"""A cross-entropy with all its options checked, ready for the native core."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import inf, prod
+from typing import Any, SupportsFloat, TypedDict
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from softgrad import _native
+from softgrad._blocks import Block, blocks, class_rows
+from softgrad._contracts import (
+    Float64,
+    Floating,
+    Int64,
+    Normalizer,
+    Reduction,
+    class_mask,
+    loss_dtype,
+    number_within,
+    output_for,
+    row_size,
+    shape_without,
+    temperature_value,
+)
+from softgrad._diagonal_plus_rank_one import DiagonalPlusRankOne
+from softgrad._products import Product, in_one_dtype, row_products
+from softgrad.losses._problem import Problem
+from softgrad.losses._reduction import ReductionPlan, product
+from softgrad.losses._targets import IndexTargets, Targets, targets_of
+
+
+class CrossEntropyOptions(TypedDict, total=False):
+    """The options that every form of cross-entropy has; `cross_entropy` documents them."""
+
+    class_weight: ArrayLike | None
+    sample_weight: ArrayLike | None
+    ignore_index: int | None
+    label_smoothing: float
+    temperature: float
+    softcap: float | None
+    z_loss: float
+    where: ArrayLike | None
+    reduction: Reduction
+    normalizer: Normalizer
+
+
+# Not frozen: that takes a microsecond of every call.
+@dataclass(slots=True)
+class CrossEntropyProblem(Problem):
+    """Cross-entropies of rows of logits."""
+
+    targets: Targets
+    mask: NDArray[np.bool_] | None
+    softcap: float
+    temperature: float
+    z_loss: float
+
+    def loss(self, x: Floating, gradient: Floating | None = None) -> Any:
+        return self.plan.result(self.row_losses(x, gradient), self.batch, loss_dtype(x))
+
+    def tangent(self, x: Floating, vector: Floating) -> Any:
+        logits, along = in_one_dtype(x, vector)
+        return self.plan.result(self.row_losses(logits, None, along), self.batch, loss_dtype(x))
+
+    def row_losses(self, x: Floating, gradient: Floating | None, vector: Floating | None = None) -> Float64:
+        """The weighted loss of each row, flat; the gradient of the reduced loss, if there is a place for it.
+
+        With a vector, in the dtype of `x`, the derivatives of these losses along it.
+        """
+        targets, plan = self.targets, self.plan
+        if self._plain and isinstance(targets, IndexTargets) and targets.smoothing == 0.0:
+            return index_losses(
+                x,
+                self.axes,
+                targets.indices,
+                targets.label_weights,
+                upstream=plan.flat_upstream,
+                scale=plan.scale,
+                gradient=gradient,
+                vector=vector,
+            )
+        losses = np.empty(prod(self.batch))
+        _native.soft_cross_entropy(
+            _native.buffer(x),
+            self.axes,
+            *targets.native,
+            targets.class_weight,
+            targets.smoothing,
+            self.mask,
+            self.softcap,
+            self.temperature,
+            self.z_loss,
+            targets.row_weights(class_weights_inside=True),
+            plan.flat_upstream,
+            plan.scale,
+            losses,
+            None if gradient is None else _native.buffer(gradient),
+            None if vector is None else _native.buffer(vector),
+        )
+        return losses
+
+    @property
+    def _plain(self) -> bool:
+        """Whether the logits are taken as they are, and the loss is nothing but the cross-entropy."""
+        return self.mask is None and self.temperature == 1.0 and self._probabilities_alone
+
+    @property
+    def _probabilities_alone(self) -> bool:
+        """Whether the second derivatives depend on nothing but the probabilities."""
+        return self.softcap == np.inf and self.z_loss == 0.0
+
+    def second_order_factor(self) -> Float64 | None:
+        """What diag(p) - p p^T of each row is multiplied by in the Hessian of its loss, flat, but for `plan.scale`.
+
+        0 for a row that does not count; None: 1 for all.
+        """
+        factors = [self.targets.row_weights(class_weights_inside=True), self.targets.totals(self.axes, self.mask)]
+        return product([*factors, self.plan.flat_upstream])
+
+    def _product(self, product: Product, x: Floating, vector: Floating | None, out: Floating | None = None) -> Floating:
+        """A product that the Hessian is made of where it depends on the probabilities alone."""
+        return row_products(
+            product,
+            x,
+            vector,
+            self.axes,
+            self.mask,
+            temperature=self.temperature,
+            factor=self.second_order_factor(),
+            scale=self.plan.scale / self.temperature**2,
+            out=out,
+        )
+
+    def hvp(self, x: Floating, vector: Floating, out: Floating | None = None) -> Floating:
+        """`out` may be x itself."""
+        if self._probabilities_alone:
+            return self._product("softmax", x, vector, out)
+        result = output_for(x, out)
+        for block, part in self._parts(x):
+            v = block.rows(vector)
+            # A row, or a class, that does not count may hold NaN.
+            if part.weights is not None:
+                v[part.weights == 0.0] = 0.0
+            if self.mask is not None:
+                v[~block.rows(self.mask, np.bool_, copy=False)] = 0.0
+            block.write(part._hessian(block.view(x), np.dtype(np.float64)) @ v, result)
+        return result
+
+    def hessian_diagonal(self, x: Floating) -> Floating:
+        if self._probabilities_alone:
+            return self._product("variances", x, None)
+        result = np.empty(x.shape, x.dtype)
+        for block, part in self._parts(x):
+            block.write(part._hessian(block.view(x), np.dtype(np.float64)).diagonal(), result)
+        return result
+
+    def hessian(self, x: Floating) -> DiagonalPlusRankOne:
+        return self._hessian(x, x.dtype)
+
+    def _hessian(self, x: Floating, dtype: np.dtype[Any]) -> DiagonalPlusRankOne:
+        """With results of a dtype."""
+        rows = class_rows(x, self.axes)
+        allowed = None if self.mask is None else class_rows(self.mask, self.axes) != 0.0
+        if allowed is not None:
+            rows[~allowed] = 0.0
+        last = (rows.ndim - 1,)
+        scale = np.broadcast_to(self.plan.scale, self.batch)
+        factor = self.second_order_factor()
+        alpha = scale if factor is None else scale * factor.reshape(self.batch)
+        z, slope = rows, np.broadcast_to(1.0 / self.temperature, rows.shape)
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self.softcap != np.inf:
+                z = self.softcap * np.tanh(rows / self.softcap)
+                slope = slope / np.square(np.cosh(rows / self.softcap))
+            beta = np.zeros(self.batch)
+            if self.z_loss != 0.0:
+                weights = product([self.targets.row_weights(class_weights_inside=True), self.plan.flat_upstream])
+                beta = 2.0 * self.z_loss * (scale if weights is None else scale * weights.reshape(self.batch))
+                log_normalizer = np.empty(self.batch)
+                _native.logsumexp(z / self.temperature, log_normalizer, last, allowed)
+                alpha = alpha + beta * log_normalizer
+            p, spread = np.empty_like(z), np.empty_like(z)
+            _native.row_products("probabilities", z, None, None, last, allowed, self.temperature, None, 1.0, False, p)
+            _native.row_products("variances", z, None, None, last, allowed, self.temperature, None, 1.0, False, spread)
+            # By the transformed logits alpha (diag(p) - p p^T) + beta p p^T; D of the transformation on both sides.
+            u = p * slope
+            diagonal = slope * slope * (alpha[..., None] * spread + beta[..., None] * p * p)
+            row_sums = beta[..., None] * u * u.sum(axis=-1, keepdims=True)
+            if self.softcap != np.inf:
+                mean = u.sum(axis=-1, keepdims=True)
+                row_sums = u * (alpha[..., None] * (slope - mean) + beta[..., None] * mean)
+                bend = self._bend(rows)
+                diagonal, row_sums = diagonal + bend, row_sums + bend
+        coefficient = np.asarray(beta - alpha)
+        if self.weights is not None:
+            ignored = self.weights == 0.0
+            for part in (diagonal, u, row_sums, coefficient):
+                part[ignored] = 0.0
+        return DiagonalPlusRankOne(diagonal, u, coefficient, row_sums, dtype)
+
+    def _bend(self, rows: Float64) -> Float64:
+        """The gradient by the logits times c''(x) / c'(x) = -2 tanh(x / c) / c of the softcap c(x): what bends it."""
+        gradient = np.empty_like(rows)
+        last = replace(
+            self,
+            axes=(rows.ndim - 1,),
+            mask=None if self.mask is None else class_rows(self.mask, self.axes) != 0.0,
+            targets=self.targets.as_rows(),
+        )
+        last.row_losses(rows, gradient)
+        bent = -2.0 / self.softcap * np.tanh(rows / self.softcap)
+        return np.multiply(gradient, bent, out=np.zeros_like(gradient), where=gradient != 0.0)
+
+    def _parts(self, x: Floating) -> Iterator[tuple[Block, CrossEntropyProblem]]:
+        # A Hessian of more than probabilities has some twenty temporaries.
+        row = 4 * row_size(x.shape, self.axes)
+        return ((block, self.at(block, x)) for block in blocks(x.shape, self.axes, row))
+
+    def at(self, block: Block, x: Floating) -> CrossEntropyProblem:
+        """That of a block of the logits."""
+        view = block.view(x)
+        axes = block.class_axes(view)
+        return replace(
+            self,
+            axes=axes,
+            batch=shape_without(view.shape, axes),
+            weights=None if self.weights is None else block.numbers(self.weights),
+            plan=self.plan.at(block),
+            targets=self.targets.at(block),
+            mask=None if self.mask is None else block.view(self.mask),
+        )
+
+    def rows(self, part: slice | Int64) -> CrossEntropyProblem:
+        """That of some of the rows, the class axis being the last of two."""
+        return replace(
+            self,
+            batch=(part.stop - part.start if isinstance(part, slice) else len(part),),
+            weights=None if self.weights is None else self.weights[part],
+            plan=self.plan.rows(part),
+            targets=self.targets.rows(part),
+            mask=None if self.mask is None else self.mask[part],
+        )
+
+
+def cross_entropy_problem(
+    logits_shape: tuple[int, ...],
+    axes: tuple[int, ...],
+    labels: ArrayLike,
+    upstream: ArrayLike | None,
+    /,
+    *,
+    class_weight: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    temperature: float = 1.0,
+    softcap: float | None = None,
+    z_loss: float = 0.0,
+    where: ArrayLike | None = None,
+    reduction: Reduction = "mean",
+    normalizer: Normalizer = "weights",
+) -> CrossEntropyProblem:
+    """Check everything, write nothing."""
+    divisor = temperature_value(temperature)
+    cap = np.inf if softcap is None else _positive(softcap, "softcap")
+    z_weight = number_within(z_loss, "z_loss", lambda z: 0.0 <= z < inf, "finite and not negative")
+    mask = class_mask(where, logits_shape)
+    targets = targets_of(
+        labels,
+        logits_shape,
+        axes,
+        class_weight=class_weight,
+        sample_weight=sample_weight,
+        ignore_index=ignore_index,
+        label_smoothing=label_smoothing,
+        mask=mask,
+    )
+    batch = shape_without(logits_shape, axes)
+    plan = ReductionPlan.of(reduction, normalizer, upstream, batch, targets.label_weights)
+    weights = None if targets.label_weights is None else targets.label_weights.reshape(batch)
+    return CrossEntropyProblem(axes, batch, weights, plan, targets, mask, cap, divisor, z_weight)
+
+
+def index_losses(
+    x: Floating,
+    axes: tuple[int, ...],
+    indices: Int64,
+    weights: Float64 | None = None,
+    *,
+    upstream: Float64 | None = None,
+    scale: float = 1.0,
+    gradient: Floating | None = None,
+    vector: Floating | None = None,
+) -> Float64:
+    """The weighted cross-entropy of each row and its class index, flat, as are the arrays over rows.
+
+    With a place for it the gradient, times `scale` and what arrives from above; with a vector, in the dtype of `x`, the
+    derivatives of the losses along it.
+    """
+    losses = np.empty(indices.size)
+    _native.cross_entropy(
+        _native.buffer(x),
+        axes,
+        indices,
+        weights,
+        upstream,
+        scale,
+        losses,
+        None if gradient is None else _native.buffer(gradient),
+        None if vector is None else _native.buffer(vector),
+    )
+    return losses
+
+
+def _positive(value: SupportsFloat, name: str) -> float:
+    return number_within(value, name, lambda c: 0.0 < c < inf, "positive and finite")
