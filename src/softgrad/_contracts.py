@@ -20,6 +20,8 @@ from softgrad._chunks import chunks
 Floating = NDArray[np.floating[Any]]
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
+# One loss, or those of the rows.
+LossValue = np.floating[Any] | Floating
 Axis = int | tuple[int, ...] | None
 Reduction = Literal["mean", "sum", "none"]
 Normalizer = Literal["weights", "count"] | float
@@ -156,7 +158,7 @@ def same_shape(value: ArrayLike, name: str, x: Floating, x_name: str) -> Floatin
     return array.astype(np.float32) if array.itemsize == 2 and array.dtype != x.dtype else array
 
 
-def separate(out: Floating | None, **inputs: ArrayLike | None) -> None:
+def separate(out: Floating | None, **inputs: object) -> None:
     """Refuses an `out` that shares memory with an input that is read while it is written."""
     if out is None:
         return

@@ -13,6 +13,9 @@ import numpy as np
 from softgrad._float_mode import in_ieee_mode
 from softgrad._verbs import documentation, keyword_only, show_signature, signature
 
+# What a function takes: by position and by name.
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+
 _registry: dict[str, Differentiable] = {}
 
 # The verbs a member may have, besides being called; `softgrad.reference` spells them NAME_VERB.
@@ -36,16 +39,15 @@ class Differentiable(ABC):
     options: ClassVar[tuple[Parameter, ...]] = ()
     """What `**options` of a verb stands for."""
 
-    def __init_subclass__(cls, *, native_call: bool = False, options: Callable[..., Any] | None = None) -> None:
+    def __init_subclass__(cls, *, native_call: bool = False, options: tuple[Callable[..., Any], ...] = ()) -> None:
         """`native_call`: nothing but the core, which has a mode of its own, works on numbers when it is called.
 
-        `options`: a function whose keyword-only parameters `**options` of a verb stands for.
+        `options`: functions whose keyword-only parameters `**options` of a verb stands for.
         """
         super().__init_subclass__()
         if "name" not in cls.__dict__:
             return
-        if options is not None:
-            cls.options = (*cls.options, *keyword_only(options))
+        cls.options = (*cls.options, *(option for function in options for option in keyword_only(function)))
         for verb in ("__call__", *DERIVATIVES):
             function = getattr(cls, verb, None)
             if function is None or (native_call and verb == "__call__"):
@@ -66,9 +68,7 @@ class Differentiable(ABC):
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
     @abstractmethod
-    def sample_arguments(
-        self, rng: np.random.Generator, dtype: np.dtype[Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def sample_arguments(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> Arguments:
         """Random arguments the function takes, the arrays it is differentiated by in `dtype`: for tests and checks."""
 
     @property

@@ -41,8 +41,10 @@ def show_signature(verb: Callable[..., Any], shown: Signature) -> None:
 
 
 def _parameters(given: Signature, names: Mapping[str, str], options: tuple[Parameter, ...]) -> Iterator[Parameter]:
+    """The options of the member first among those that are given by name."""
     for parameter in given.parameters.values():
-        if parameter.kind is Parameter.VAR_KEYWORD:
+        if parameter.kind is Parameter.KEYWORD_ONLY or parameter.kind is Parameter.VAR_KEYWORD:
             yield from options
-        else:
+            options = ()
+        if parameter.kind is not Parameter.VAR_KEYWORD:
             yield parameter.replace(name=names.get(parameter.name, parameter.name))

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from softgrad import _native
 from softgrad._chunks import elementwise
 from softgrad._contracts import Floating, floating_array, output_for, same_shape
-from softgrad._differentiable import Differentiable
+from softgrad._differentiable import Arguments, Differentiable
 from softgrad.functional.sigmoid import sigmoid, sigmoid_slope
 
 
@@ -133,9 +133,7 @@ class LogSigmoid(Differentiable, native_call=True):
         g, v = (same_shape(each, name, array, "x") for each, name in ((cotangent, "cotangent"), (vector, "vector")))
         return elementwise(lambda x, g, v: -sigmoid_slope(x) * g * v, array, g, v)
 
-    def sample_arguments(
-        self, rng: np.random.Generator, dtype: np.dtype[Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def sample_arguments(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> Arguments:
         return (rng.normal(scale=3.0, size=(4, 7)).astype(dtype),), {}
 
 

@@ -19,7 +19,7 @@ from softgrad._contracts import (
     separate,
     temperature_value,
 )
-from softgrad._differentiable import Differentiable
+from softgrad._differentiable import Arguments, Differentiable
 from softgrad._products import row_products
 from softgrad.functional._row_derivatives import allowed_rows, jacobian_shape, probabilities
 
@@ -286,9 +286,7 @@ class LogSoftmax(Differentiable, native_call=True):
             matrix[~allowed] = 0.0
         return (matrix / divisor).reshape(jacobian_shape(logits, axes, 2)).astype(logits.dtype)
 
-    def sample_arguments(
-        self, rng: np.random.Generator, dtype: np.dtype[Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def sample_arguments(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> Arguments:
         return (rng.normal(scale=3.0, size=(4, 7)).astype(dtype),), {}
 
 

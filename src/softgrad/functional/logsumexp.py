@@ -21,7 +21,7 @@ from softgrad._contracts import (
     separate,
     shape_without,
 )
-from softgrad._differentiable import Differentiable
+from softgrad._differentiable import Arguments, Differentiable
 from softgrad._products import row_products, softmax_means
 from softgrad.functional._row_derivatives import allowed_rows, jacobian_shape
 
@@ -233,9 +233,7 @@ class LogSumExp(Differentiable, native_call=True):
         p = row_products("probabilities", rows, None, (rows.ndim - 1,), allowed, massless_is_zero=True, out=rows)
         return round_to(p.reshape(jacobian_shape(logits, axes, 1)), logits.dtype)
 
-    def sample_arguments(
-        self, rng: np.random.Generator, dtype: np.dtype[Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def sample_arguments(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> Arguments:
         return (rng.normal(scale=3.0, size=(4, 7)).astype(dtype),), {}
 
 

@@ -19,7 +19,7 @@ from softgrad._contracts import (
     separate,
     temperature_value,
 )
-from softgrad._differentiable import Differentiable
+from softgrad._differentiable import Arguments, Differentiable
 from softgrad._products import row_products
 from softgrad.functional._row_derivatives import allowed_rows, jacobian_shape, probabilities
 
@@ -283,9 +283,7 @@ class Softmax(Differentiable, native_call=True):
         matrix[..., diagonal, diagonal] = -matrix.sum(axis=-2)
         return (matrix / divisor).reshape(jacobian_shape(logits, axes, 2)).astype(logits.dtype)
 
-    def sample_arguments(
-        self, rng: np.random.Generator, dtype: np.dtype[Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def sample_arguments(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> Arguments:
         return (rng.normal(scale=3.0, size=(4, 7)).astype(dtype),), {}
 
 

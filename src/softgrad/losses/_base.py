@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 
 from numpy.typing import ArrayLike
 
-from softgrad._contracts import Floating, output_for, same_shape, separate
+from softgrad._contracts import Floating, LossValue, Normalizer, Reduction, output_for, same_shape, separate
 from softgrad._differentiable import Differentiable
 from softgrad._verbs import keyword_only
 from softgrad.losses._problem import Hessian, Problem
+from softgrad.losses._reduction import Planner, planner
 
 
 class Loss(Differentiable):
@@ -32,12 +33,24 @@ class Loss(Differentiable):
 
     @abstractmethod
     def problem(
-        self, inputs: ArrayLike, targets: ArrayLike, upstream: ArrayLike | None, /, *args: Any, **options: Any
+        self, inputs: ArrayLike, targets: ArrayLike, plan: Planner, /, *args: Any, **options: Any
     ) -> tuple[Floating, Problem]:
-        """The array and its losses, with everything checked and nothing written."""
+        """The array and its losses, with everything checked and nothing written.
 
-    def __call__(self, inputs: ArrayLike, targets: ArrayLike, /, **options: Any) -> Any:
-        x, problem = self.problem(inputs, targets, None, **options)
+        `plan` makes of the shape and the weights of the rows, None for 1, what becomes of their losses.
+        """
+
+    def __call__(
+        self,
+        inputs: ArrayLike,
+        targets: ArrayLike,
+        /,
+        *,
+        reduction: Reduction = "mean",
+        normalizer: Normalizer = "weights",
+        **options: Any,
+    ) -> LossValue:
+        x, problem = self.problem(inputs, targets, planner(reduction, normalizer, None), **options)
         return problem.loss(x)
 
     def value_and_grad(
@@ -48,8 +61,10 @@ class Loss(Differentiable):
         *,
         upstream: ArrayLike | None = None,
         out: Floating | None = None,
+        reduction: Reduction = "mean",
+        normalizer: Normalizer = "weights",
         **options: Any,
-    ) -> tuple[Any, Floating]:
+    ) -> tuple[LossValue, Floating]:
         """The loss and its gradient by the {inputs}, {formula} of each row.
 
         Parameters
@@ -73,7 +88,7 @@ class Loss(Differentiable):
             As in the call; also if `out` has another shape or dtype, is read-only, or overlaps an input without being
             the {inputs} themselves. `out` is untouched then.
         """
-        x, problem = self.problem(inputs, targets, upstream, **options)
+        x, problem = self.problem(inputs, targets, planner(reduction, normalizer, upstream), **options)
         if out is not None:
             separate(out, **{self.names["targets"]: targets}, **options, upstream=upstream)
         gradient = output_for(x, out)
@@ -87,6 +102,8 @@ class Loss(Differentiable):
         *,
         upstream: ArrayLike | None = None,
         out: Floating | None = None,
+        reduction: Reduction = "mean",
+        normalizer: Normalizer = "weights",
         **options: Any,
     ) -> Floating:
         """The gradient alone, {formula} of each row: the second of `value_and_grad`.
@@ -101,9 +118,21 @@ class Loss(Differentiable):
         ndarray, shape and dtype of `{inputs}`
         """
         # That of the family: the member's would enter the floating-point mode once more.
-        return Loss.value_and_grad(self, inputs, targets, upstream=upstream, out=out, **options)[1]
+        return Loss.value_and_grad(
+            self, inputs, targets, upstream=upstream, out=out, reduction=reduction, normalizer=normalizer, **options
+        )[1]
 
-    def jvp(self, inputs: ArrayLike, targets: ArrayLike, tangent: ArrayLike, /, **options: Any) -> Any:
+    def jvp(
+        self,
+        inputs: ArrayLike,
+        targets: ArrayLike,
+        tangent: ArrayLike,
+        /,
+        *,
+        reduction: Reduction = "mean",
+        normalizer: Normalizer = "weights",
+        **options: Any,
+    ) -> LossValue:
         """The derivative of the loss in the direction `tangent` of the {inputs}: {formula} of each row, reduced.
 
         Parameters
@@ -117,7 +146,7 @@ class Loss(Differentiable):
         -------
         NumPy scalar or ndarray, shape and dtype of the loss
         """
-        x, problem = self.problem(inputs, targets, None, **options)
+        x, problem = self.problem(inputs, targets, planner(reduction, normalizer, None), **options)
         return problem.tangent(x, same_shape(tangent, "tangent", x, self.names["inputs"]))
 
     def hvp(
@@ -128,6 +157,8 @@ class Loss(Differentiable):
         /,
         *,
         upstream: ArrayLike | None = None,
+        reduction: Reduction = "mean",
+        normalizer: Normalizer = "weights",
         **options: Any,
     ) -> Floating:
         """The derivative of the gradient in the direction `vector` of the {inputs}: {formula}, scaled as the gradient.
@@ -145,12 +176,20 @@ class Loss(Differentiable):
         -------
         ndarray, shape and dtype of `{inputs}`
         """
-        x, problem = self.problem(inputs, targets, upstream, **options)
+        x, problem = self.problem(inputs, targets, planner(reduction, normalizer, upstream), **options)
         v = same_shape(vector, "vector", x, self.names["inputs"])
         return problem.hvp(x, v)
 
     def hessian(
-        self, inputs: ArrayLike, targets: ArrayLike, /, *, upstream: ArrayLike | None = None, **options: Any
+        self,
+        inputs: ArrayLike,
+        targets: ArrayLike,
+        /,
+        *,
+        upstream: ArrayLike | None = None,
+        reduction: Reduction = "mean",
+        normalizer: Normalizer = "weights",
+        **options: Any,
     ) -> Hessian:
         """The second derivatives by the {inputs} of each row: {formula}, scaled as the gradient.
 
@@ -166,11 +205,19 @@ class Loss(Differentiable):
         {hessian}, shape (\\*batch, K, K), dtype of `{inputs}`
             Several class axes count as one, flattened in C order. Blocks of rows that do not count are 0.
         """
-        x, problem = self.problem(inputs, targets, upstream, **options)
+        x, problem = self.problem(inputs, targets, planner(reduction, normalizer, upstream), **options)
         return problem.hessian(x)
 
     def hessian_diagonal(
-        self, inputs: ArrayLike, targets: ArrayLike, /, *, upstream: ArrayLike | None = None, **options: Any
+        self,
+        inputs: ArrayLike,
+        targets: ArrayLike,
+        /,
+        *,
+        upstream: ArrayLike | None = None,
+        reduction: Reduction = "mean",
+        normalizer: Normalizer = "weights",
+        **options: Any,
     ) -> Floating:
         """The second derivative by each of the {inputs}: {formula}, scaled as the gradient.
 
@@ -185,5 +232,5 @@ class Loss(Differentiable):
         -------
         ndarray, shape and dtype of `{inputs}`
         """
-        x, problem = self.problem(inputs, targets, upstream, **options)
+        x, problem = self.problem(inputs, targets, planner(reduction, normalizer, upstream), **options)
         return problem.hessian_diagonal(x)

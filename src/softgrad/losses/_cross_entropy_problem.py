@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import inf, prod
-from typing import Any, SupportsFloat, TypedDict
+from typing import Any, SupportsFloat, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +16,7 @@ from softgrad._contracts import (
     Float64,
     Floating,
     Int64,
+    LossValue,
     Normalizer,
     Reduction,
     class_mask,
@@ -29,12 +30,12 @@ from softgrad._contracts import (
 from softgrad._diagonal_plus_rank_one import DiagonalPlusRankOne
 from softgrad._products import Product, in_one_dtype, row_products
 from softgrad.losses._problem import Problem
-from softgrad.losses._reduction import ReductionPlan, product
+from softgrad.losses._reduction import Planner, planner, product
 from softgrad.losses._targets import IndexTargets, Targets, targets_of
 
 
 class CrossEntropyOptions(TypedDict, total=False):
-    """The options that every form of cross-entropy has; `cross_entropy` documents them."""
+    """The options that every form of cross-entropy has beside the reduction; `cross_entropy` documents them."""
 
     class_weight: ArrayLike | None
     sample_weight: ArrayLike | None
@@ -44,8 +45,6 @@ class CrossEntropyOptions(TypedDict, total=False):
     softcap: float | None
     z_loss: float
     where: ArrayLike | None
-    reduction: Reduction
-    normalizer: Normalizer
 
 
 # Not frozen: that takes a microsecond of every call.
@@ -59,10 +58,10 @@ class CrossEntropyProblem(Problem):
     temperature: float
     z_loss: float
 
-    def loss(self, x: Floating, gradient: Floating | None = None) -> Any:
+    def loss(self, x: Floating, gradient: Floating | None = None) -> LossValue:
         return self.plan.result(self.row_losses(x, gradient), self.batch, loss_dtype(x))
 
-    def tangent(self, x: Floating, vector: Floating) -> Any:
+    def tangent(self, x: Floating, vector: Floating) -> LossValue:
         logits, along = in_one_dtype(x, vector)
         return self.plan.result(self.row_losses(logits, None, along), self.batch, loss_dtype(x))
 
@@ -246,11 +245,11 @@ class CrossEntropyProblem(Problem):
         )
 
 
-def cross_entropy_problem(
+def planned_problem(
     logits_shape: tuple[int, ...],
     axes: tuple[int, ...],
     labels: ArrayLike,
-    upstream: ArrayLike | None,
+    plan: Planner,
     /,
     *,
     class_weight: ArrayLike | None = None,
@@ -261,8 +260,6 @@ def cross_entropy_problem(
     softcap: float | None = None,
     z_loss: float = 0.0,
     where: ArrayLike | None = None,
-    reduction: Reduction = "mean",
-    normalizer: Normalizer = "weights",
 ) -> CrossEntropyProblem:
     """Check everything, write nothing."""
     divisor = temperature_value(temperature)
@@ -280,9 +277,23 @@ def cross_entropy_problem(
         mask=mask,
     )
     batch = shape_without(logits_shape, axes)
-    plan = ReductionPlan.of(reduction, normalizer, upstream, batch, targets.label_weights)
-    weights = None if targets.label_weights is None else targets.label_weights.reshape(batch)
-    return CrossEntropyProblem(axes, batch, weights, plan, targets, mask, cap, divisor, z_weight)
+    weights = targets.weights(batch)
+    return CrossEntropyProblem(axes, batch, weights, plan(batch, weights), targets, mask, cap, divisor, z_weight)
+
+
+def cross_entropy_problem(
+    logits_shape: tuple[int, ...],
+    axes: tuple[int, ...],
+    labels: ArrayLike,
+    upstream: ArrayLike | None,
+    /,
+    *,
+    reduction: Reduction = "mean",
+    normalizer: Normalizer = "weights",
+    **options: Unpack[CrossEntropyOptions],
+) -> CrossEntropyProblem:
+    """That of a loss whose reduction is known."""
+    return planned_problem(logits_shape, axes, labels, planner(reduction, normalizer, upstream), **options)
 
 
 def index_losses(

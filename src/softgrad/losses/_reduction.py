@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -14,6 +16,7 @@ from softgrad._blocks import Block
 from softgrad._contracts import (
     Float64,
     Int64,
+    LossValue,
     Normalizer,
     Reduction,
     normalizer_value,
@@ -79,17 +82,25 @@ class ReductionPlan:
         """What arrives from above as the native core takes it."""
         return None if self.upstream is None else np.asarray(self.upstream, np.float64, order="C").reshape(-1)
 
-    def result(self, losses: Float64, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+    def result(self, losses: Float64, shape: tuple[int, ...], dtype: np.dtype[Any]) -> LossValue:
         """The losses of the rows, flat, reduced and rounded to `dtype`."""
         if self.reduction == "none":
             return round_to(losses.reshape(shape), dtype)[()]
         return self.of_sum(_native.sum(losses), dtype)
 
-    def of_sum(self, losses: float, dtype: np.dtype[Any]) -> Any:
+    def of_sum(self, losses: float, dtype: np.dtype[Any]) -> LossValue:
         """The sum of the losses, reduced and rounded to `dtype`."""
         loss = np.empty((), dtype)
         _native.store_rounded(losses / self.divisor, loss)
         return loss[()]
+
+
+Planner = Callable[[tuple[int, ...], NDArray[Any] | None], ReductionPlan]
+
+
+def planner(reduction: Reduction, normalizer: Normalizer, upstream: ArrayLike | None) -> Planner:
+    """What makes the plan of the shape and the weights of the rows, once these are known."""
+    return partial(ReductionPlan.of, reduction, normalizer, upstream)
 
 
 def product(factors: list[Float64 | None]) -> Float64 | None:

@@ -65,6 +65,10 @@ class Targets(ABC):
     def as_rows(self) -> Self:
         """The same for logits laid out as rows of classes."""
 
+    def weights(self, batch: tuple[int, ...]) -> Float64 | None:
+        """The label weights in the shape of the rows."""
+        return None if self.label_weights is None else self.label_weights.reshape(batch)
+
     def row_weights(self, *, class_weights_inside: bool) -> Float64 | None:
         """What the core multiplies the loss of each row by; 0 for a row that is ignored. None: 1 for all.
 

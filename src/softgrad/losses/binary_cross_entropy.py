@@ -14,17 +14,16 @@ from softgrad._blocks import Block
 from softgrad._contracts import (
     Float64,
     Floating,
-    Normalizer,
-    Reduction,
     broadcast_numbers,
     floating_array,
     nonnegative_numbers,
     probabilities_within,
     smoothing,
 )
+from softgrad._differentiable import Arguments
 from softgrad.losses._base import Loss
 from softgrad.losses._problem import TermsProblem
-from softgrad.losses._reduction import ReductionPlan
+from softgrad.losses._reduction import Planner
 
 # Of the dtype that a loss is put together in: for float64 the extended precision of the machine, where it has one.
 _Wide = NDArray[np.floating[Any]]
@@ -93,57 +92,46 @@ class BinaryCrossEntropy(Loss):
         "value_and_grad": """(1 - y) sigmoid(x) - w y sigmoid(-x)
         >>> loss, gradient = sg.binary_cross_entropy.value_and_grad([0.0, 0.0], [1.0, 0.25], reduction="sum")
         >>> gradient
-        array([-0.5 ,  0.25])
-        """,
+        array([-0.5 ,  0.25])""",
         "grad": """(1 - y) sigmoid(x) - w y sigmoid(-x)
         >>> sg.binary_cross_entropy.grad([0.0], [1])
-        array([-0.5])
-        """,
+        array([-0.5])""",
         "jvp": """slope times tangent
         >>> float(sg.binary_cross_entropy.jvp([0.0, 0.0], [1, 0], [1.0, -1.0]))
-        -0.5
-        """,
+        -0.5""",
         "hvp": """`hessian_diagonal` times the vector
         >>> sg.binary_cross_entropy.hvp([0.0, 40.0], [1, 1], [1.0, 1.0], reduction="sum")
-        array([2.50000000e-01, 4.24835426e-18])
-        """,
+        array([2.50000000e-01, 4.24835426e-18])""",
         "hessian": """a 1 x 1 matrix for each element
 
         For arrays of the shape of the logits take `hessian_diagonal`; this is the form that all losses have in common.
 
         >>> sg.binary_cross_entropy.hessian([0.0, 0.0], [1, 0], reduction="sum").toarray().shape
-        (2, 1, 1)
-        """,
+        (2, 1, 1)""",
         "hessian_diagonal": """(w y + 1 - y) sigmoid(x) sigmoid(-x)
         >>> sg.binary_cross_entropy.hessian_diagonal([0.0, 40.0], [1, 1], reduction="sum")
-        array([2.50000000e-01, 4.24835426e-18])
-        """,
+        array([2.50000000e-01, 4.24835426e-18])""",
     }
 
     def problem(
         self,
         logits: ArrayLike,
         targets: ArrayLike,
-        upstream: ArrayLike | None,
+        plan: Planner,
         /,
         *,
         pos_weight: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         label_smoothing: float = 0.0,
-        reduction: Reduction = "mean",
-        normalizer: Normalizer = "weights",
     ) -> tuple[Floating, BinaryProblem]:
         x = floating_array(logits, "logits")
         y = probabilities_within(targets, "targets", x.shape)
         amount = smoothing(label_smoothing)
         positive = None if pos_weight is None else broadcast_numbers(pos_weight, "pos_weight", x.shape)
         weights = None if sample_weight is None else nonnegative_numbers(sample_weight, "sample_weight", x.shape)
-        plan = ReductionPlan.of(reduction, normalizer, upstream, x.shape, weights)
-        return x, BinaryProblem((), x.shape, weights, plan, y, positive, amount)
+        return x, BinaryProblem((), x.shape, weights, plan(x.shape, weights), y, positive, amount)
 
-    def sample_arguments(
-        self, rng: np.random.Generator, dtype: np.dtype[Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def sample_arguments(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> Arguments:
         logits = rng.normal(scale=3.0, size=(4, 5)).astype(dtype)
         return (logits, rng.uniform(size=(4, 5))), {"pos_weight": rng.uniform(0.5, 2.0, size=5)}
 

@@ -8,12 +8,14 @@ from typing import Any, ClassVar, Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
-from softgrad._contracts import Axis, Floating, axes_tuple, floating_array, same_shape, separate
+from softgrad._contracts import Axis, Floating, Normalizer, Reduction, axes_tuple, floating_array, same_shape, separate
+from softgrad._differentiable import Arguments
 from softgrad.losses._base import Loss
-from softgrad.losses._cross_entropy_problem import CrossEntropyOptions, CrossEntropyProblem, cross_entropy_problem
+from softgrad.losses._cross_entropy_problem import CrossEntropyOptions, CrossEntropyProblem, planned_problem
+from softgrad.losses._reduction import Planner, planner
 
 
-class CrossEntropy(Loss, options=cross_entropy_problem):
+class CrossEntropy(Loss, options=(planned_problem,)):
     """Cross-entropy between the softmax of logits and labels.
 
     ``cross_entropy(logits, labels, /, *, axis=-1, class_weight=None, sample_weight=None, ignore_index=None,
@@ -98,52 +100,46 @@ class CrossEntropy(Loss, options=cross_entropy_problem):
         True
         >>> gradient
         array([[-2.50000000e-01,  2.50000000e-01],
-               [ 2.12417713e-18, -2.12417713e-18]])
-        """,
+               [ 2.12417713e-18, -2.12417713e-18]])""",
         "grad": """Q p - q
         >>> sg.cross_entropy.grad([0.0, 0.0], 1)
-        array([ 0.5, -0.5])
-        """,
+        array([ 0.5, -0.5])""",
         "jvp": """<Q p - q, v>
         >>> float(sg.cross_entropy.jvp([0.0, 0.0], 1, [1.0, 0.0]))
-        0.5
-        """,
+        0.5""",
         "hvp": """Q p (v - <p, v>)
 
         v is taken relative to its value at the most probable class, so that nothing cancels in confident rows.
 
         >>> sg.cross_entropy.hvp([0.0, 0.0], 1, [1.0, 0.0])
-        array([ 0.25, -0.25])
-        """,
+        array([ 0.25, -0.25])""",
         "hessian": """Q (diag(p) - p p^T)
 
         Between rows it is 0. ``@``, ``diagonal()``, ``toarray()`` and ``solve()`` take memory and time linear in K.
 
         >>> sg.cross_entropy.hessian([0.0, 0.0], 1).toarray()
         array([[ 0.25, -0.25],
-               [-0.25,  0.25]])
-        """,
+               [-0.25,  0.25]])""",
         "hessian_diagonal": """Q p (1 - p)
 
         It is what gradient boosting asks for.
 
         >>> sg.cross_entropy.hessian_diagonal([0.0, 40.0], 1)
-        array([4.24835426e-18, 4.24835426e-18])
-        """,
+        array([4.24835426e-18, 4.24835426e-18])""",
     }
 
     def problem(
         self,
         logits: ArrayLike,
         labels: ArrayLike,
-        upstream: ArrayLike | None,
+        plan: Planner,
         /,
         *,
         axis: Axis = -1,
         **options: Unpack[CrossEntropyOptions],
     ) -> tuple[Floating, CrossEntropyProblem]:
         x = floating_array(logits, "logits")
-        return x, cross_entropy_problem(x.shape, axes_tuple(axis, x.ndim), labels, upstream, **options)
+        return x, planned_problem(x.shape, axes_tuple(axis, x.ndim), labels, plan, **options)
 
     def hvp(
         self,
@@ -154,6 +150,8 @@ class CrossEntropy(Loss, options=cross_entropy_problem):
         *,
         upstream: ArrayLike | None = None,
         out: Floating | None = None,
+        reduction: Reduction = "mean",
+        normalizer: Normalizer = "weights",
         **options: Any,
     ) -> Floating:
         """The derivative of the gradient in the direction `vector` of the logits: {formula}, scaled as the gradient.
@@ -173,15 +171,13 @@ class CrossEntropy(Loss, options=cross_entropy_problem):
         -------
         ndarray, shape and dtype of `logits`
         """
-        x, problem = self.problem(logits, labels, upstream, **options)
+        x, problem = self.problem(logits, labels, planner(reduction, normalizer, upstream), **options)
         v = same_shape(vector, "vector", x, "logits")
         if out is not None:
             separate(out, labels=labels, **options, upstream=upstream, vector=v)
         return problem.hvp(x, v, out)
 
-    def sample_arguments(
-        self, rng: np.random.Generator, dtype: np.dtype[Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def sample_arguments(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> Arguments:
         logits = rng.normal(scale=3.0, size=(6, 5)).astype(dtype)
         labels = rng.integers(0, 5, size=6)
         return (logits, labels), {"label_smoothing": 0.1, "class_weight": rng.uniform(0.5, 2.0, size=5)}

@@ -14,8 +14,6 @@ from softgrad._contracts import (
     Axis,
     Float64,
     Floating,
-    Normalizer,
-    Reduction,
     as_array,
     axes_tuple,
     floating_array,
@@ -23,12 +21,13 @@ from softgrad._contracts import (
     round_to,
     shape_without,
 )
+from softgrad._differentiable import Arguments
 from softgrad._products import in_one_dtype, row_products
 from softgrad.losses._base import Loss
 from softgrad.losses._centred import centred
 from softgrad.losses._cross_entropy_problem import index_losses
 from softgrad.losses._problem import BlockProblem
-from softgrad.losses._reduction import ReductionPlan
+from softgrad.losses._reduction import Planner
 from softgrad.losses._targets import IndexTargets
 
 
@@ -87,42 +86,36 @@ class Focal(Loss):
         "value_and_grad": """f' (p - onehot(t))
         >>> loss, gradient = sg.focal.value_and_grad([0.0, 0.0], 0, gamma=1.0)
         >>> gradient.round(6)
-        array([-0.423287,  0.423287])
-        """,
+        array([-0.423287,  0.423287])""",
         "grad": """f' (p - onehot(t))
         >>> sg.focal.grad([0.0, 0.0], 1, gamma=1.0).round(6)
-        array([ 0.423287, -0.423287])
-        """,
+        array([ 0.423287, -0.423287])""",
         "jvp": """f' <p - onehot(t), v>
         >>> float(sg.focal.jvp([0.0, 0.0], 1, [1.0, 0.0], gamma=1.0).round(6))
-        0.423287
-        """,
+        0.423287""",
         "hvp": """f' p (v - <p, v>) + f'' g <g, v>
         >>> sg.focal.hvp([0.0, 0.0], 1, [1.0, 0.0], gamma=1.0).round(6)
-        array([ 0.375, -0.375])
-        """,
+        array([ 0.375, -0.375])""",
         "hessian": """f' (diag(p) - p p^T) + f'' g g^T
 
         A diagonal plus a matrix of rank two, so it is not the object that other losses return: for large K take `hvp`.
 
         >>> sg.focal.hessian([0.0, 0.0], 1, gamma=1.0).round(6)
         array([[ 0.375, -0.375],
-               [-0.375,  0.375]])
-        """,
+               [-0.375,  0.375]])""",
         "hessian_diagonal": """f' p (1 - p) + f'' g^2
 
         Negative where the loss is concave along a logit, as it may be where the label is improbable.
 
         >>> sg.focal.hessian_diagonal([0.0, 0.0], 1, gamma=1.0).round(6)
-        array([0.375, 0.375])
-        """,
+        array([0.375, 0.375])""",
     }
 
     def problem(
         self,
         logits: ArrayLike,
         labels: ArrayLike,
-        upstream: ArrayLike | None,
+        plan: Planner,
         /,
         *,
         gamma: float = 2.0,
@@ -130,8 +123,6 @@ class Focal(Loss):
         class_weight: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         ignore_index: int | None = None,
-        reduction: Reduction = "mean",
-        normalizer: Normalizer = "weights",
     ) -> tuple[Floating, FocalProblem]:
         x = floating_array(logits, "logits")
         power = number_within(gamma, "gamma", lambda g: 0.0 <= g < np.inf, "finite and not negative")
@@ -147,13 +138,11 @@ class Focal(Loss):
             sample_weight=sample_weight,
             ignore_index=ignore_index,
         )
-        batch, weights = shape_without(x.shape, axes), targets.label_weights
-        plan = ReductionPlan.of(reduction, normalizer, upstream, batch, weights)
-        return x, FocalProblem(axes, batch, None if weights is None else weights.reshape(batch), plan, targets, power)
+        batch = shape_without(x.shape, axes)
+        weights = targets.weights(batch)
+        return x, FocalProblem(axes, batch, weights, plan(batch, weights), targets, power)
 
-    def sample_arguments(
-        self, rng: np.random.Generator, dtype: np.dtype[Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def sample_arguments(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> Arguments:
         logits = rng.normal(scale=3.0, size=(6, 5)).astype(dtype)
         return (logits, rng.integers(0, 5, size=6)), {"gamma": 1.5, "class_weight": rng.uniform(0.5, 2.0, size=5)}
 

@@ -15,8 +15,6 @@ from softgrad._contracts import (
     Axis,
     Float64,
     Floating,
-    Normalizer,
-    Reduction,
     axes_tuple,
     class_count,
     class_mask,
@@ -27,12 +25,15 @@ from softgrad._contracts import (
     temperature_value,
 )
 from softgrad._diagonal_plus_rank_one import DiagonalPlusRankOne
+from softgrad._differentiable import Arguments
 from softgrad._products import Product, row_products
 from softgrad.losses._base import Loss
 from softgrad.losses._centred import centred
 from softgrad.losses._problem import TermsProblem
-from softgrad.losses._reduction import ReductionPlan
+from softgrad.losses._reduction import Planner
 
+# Of float64, or of the extended precision of the machine.
+_Rows = NDArray[Any]
 # exp(u) - 1 - u = u^2 (1/2 + u/6 + ...): the Taylor terms that float64 can tell for |u| <= 1/2.
 _SERIES = [1.0 / math.factorial(k) for k in range(2, 18)]
 
@@ -104,44 +105,36 @@ class KLDivergence(Loss):
         "value_and_grad": """(p - q) / temperature
         >>> loss, gradient = sg.kl_divergence.value_and_grad([1.0, 2.0], [1.0, 2.0])
         >>> float(loss), gradient
-        (0.0, array([0., 0.]))
-        """,
+        (0.0, array([0., 0.]))""",
         "grad": """(p - q) / temperature
         >>> sg.kl_divergence.grad([0.0, 0.0], [0.0, 1.0], temperature=2.0).round(6)
-        array([ 0.06123, -0.06123])
-        """,
+        array([ 0.06123, -0.06123])""",
         "jvp": """<p - q, v> / temperature
         >>> float(sg.kl_divergence.jvp([0.0, 0.0], [0.0, 1.0], [1.0, 0.0]).round(6))
-        0.231059
-        """,
+        0.231059""",
         "hvp": """p (v - <p, v>) / temperature^2
         >>> sg.kl_divergence.hvp([0.0, 0.0], [0.0, 1.0], [1.0, 0.0])
-        array([ 0.25, -0.25])
-        """,
+        array([ 0.25, -0.25])""",
         "hessian": """(diag(p) - p p^T) / temperature^2
         >>> sg.kl_divergence.hessian([0.0, 0.0], [0.0, 1.0]).toarray()
         array([[ 0.25, -0.25],
-               [-0.25,  0.25]])
-        """,
+               [-0.25,  0.25]])""",
         "hessian_diagonal": """p (1 - p) / temperature^2
         >>> sg.kl_divergence.hessian_diagonal([0.0, 40.0], [0.0, 1.0])
-        array([4.24835426e-18, 4.24835426e-18])
-        """,
+        array([4.24835426e-18, 4.24835426e-18])""",
     }
 
     def problem(
         self,
         logits: ArrayLike,
         target_logits: ArrayLike,
-        upstream: ArrayLike | None,
+        plan: Planner,
         /,
         *,
         axis: Axis = -1,
         temperature: float = 1.0,
         where: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
-        reduction: Reduction = "mean",
-        normalizer: Normalizer = "weights",
     ) -> tuple[Floating, DivergenceProblem]:
         x = floating_array(logits, "logits")
         targets = same_shape(target_logits, "target_logits", x, "logits")
@@ -153,12 +146,9 @@ class KLDivergence(Loss):
         weights = None if sample_weight is None else nonnegative_numbers(sample_weight, "sample_weight", batch)
         if mask is not None:
             weights = np.where(mask.any(axis=axes), 1.0 if weights is None else weights, 0.0)
-        plan = ReductionPlan.of(reduction, normalizer, upstream, batch, weights)
-        return x, DivergenceProblem(axes, batch, weights, plan, targets, mask, divisor)
+        return x, DivergenceProblem(axes, batch, weights, plan(batch, weights), targets, mask, divisor)
 
-    def sample_arguments(
-        self, rng: np.random.Generator, dtype: np.dtype[Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def sample_arguments(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> Arguments:
         student, teacher = rng.normal(scale=3.0, size=(2, 6, 5)).astype(dtype)
         return (student, teacher), {"temperature": 2.0}
 
@@ -223,7 +213,7 @@ class DivergenceProblem(TermsProblem):
         return rows
 
 
-def _divergence(z: NDArray[Any], t: NDArray[Any], temperature: float) -> tuple[Float64, Float64]:
+def _divergence(z: _Rows, t: _Rows, temperature: float) -> tuple[Float64, Float64]:
     with np.errstate(all="ignore"):
         log_p, p = _log_softmax(z, temperature)
         log_q, q = _log_softmax(t, temperature)
@@ -240,7 +230,7 @@ def _divergence(z: NDArray[Any], t: NDArray[Any], temperature: float) -> tuple[F
         return terms.sum(axis=-1).astype(np.float64), difference.astype(np.float64)
 
 
-def _log_softmax(rows: NDArray[Any], temperature: float) -> tuple[NDArray[Any], NDArray[Any]]:
+def _log_softmax(rows: _Rows, temperature: float) -> tuple[_Rows, _Rows]:
     """log p and p of each row."""
     first = rows.argmax(axis=-1)[..., None]
     maximum = np.take_along_axis(rows, first, axis=-1)
@@ -253,14 +243,8 @@ def _log_softmax(rows: NDArray[Any], temperature: float) -> tuple[NDArray[Any], 
 
 
 def _log_ratio_where_close(
-    z: NDArray[Any],
-    t: NDArray[Any],
-    p: NDArray[Any],
-    q: NDArray[Any],
-    u: NDArray[Any],
-    close: NDArray[np.bool_],
-    temperature: float,
-) -> NDArray[Any]:
+    z: _Rows, t: _Rows, p: _Rows, q: _Rows, u: _Rows, close: NDArray[np.bool_], temperature: float
+) -> _Rows:
     """u = log p - log q in the close classes, from the difference of the logits.
 
     Its digits are lost in log p and log q once these are rounded. With d = (z - t) / temperature about its mean over
@@ -276,7 +260,7 @@ def _log_ratio_where_close(
     difference = np.where(close, apart - np.take_along_axis(apart, k, axis=-1), 0.0) / z.dtype.type(temperature)
     d = difference - (weights * difference).sum(axis=-1, keepdims=True) / (1.0 - q_0)
     ratio = d - np.log1p((weights * np.expm1(d)).sum(axis=-1, keepdims=True) - q_0) + np.log1p(-p_0)
-    exact: NDArray[Any] = np.where((p_0 <= 0.5) & (q_0 <= 0.5), ratio, u)
+    exact: _Rows = np.where((p_0 <= 0.5) & (q_0 <= 0.5), ratio, u)
     return exact
 
 

@@ -14,17 +14,16 @@ from softgrad._contracts import (
     Axis,
     Float64,
     Floating,
-    Normalizer,
-    Reduction,
     axes_tuple,
     floating_array,
     nonnegative_numbers,
     same_shape,
     shape_without,
 )
+from softgrad._differentiable import Arguments
 from softgrad.losses._base import Loss
 from softgrad.losses._problem import TermsProblem
-from softgrad.losses._reduction import ReductionPlan
+from softgrad.losses._reduction import Planner
 
 
 class Quadratic(Loss):
@@ -85,59 +84,48 @@ class Quadratic(Loss):
         "value_and_grad": """a - y
         >>> loss, gradient = sg.quadratic.value_and_grad([[1.0, 3.0]], [[0.0, 1.0]])
         >>> float(loss), gradient
-        (2.5, array([[1., 2.]]))
-        """,
+        (2.5, array([[1., 2.]]))""",
         "grad": """a - y
         >>> sg.quadratic.grad([[1.0, 3.0], [0.0, 0.0]], [[0.0, 1.0], [0.0, 0.0]])
         array([[0.5, 1. ],
-               [0. , 0. ]])
-        """,
+               [0. , 0. ]])""",
         "jvp": """<a - y, v>
         >>> float(sg.quadratic.jvp([1.0, 3.0], [0.0, 1.0], [1.0, -1.0]))
-        -1.0
-        """,
+        -1.0""",
         "hvp": """v
         >>> sg.quadratic.hvp([1.0, 3.0], [0.0, 1.0], [1.0, -1.0], upstream=3.0)
-        array([ 3., -3.])
-        """,
+        array([ 3., -3.])""",
         "hessian": """the identity
 
         It does not depend on what outputs and targets hold.
 
         >>> sg.quadratic.hessian([1.0, 3.0], [0.0, 1.0]).toarray()
         array([[1., 0.],
-               [0., 1.]])
-        """,
+               [0., 1.]])""",
         "hessian_diagonal": """1
         >>> sg.quadratic.hessian_diagonal([[1.0, 3.0], [0.0, 0.0]], [[0.0, 1.0], [0.0, 0.0]], sample_weight=[3.0, 1.0])
         array([[0.75, 0.75],
-               [0.25, 0.25]])
-        """,
+               [0.25, 0.25]])""",
     }
 
     def problem(
         self,
         outputs: ArrayLike,
         targets: ArrayLike,
-        upstream: ArrayLike | None,
+        plan: Planner,
         /,
         *,
         axis: Axis = -1,
         sample_weight: ArrayLike | None = None,
-        reduction: Reduction = "mean",
-        normalizer: Normalizer = "weights",
     ) -> tuple[Floating, QuadraticProblem]:
         a = floating_array(outputs, "outputs")
         y = same_shape(targets, "targets", a, "outputs")
         axes = axes_tuple(axis, a.ndim)
         batch = shape_without(a.shape, axes)
         weights = None if sample_weight is None else nonnegative_numbers(sample_weight, "sample_weight", batch)
-        plan = ReductionPlan.of(reduction, normalizer, upstream, batch, weights)
-        return a, QuadraticProblem(axes, batch, weights, plan, y)
+        return a, QuadraticProblem(axes, batch, weights, plan(batch, weights), y)
 
-    def sample_arguments(
-        self, rng: np.random.Generator, dtype: np.dtype[Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def sample_arguments(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> Arguments:
         outputs, targets = rng.normal(size=(2, 6, 5))
         return (outputs.astype(dtype), targets.astype(dtype)), {"sample_weight": rng.uniform(0.5, 2.0, size=6)}
 

@@ -24,7 +24,7 @@ from softgrad._contracts import (
     same_shape,
     shape_without,
 )
-from softgrad._differentiable import Differentiable
+from softgrad._differentiable import Arguments, Differentiable
 from softgrad.losses._centred import centred
 from softgrad.losses._cross_entropy_problem import index_losses
 
@@ -196,9 +196,7 @@ class TokenLogprobs(Differentiable):
                 block.write(rows, result)
         return TokenDerivatives(*results)
 
-    def sample_arguments(
-        self, rng: np.random.Generator, dtype: np.dtype[Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def sample_arguments(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> Arguments:
         return (rng.normal(scale=3.0, size=(6, 5)).astype(dtype), rng.integers(0, 5, size=6)), {}
 
 

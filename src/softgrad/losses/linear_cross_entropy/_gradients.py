@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from softgrad._contracts import Floating, Int64, output_for, round_to, separate
 from softgrad.losses.linear_cross_entropy._operands import NAMES, Operands
@@ -28,7 +27,7 @@ def outputs(
     wanted: frozenset[str],
     out: Out | None,
     accumulate: bool,
-    **inputs: ArrayLike | None,
+    **inputs: object,
 ) -> LinearGradients:
     """Where the gradients go: what the caller gave, checked, and new arrays for the rest. Nothing is written.
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, SupportsIndex
+from typing import Any, Literal, SupportsIndex, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from softgrad._contracts import Float64, Floating, Int64
-from softgrad.losses._cross_entropy_problem import CrossEntropyOptions, CrossEntropyProblem, cross_entropy_problem
+from softgrad._contracts import Float64, Floating, Int64, LossValue
+from softgrad.losses._cross_entropy_problem import CrossEntropyOptions, CrossEntropyProblem, planned_problem
+from softgrad.losses._reduction import Planner
 from softgrad.losses.linear_cross_entropy._bfloat16 import in_bfloat16
 from softgrad.losses.linear_cross_entropy._operands import Operands
 from softgrad.losses.linear_cross_entropy._products import MatrixProduct, Products, in_numpy
@@ -18,6 +19,14 @@ from softgrad.losses.linear_cross_entropy._sizes import Sizes, count, parts, siz
 
 Progress = Callable[[int, int], object]
 ComputeDtype = Literal["bfloat16"] | None
+
+
+class HeadOptions(CrossEntropyOptions, total=False):
+    """The options of `linear_cross_entropy` beside the reduction."""
+
+    block_bytes: SupportsIndex | None
+    compute_dtype: ComputeDtype
+    progress: Progress | None
 
 
 @dataclass(frozen=True)
@@ -35,19 +44,19 @@ class Head:
         cls,
         operands: Operands,
         labels: ArrayLike,
-        upstream: ArrayLike | None,
-        options: CrossEntropyOptions,
-        *,
-        block_bytes: SupportsIndex | None,
-        compute_dtype: ComputeDtype,
-        progress: Progress | None,
+        plan: Planner,
         numbers: int = 1,
         whole_rows: bool = False,
+        *,
+        block_bytes: SupportsIndex | None = None,
+        compute_dtype: ComputeDtype = None,
+        progress: Progress | None = None,
+        **options: Unpack[CrossEntropyOptions],
     ) -> Head:
         """`numbers` and `whole_rows` as in `sizes`."""
         if progress is not None and not callable(progress):
             raise TypeError(f"progress must be callable, got {type(progress).__name__}")
-        problem = cross_entropy_problem(operands.shape, (1,), labels, upstream, **options)
+        problem = planned_problem(operands.shape, (1,), labels, plan, **options)
         taken = sizes(operands, block_bytes, numbers=numbers, whole_rows=whole_rows)
         # PyTorch's products copy what is read-only.
         step = taken.step if compute_dtype is None else taken.held
@@ -79,7 +88,7 @@ class Head:
         if self.operands.bias is not None:
             np.add(out, self.operands.bias[classes], out=out)
 
-    def reduced(self, losses: Float64) -> Any:
+    def reduced(self, losses: Float64) -> LossValue:
         """The losses of the rows as the result that was asked for."""
         return self.problem.plan.result(losses, losses.shape, self.operands.work)
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, SupportsIndex, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from softgrad._contracts import Normalizer, Reduction
-from softgrad._differentiable import Differentiable
-from softgrad.losses._cross_entropy_problem import CrossEntropyOptions
+from softgrad._contracts import Float64, LossValue, Normalizer, Reduction
+from softgrad._differentiable import Arguments, Differentiable
+from softgrad.losses._cross_entropy_problem import planned_problem
+from softgrad.losses._reduction import planner
 from softgrad.losses.linear_cross_entropy import _class_blocks, _row_blocks
 from softgrad.losses.linear_cross_entropy._gradients import LinearGradients, Out, Sums, outputs
-from softgrad.losses.linear_cross_entropy._head import ComputeDtype, Head, Progress
+from softgrad.losses.linear_cross_entropy._head import Head, HeadOptions
 from softgrad.losses.linear_cross_entropy._operands import NAMES, Along, Operands, Tangents, checked_names
 
 
-class LinearCrossEntropy(Differentiable):
+class LinearCrossEntropy(Differentiable, options=(planned_problem, Head.of)):
     """Cross-entropy of the logits hidden @ weight.T + bias, which are never all held.
 
     ``linear_cross_entropy(hidden, weight, labels, /, bias=None, *, class_weight=None, sample_weight=None,
@@ -98,41 +99,12 @@ class LinearCrossEntropy(Differentiable):
         /,
         bias: ArrayLike | None = None,
         *,
-        class_weight: ArrayLike | None = None,
-        sample_weight: ArrayLike | None = None,
-        ignore_index: int | None = None,
-        label_smoothing: float = 0.0,
-        temperature: float = 1.0,
-        softcap: float | None = None,
-        z_loss: float = 0.0,
-        where: ArrayLike | None = None,
         reduction: Reduction = "mean",
         normalizer: Normalizer = "weights",
-        block_bytes: SupportsIndex | None = None,
-        compute_dtype: ComputeDtype = None,
-        progress: Progress | None = None,
-    ) -> Any:
-        loss, _ = self.value_and_grad(
-            hidden,
-            weight,
-            labels,
-            bias,
-            wrt=(),
-            block_bytes=block_bytes,
-            compute_dtype=compute_dtype,
-            progress=progress,
-            class_weight=class_weight,
-            sample_weight=sample_weight,
-            ignore_index=ignore_index,
-            label_smoothing=label_smoothing,
-            temperature=temperature,
-            softcap=softcap,
-            z_loss=z_loss,
-            where=where,
-            reduction=reduction,
-            normalizer=normalizer,
-        )
-        return loss
+        **options: Unpack[HeadOptions],
+    ) -> LossValue:
+        head = Head.of(Operands.of(hidden, weight, bias), labels, planner(reduction, normalizer, None), **options)
+        return head.reduced(_losses(head, None))
 
     def value_and_grad(
         self,
@@ -146,11 +118,10 @@ class LinearCrossEntropy(Differentiable):
         upstream: ArrayLike | None = None,
         out: Out | None = None,
         accumulate: bool = False,
-        block_bytes: SupportsIndex | None = None,
-        compute_dtype: ComputeDtype = None,
-        progress: Progress | None = None,
-        **options: Unpack[CrossEntropyOptions],
-    ) -> tuple[Any, LinearGradients]:
+        reduction: Reduction = "mean",
+        normalizer: Normalizer = "weights",
+        **options: Unpack[HeadOptions],
+    ) -> tuple[LossValue, LinearGradients]:
         """The loss and its gradients.
 
         Parameters
@@ -190,33 +161,28 @@ class LinearCrossEntropy(Differentiable):
         LinearGradients(hidden=None, weight=None, bias=array([-0.5,  0.5]))
         """
         operands = Operands.of(hidden, weight, bias)
-        head = Head.of(
-            operands,
-            labels,
-            upstream,
-            options,
-            block_bytes=block_bytes,
-            compute_dtype=compute_dtype,
-            progress=progress,
-        )
-        results = outputs(
-            operands,
-            checked_names(wrt, operands),
-            out,
-            accumulate,
-            labels=labels,
-            class_weight=options.get("class_weight"),
-            sample_weight=options.get("sample_weight"),
-            where=options.get("where"),
-            upstream=upstream,
-        )
+        head = Head.of(operands, labels, planner(reduction, normalizer, upstream), **options)
+        names = checked_names(wrt, operands)
+        results = outputs(operands, names, out, accumulate, labels=labels, **options, upstream=upstream)
         asked = any(result is not None for result in results)
         sums = Sums(operands, head.products, results, accumulate) if asked else None
-        losses = (_row_blocks if head.has_whole_rows else _class_blocks).losses(head, sums)
-        return head.reduced(losses), results if sums is None else sums.end()
+        return head.reduced(_losses(head, sums)), results if sums is None else sums.end()
 
     def grad(
-        self, hidden: Any, weight: ArrayLike, labels: ArrayLike, /, bias: ArrayLike | None = None, **options: Any
+        self,
+        hidden: Any,
+        weight: ArrayLike,
+        labels: ArrayLike,
+        /,
+        bias: ArrayLike | None = None,
+        *,
+        wrt: Iterable[str] = NAMES,
+        upstream: ArrayLike | None = None,
+        out: Out | None = None,
+        accumulate: bool = False,
+        reduction: Reduction = "mean",
+        normalizer: Normalizer = "weights",
+        **options: Unpack[HeadOptions],
     ) -> LinearGradients:
         """The gradients alone: the second of `value_and_grad`, with the same parameters.
 
@@ -236,7 +202,20 @@ class LinearCrossEntropy(Differentiable):
         array([[-0.5],
                [ 0.5]])
         """
-        return self.value_and_grad(hidden, weight, labels, bias, **options)[1]
+        _, gradients = self.value_and_grad(
+            hidden,
+            weight,
+            labels,
+            bias,
+            wrt=wrt,
+            upstream=upstream,
+            out=out,
+            accumulate=accumulate,
+            reduction=reduction,
+            normalizer=normalizer,
+            **options,
+        )
+        return gradients
 
     def jvp(
         self,
@@ -247,11 +226,10 @@ class LinearCrossEntropy(Differentiable):
         tangents: Tangents,
         /,
         *,
-        block_bytes: SupportsIndex | None = None,
-        compute_dtype: ComputeDtype = None,
-        progress: Progress | None = None,
-        **options: Unpack[CrossEntropyOptions],
-    ) -> Any:
+        reduction: Reduction = "mean",
+        normalizer: Normalizer = "weights",
+        **options: Unpack[HeadOptions],
+    ) -> LossValue:
         """The derivative of the loss along tangents of hidden, weight and bias.
 
         Parameters
@@ -275,17 +253,8 @@ class LinearCrossEntropy(Differentiable):
         """
         operands = Operands.of(hidden, weight, bias)
         along = Along.of(tangents, operands)
-        head = Head.of(
-            operands,
-            labels,
-            None,
-            options,
-            block_bytes=block_bytes,
-            compute_dtype=compute_dtype,
-            progress=progress,
-            numbers=2,
-            whole_rows=True,
-        )
+        plan = planner(reduction, normalizer, None)
+        head = Head.of(operands, labels, plan, numbers=2, whole_rows=True, **options)
         return head.reduced(_row_blocks.changes(head, along))
 
     def hvp(
@@ -300,10 +269,9 @@ class LinearCrossEntropy(Differentiable):
         gauss_newton: bool = False,
         wrt: Iterable[str] = NAMES,
         upstream: ArrayLike | None = None,
-        block_bytes: SupportsIndex | None = None,
-        compute_dtype: ComputeDtype = None,
-        progress: Progress | None = None,
-        **options: Unpack[CrossEntropyOptions],
+        reduction: Reduction = "mean",
+        normalizer: Normalizer = "weights",
+        **options: Unpack[HeadOptions],
     ) -> LinearGradients:
         """The Hessian by hidden, weight and bias together, times vectors of their shapes.
 
@@ -338,29 +306,23 @@ class LinearCrossEntropy(Differentiable):
         """
         operands = Operands.of(hidden, weight, bias)
         along = Along.of(vectors, operands)
-        head = Head.of(
-            operands,
-            labels,
-            upstream,
-            options,
-            block_bytes=block_bytes,
-            compute_dtype=compute_dtype,
-            progress=progress,
-            numbers=3,
-            whole_rows=True,
-        )
+        plan = planner(reduction, normalizer, upstream)
+        head = Head.of(operands, labels, plan, numbers=3, whole_rows=True, **options)
         results = outputs(operands, checked_names(wrt, operands), None, False)
         sums = Sums(operands, head.products, results, False)
         _row_blocks.add_changes_of_gradients(head, along, sums, gauss_newton)
         return sums.end()
 
-    def sample_arguments(
-        self, rng: np.random.Generator, dtype: np.dtype[Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def sample_arguments(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> Arguments:
         hidden = rng.normal(size=(6, 4)).astype(dtype)
         weight = rng.normal(size=(5, 4)).astype(dtype)
         bias = rng.normal(size=5).astype(dtype)
         return (hidden, weight, rng.integers(0, 5, size=6), bias), {"label_smoothing": 0.1}
+
+
+def _losses(head: Head, sums: Sums | None) -> Float64:
+    """The loss of each row; the gradients of the reduced loss are added to `sums`."""
+    return _row_blocks.losses(head, sums) if head.has_whole_rows else _class_blocks.losses(head, sums)
 
 
 linear_cross_entropy = LinearCrossEntropy()
