@@ -56,7 +56,7 @@ class Differentiable(ABC):
             member.__module__, member.__qualname__ = cls.__module__, f"{cls.__qualname__}.{verb}"
             show_signature(member, signature(function, cls.names, cls.options))
             if verb in cls.shown:
-                member.__doc__ = documentation(function.__doc__ or "", cls.names, cls.shown[verb])
+                member.__doc__ = documentation(function.__doc__ or "", {"name": cls.name, **cls.names}, cls.shown[verb])
             setattr(cls, verb, member)
 
     def __init__(self) -> None:

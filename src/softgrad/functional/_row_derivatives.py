@@ -27,3 +27,14 @@ def probabilities(
     rows = class_rows(x, axes)
     _native.softmax(rows, rows, (rows.ndim - 1,), allowed, temperature)
     return rows
+
+
+def with_null_sums(matrices: Float64, axis: int) -> Float64:
+    """Matrices that sum to 0 along an axis, given but for their diagonals, which are written in place.
+
+    A diagonal is what the others leave: 1 - p would cancel where p is near 1.
+    """
+    diagonal = np.arange(matrices.shape[-1])
+    matrices[..., diagonal, diagonal] = 0.0
+    matrices[..., diagonal, diagonal] = -matrices.sum(axis=axis)
+    return matrices

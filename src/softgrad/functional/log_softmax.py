@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 
 from softgrad import _native
-from softgrad._contracts import (
-    Axis,
-    Floating,
-    axes_tuple,
-    class_mask,
-    floating_array,
-    output_for,
-    same_shape,
-    separate,
-    temperature_value,
-)
-from softgrad._differentiable import Arguments, Differentiable
+from softgrad._contracts import Float64, Floating
 from softgrad._products import row_products
-from softgrad.functional._row_derivatives import allowed_rows, jacobian_shape, probabilities
+from softgrad.functional._probability_map import ProbabilityMap
+from softgrad.functional._row_derivatives import with_null_sums
 
 
-class LogSoftmax(Differentiable, native_call=True):
+class LogSoftmax(ProbabilityMap, native_call=True):
     """Logarithm of softmax of each row, exact where softmax itself is 0 or 1.
 
     ``log_softmax(x, /, *, axis=-1, where=None, temperature=1.0, out=None)``, and its derivatives
@@ -76,218 +67,45 @@ class LogSoftmax(Differentiable, native_call=True):
     """
 
     name = "log_softmax"
-
-    def __call__(
-        self,
-        x: ArrayLike,
-        /,
-        *,
-        axis: Axis = -1,
-        where: ArrayLike | None = None,
-        temperature: float = 1.0,
-        out: Floating | None = None,
-    ) -> Floating:
-        result: Floating
-        # A small call has no time for more. The core sees to the dtype, and does nothing where more is needed.
-        if (
-            type(x) is np.ndarray
-            and where is None
-            and out is None
-            and type(axis) is int
-            and axis == -1
-            and type(temperature) is float
-            and temperature == 1.0
-        ):
-            result = np.empty(x.shape, x.dtype)
-            if _native.log_softmax_if_plain(x, result):
-                return result
-        logits = floating_array(x, "x")
-        axes = axes_tuple(axis, logits.ndim)
-        mask = class_mask(where, logits.shape)
-        divisor = temperature_value(temperature)
-        if mask is not None:
-            separate(out, where=mask)
-        result = output_for(logits, out)
-        _native.log_softmax(_native.buffer(logits), _native.buffer(result), axes, mask, divisor)
-        return result if out is not None else result[()]
-
-    def jvp(
-        self,
-        x: ArrayLike,
-        tangent: ArrayLike,
-        /,
-        *,
-        axis: Axis = -1,
-        where: ArrayLike | None = None,
-        temperature: float = 1.0,
-        out: Floating | None = None,
-    ) -> Floating:
-        """The derivative in the direction `tangent`: (v - <p, v>) / temperature.
-
-        Parameters
-        ----------
-        x, axis, where, temperature
-            As in the call.
-        tangent : array_like, shape of `x`
-        out : ndarray, shape and dtype of `x`, optional
-            Where the result is written; it may be `x` itself.
-
-        Returns
-        -------
-        ndarray, shape and dtype of `x`
-
-        Examples
-        --------
-        >>> import softgrad as sg
+    shown: ClassVar[Mapping[str, str]] = {
+        "jvp": """(v - <p, v>) / temperature
         >>> sg.log_softmax.jvp([0.0, 0.0], [1.0, 0.0])
-        array([ 0.5, -0.5])
-        """
-        logits = floating_array(x, "x")
-        axes = axes_tuple(axis, logits.ndim)
-        mask = class_mask(where, logits.shape)
-        divisor = temperature_value(temperature)
-        v = same_shape(tangent, "tangent", logits, "x")
-        separate(out, tangent=v, where=mask)
-        return row_products(
-            "log_softmax_tangent", logits, v, axes, mask, temperature=divisor, scale=1.0 / divisor, out=out
-        )
-
-    def vjp(
-        self,
-        x: ArrayLike,
-        cotangent: ArrayLike,
-        /,
-        *,
-        axis: Axis = -1,
-        where: ArrayLike | None = None,
-        temperature: float = 1.0,
-        out: Floating | None = None,
-    ) -> Floating:
-        """The gradient of a loss whose gradient by log_softmax(x) is `cotangent`: (g - p * sum(g)) / temperature.
-
-        Parameters
-        ----------
-        x, axis, where, temperature
-            As in the call.
-        cotangent : array_like, shape of `x`
-        out : ndarray, shape and dtype of `x`, optional
-            Where the result is written; it may be `x` itself.
-
-        Returns
-        -------
-        ndarray, shape and dtype of `x`
-
-        Examples
-        --------
-        >>> import softgrad as sg
+        array([ 0.5, -0.5])""",
+        "vjp": """(g - p * sum(g)) / temperature
         >>> sg.log_softmax.vjp([0.0, 0.0], [-1.0, 0.0])
-        array([-0.5,  0.5])
-        """
-        logits = floating_array(x, "x")
-        axes = axes_tuple(axis, logits.ndim)
-        mask = class_mask(where, logits.shape)
-        divisor = temperature_value(temperature)
-        g = same_shape(cotangent, "cotangent", logits, "x")
-        separate(out, cotangent=g, where=mask)
-        return row_products(
-            "log_softmax_cotangent", logits, g, axes, mask, temperature=divisor, scale=1.0 / divisor, out=out
-        )
-
-    def hvp(
-        self,
-        x: ArrayLike,
-        cotangent: ArrayLike,
-        vector: ArrayLike,
-        /,
-        *,
-        axis: Axis = -1,
-        where: ArrayLike | None = None,
-        temperature: float = 1.0,
-        out: Floating | None = None,
-    ) -> Floating:
-        """The Hessian of <cotangent, log_softmax(x)> times `vector`: the backward of the backward.
-
-        It is the derivative of `vjp` by `x`, along `vector` or backward from it, the Hessian being symmetric. That of
-        `vjp` by the cotangent is `jvp`. It is
-        -sum(g) * p * (v - <p, v>) / temperature^2.
-
-        Parameters
-        ----------
-        x, axis, where, temperature
-            As in the call.
-        cotangent : array_like, shape of `x`
-        vector : array_like, shape of `x`
-        out : ndarray, shape and dtype of `x`, optional
-            Where the result is written; it may be `x` itself.
-
-        Returns
-        -------
-        ndarray, shape and dtype of `x`
-
-        Examples
-        --------
-        >>> import softgrad as sg
+        array([-0.5,  0.5])""",
+        "hvp": """-sum(g) * p * (v - <p, v>) / temperature^2
         >>> sg.log_softmax.hvp([0.0, 0.0], [1.0, 1.0], [1.0, 0.0])
-        array([-0.5,  0.5])
-        """
-        logits = floating_array(x, "x")
-        axes = axes_tuple(axis, logits.ndim)
-        mask = class_mask(where, logits.shape)
-        divisor = temperature_value(temperature)
-        g = same_shape(cotangent, "cotangent", logits, "x")
-        v = same_shape(vector, "vector", logits, "x")
-        separate(out, cotangent=g, vector=v, where=mask)
-        total = g.sum(axis=axes, dtype=np.float64, where=True if mask is None else mask)
-        return row_products(
-            "softmax",
-            logits,
-            v,
-            axes,
-            mask,
-            temperature=divisor,
-            factor=np.asarray(total).reshape(-1),
-            scale=-1.0 / divisor / divisor,
-            out=out,
-        )
-
-    def jacobian(
-        self, x: ArrayLike, /, *, axis: Axis = -1, where: ArrayLike | None = None, temperature: float = 1.0
-    ) -> Floating:
-        """The matrix (delta_ij - p_j) / temperature of each row.
-
-        Parameters
-        ----------
-        x, axis, where, temperature
-            As in the call.
-
-        Returns
-        -------
-        ndarray, shape (\\*batch, \\*classes, \\*classes), dtype of `x`
-            First the axes of `x` that are no class axes, then its class axes twice: result, then argument.
-
-        Examples
-        --------
-        >>> import softgrad as sg
+        array([-0.5,  0.5])""",
+        "jacobian": """(delta_ij - p_j) / temperature
         >>> sg.log_softmax.jacobian([0.0, 0.0])
         array([[ 0.5, -0.5],
-               [-0.5,  0.5]])
-        """
-        logits = floating_array(x, "x")
-        axes = axes_tuple(axis, logits.ndim)
-        allowed = allowed_rows(class_mask(where, logits.shape), axes)
-        divisor = temperature_value(temperature)
-        p = probabilities(logits, axes, allowed, divisor)
-        matrix = np.repeat(-p[..., None, :], p.shape[-1], axis=-2)
-        # Every row sums to 0, so the diagonal is what the others leave: 1 - p would cancel where p is near 1.
-        diagonal = np.arange(p.shape[-1])
-        matrix[..., diagonal, diagonal] = 0.0
-        matrix[..., diagonal, diagonal] = -matrix.sum(axis=-1)
+               [-0.5,  0.5]])""",
+    }
+    tangent_product = "log_softmax_tangent"
+    cotangent_product = "log_softmax_cotangent"
+
+    def second_product(
+        self,
+        x: Floating,
+        cotangent: Floating,
+        vector: Floating,
+        axes: tuple[int, ...],
+        mask: NDArray[np.bool_] | None,
+        temperature: float,
+        out: Floating | None,
+    ) -> Floating:
+        total = cotangent.sum(axis=axes, dtype=np.float64, where=True if mask is None else mask)
+        factor, scale = np.asarray(total).reshape(-1), -1.0 / temperature / temperature
+        return row_products(
+            "softmax", x, vector, axes, mask, temperature=temperature, factor=factor, scale=scale, out=out
+        )
+
+    def matrices(self, p: Float64, allowed: NDArray[np.bool_] | None, /) -> Float64:
+        matrix = with_null_sums(np.repeat(-p[..., None, :], p.shape[-1], axis=-2), axis=-1)
         if allowed is not None:
             matrix[~allowed] = 0.0
-        return (matrix / divisor).reshape(jacobian_shape(logits, axes, 2)).astype(logits.dtype)
-
-    def sample_arguments(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> Arguments:
-        return (rng.normal(scale=3.0, size=(4, 7)).astype(dtype),), {}
+        return matrix
 
 
-log_softmax = LogSoftmax()
+log_softmax = LogSoftmax(_native.log_softmax, _native.log_softmax_if_plain)

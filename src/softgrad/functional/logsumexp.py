@@ -13,8 +13,6 @@ from softgrad._contracts import (
     Axis,
     Float64,
     Floating,
-    axes_tuple,
-    class_mask,
     floating_array,
     round_to,
     same_shape,
@@ -23,6 +21,7 @@ from softgrad._contracts import (
 )
 from softgrad._differentiable import Arguments, Differentiable
 from softgrad._products import row_products, softmax_means
+from softgrad.functional._row_arguments import row_arguments
 from softgrad.functional._row_derivatives import allowed_rows, jacobian_shape
 
 
@@ -84,9 +83,7 @@ class LogSumExp(Differentiable, native_call=True):
             result = np.empty(x.shape[:-1], x.dtype)
             if _native.logsumexp_if_plain(x, result):
                 return result[()]
-        logits = floating_array(x, "x")
-        axes = axes_tuple(axis, logits.ndim)
-        mask = class_mask(where, logits.shape)
+        logits, axes, mask = row_arguments(x, axis, where)
         result = np.empty(shape_without(logits.shape, axes), logits.dtype)
         _native.logsumexp(_native.buffer(logits), _native.buffer(result), axes, mask)
         return np.expand_dims(result, axes) if keepdims else result[()]
@@ -119,9 +116,7 @@ class LogSumExp(Differentiable, native_call=True):
         >>> float(sg.logsumexp.jvp([0.0, 0.0], [1.0, 2.0]))
         1.5
         """
-        logits = floating_array(x, "x")
-        axes = axes_tuple(axis, logits.ndim)
-        mask = class_mask(where, logits.shape)
+        logits, axes, mask = row_arguments(x, axis, where)
         v = same_shape(tangent, "tangent", logits, "x")
         change = round_to(softmax_means(logits, v, axes, mask), logits.dtype)
         return np.expand_dims(change, axes) if keepdims else change[()]
@@ -157,9 +152,7 @@ class LogSumExp(Differentiable, native_call=True):
         >>> sg.logsumexp.vjp([0.0, 0.0], 3.0)
         array([1.5, 1.5])
         """
-        logits = floating_array(x, "x")
-        axes = axes_tuple(axis, logits.ndim)
-        mask = class_mask(where, logits.shape)
+        logits, axes, mask = row_arguments(x, axis, where)
         factor = _row_factor(cotangent, logits, axes, keepdims)
         separate(out, cotangent=cotangent, where=mask)
         return row_products("probabilities", logits, None, axes, mask, factor=factor, massless_is_zero=True, out=out)
@@ -199,9 +192,7 @@ class LogSumExp(Differentiable, native_call=True):
         >>> sg.logsumexp.hvp([0.0, 0.0], 2.0, [1.0, 0.0])
         array([ 0.5, -0.5])
         """
-        logits = floating_array(x, "x")
-        axes = axes_tuple(axis, logits.ndim)
-        mask = class_mask(where, logits.shape)
+        logits, axes, mask = row_arguments(x, axis, where)
         factor = _row_factor(cotangent, logits, axes, keepdims)
         v = same_shape(vector, "vector", logits, "x")
         separate(out, cotangent=cotangent, vector=v, where=mask)
@@ -226,10 +217,8 @@ class LogSumExp(Differentiable, native_call=True):
         >>> sg.logsumexp.jacobian([0.0, 0.0])
         array([0.5, 0.5])
         """
-        logits = floating_array(x, "x")
-        axes = axes_tuple(axis, logits.ndim)
-        rows = class_rows(logits, axes)
-        allowed = allowed_rows(class_mask(where, logits.shape), axes)
+        logits, axes, mask = row_arguments(x, axis, where)
+        rows, allowed = class_rows(logits, axes), allowed_rows(mask, axes)
         p = row_products("probabilities", rows, None, (rows.ndim - 1,), allowed, massless_is_zero=True, out=rows)
         return round_to(p.reshape(jacobian_shape(logits, axes, 1)), logits.dtype)
 

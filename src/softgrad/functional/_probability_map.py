@@ -1,0 +1,203 @@
+"""The verbs of softmax and of its logarithm, each once."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from softgrad import _native
+from softgrad._contracts import Axis, Float64, Floating, output_for, same_shape, separate, temperature_value
+from softgrad._differentiable import Arguments, Differentiable
+from softgrad._products import Product, row_products
+from softgrad.functional._row_arguments import row_arguments
+from softgrad.functional._row_derivatives import allowed_rows, jacobian_shape, probabilities
+
+Kernel = Callable[[NDArray[Any], NDArray[Any], Sequence[int], NDArray[np.bool_] | None, float], None]
+
+
+class ProbabilityMap(Differentiable):
+    """A function of the probabilities of each row, of the shape of its argument."""
+
+    tangent_product: ClassVar[Product]
+    cotangent_product: ClassVar[Product]
+
+    def __init__(self, kernel: Kernel, kernel_if_plain: Callable[[NDArray[Any], NDArray[Any]], bool]) -> None:
+        super().__init__()
+        self._kernel = kernel
+        self._kernel_if_plain = kernel_if_plain
+
+    def __call__(
+        self,
+        x: ArrayLike,
+        /,
+        *,
+        axis: Axis = -1,
+        where: ArrayLike | None = None,
+        temperature: float = 1.0,
+        out: Floating | None = None,
+    ) -> Floating:
+        result: Floating
+        # A small call has no time for more. The core sees to the dtype, and does nothing where more is needed.
+        if (
+            type(x) is np.ndarray
+            and where is None
+            and out is None
+            and type(axis) is int
+            and axis == -1
+            and type(temperature) is float
+            and temperature == 1.0
+        ):
+            result = np.empty(x.shape, x.dtype)
+            if self._kernel_if_plain(x, result):
+                return result
+        logits, axes, mask = row_arguments(x, axis, where)
+        divisor = temperature_value(temperature)
+        if mask is not None:
+            separate(out, where=mask)
+        result = output_for(logits, out)
+        self._kernel(_native.buffer(logits), _native.buffer(result), axes, mask, divisor)
+        return result if out is not None else result[()]
+
+    def jvp(
+        self,
+        x: ArrayLike,
+        tangent: ArrayLike,
+        /,
+        *,
+        axis: Axis = -1,
+        where: ArrayLike | None = None,
+        temperature: float = 1.0,
+        out: Floating | None = None,
+    ) -> Floating:
+        """The derivative in the direction `tangent`: {formula}.
+
+        Parameters
+        ----------
+        x, axis, where, temperature
+            As in the call.
+        tangent : array_like, shape of `x`
+        out : ndarray, shape and dtype of `x`, optional
+            Where the result is written; it may be `x` itself.
+
+        Returns
+        -------
+        ndarray, shape and dtype of `x`
+        """
+        logits, axes, mask = row_arguments(x, axis, where)
+        scale = 1.0 / (divisor := temperature_value(temperature))
+        v = same_shape(tangent, "tangent", logits, "x")
+        separate(out, tangent=v, where=mask)
+        return row_products(self.tangent_product, logits, v, axes, mask, temperature=divisor, scale=scale, out=out)
+
+    def vjp(
+        self,
+        x: ArrayLike,
+        cotangent: ArrayLike,
+        /,
+        *,
+        axis: Axis = -1,
+        where: ArrayLike | None = None,
+        temperature: float = 1.0,
+        out: Floating | None = None,
+    ) -> Floating:
+        """The gradient of a loss whose gradient by {name}(x) is `cotangent`: {formula}.
+
+        Parameters
+        ----------
+        x, axis, where, temperature
+            As in the call.
+        cotangent : array_like, shape of `x`
+        out : ndarray, shape and dtype of `x`, optional
+            Where the result is written; it may be `x` itself.
+
+        Returns
+        -------
+        ndarray, shape and dtype of `x`
+        """
+        logits, axes, mask = row_arguments(x, axis, where)
+        scale = 1.0 / (divisor := temperature_value(temperature))
+        g = same_shape(cotangent, "cotangent", logits, "x")
+        separate(out, cotangent=g, where=mask)
+        return row_products(self.cotangent_product, logits, g, axes, mask, temperature=divisor, scale=scale, out=out)
+
+    def hvp(
+        self,
+        x: ArrayLike,
+        cotangent: ArrayLike,
+        vector: ArrayLike,
+        /,
+        *,
+        axis: Axis = -1,
+        where: ArrayLike | None = None,
+        temperature: float = 1.0,
+        out: Floating | None = None,
+    ) -> Floating:
+        """The Hessian of <cotangent, {name}(x)> times `vector`: the backward of the backward.
+
+        It is the derivative of `vjp` by `x`, along `vector` or backward from it, the Hessian being symmetric:
+        {formula}. That of `vjp` by the cotangent is `jvp`.
+
+        Parameters
+        ----------
+        x, axis, where, temperature
+            As in the call.
+        cotangent : array_like, shape of `x`
+        vector : array_like, shape of `x`
+        out : ndarray, shape and dtype of `x`, optional
+            Where the result is written; it may be `x` itself.
+
+        Returns
+        -------
+        ndarray, shape and dtype of `x`
+        """
+        logits, axes, mask = row_arguments(x, axis, where)
+        divisor = temperature_value(temperature)
+        g = same_shape(cotangent, "cotangent", logits, "x")
+        v = same_shape(vector, "vector", logits, "x")
+        separate(out, cotangent=g, vector=v, where=mask)
+        return self.second_product(logits, g, v, axes, mask, divisor, out)
+
+    def jacobian(
+        self, x: ArrayLike, /, *, axis: Axis = -1, where: ArrayLike | None = None, temperature: float = 1.0
+    ) -> Floating:
+        """The matrix {formula} of each row.
+
+        Parameters
+        ----------
+        x, axis, where, temperature
+            As in the call.
+
+        Returns
+        -------
+        ndarray, shape (\\*batch, \\*classes, \\*classes), dtype of `x`
+            First the axes of `x` that are no class axes, then its class axes twice: result, then argument.
+        """
+        logits, axes, mask = row_arguments(x, axis, where)
+        divisor = temperature_value(temperature)
+        allowed = allowed_rows(mask, axes)
+        matrix = self.matrices(probabilities(logits, axes, allowed, divisor), allowed)
+        return (matrix / divisor).reshape(jacobian_shape(logits, axes, 2)).astype(logits.dtype)
+
+    @abstractmethod
+    def second_product(
+        self,
+        x: Floating,
+        cotangent: Floating,
+        vector: Floating,
+        axes: tuple[int, ...],
+        mask: NDArray[np.bool_] | None,
+        temperature: float,
+        out: Floating | None,
+    ) -> Floating:
+        """What `hvp` is, of checked arguments."""
+
+    @abstractmethod
+    def matrices(self, p: Float64, allowed: NDArray[np.bool_] | None, /) -> Float64:
+        """The Jacobians of rows with probabilities p (*batch, K), but for the temperature."""
+
+    def sample_arguments(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> Arguments:
+        return (rng.normal(scale=3.0, size=(4, 7)).astype(dtype),), {}
