@@ -91,7 +91,7 @@ ALL_MODULES = {module_name(path) for path in SOURCES} | {"softgrad._core"}
 
 
 def test_the_sources_are_found() -> None:
-    assert {"softgrad.losses.cross_entropy", "softgrad.reference.softmax", "softgrad._native"} <= ALL_MODULES
+    assert {"softgrad.losses._cross_entropy", "softgrad.reference.softmax", "softgrad._native"} <= ALL_MODULES
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=module_name)
@@ -107,6 +107,14 @@ def test_imports_keep_to_the_rooms(path: Path) -> None:
             assert allowed, f"{module} imports {name}"
         else:
             assert top in outside or top in sys.stdlib_module_names, f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("room", ["softgrad.losses", "softgrad.functional"])
+def test_public_names_are_those_of_the_package(room: str) -> None:
+    """A module beside the object of its name would hide it, or be hidden by it."""
+    modules = {name.removeprefix(f"{room}.").split(".")[0] for name in ALL_MODULES if name.startswith(f"{room}.")}
+    assert {name for name in modules if not name.startswith("_")} == set()
+    assert len(modules) > 5
 
 
 def test_only_native_imports_the_compiled_module() -> None:

@@ -16,8 +16,8 @@ import pytest
 import softgrad as sg
 from softgrad import reference
 from softgrad.losses import LinearGradients
-from softgrad.losses.linear_cross_entropy._operands import Operands
-from softgrad.losses.linear_cross_entropy._sizes import sizes
+from softgrad.losses._linear_cross_entropy._operands import Operands
+from softgrad.losses._linear_cross_entropy._sizes import sizes
 from tests.losses.test_linear_cross_entropy import COMBINATIONS, assert_agrees, draw, dtypes, option_values
 from tests.oracles.bounds import DTYPES, FLOAT32, FLOAT64
 from tests.oracles.inputs import fresh_rng

@@ -12,7 +12,7 @@ import scipy.sparse
 
 import softgrad as sg
 from softgrad import reference
-from softgrad.losses.linear_cross_entropy import _bfloat16
+from softgrad.losses._linear_cross_entropy import _bfloat16
 from tests.losses.test_linear_cross_entropy import SECOND_ORDER_OPTIONS, assert_agrees, draw, dtypes, option_values
 from tests.losses.test_linear_cross_entropy_blocks import FEW_BYTES, OF_CLASSES
 from tests.oracles.bounds import EPS, FLOAT32, FLOAT64

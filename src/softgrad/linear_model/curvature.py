@@ -14,7 +14,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from softgrad._products import row_products
-from softgrad.functional.softmax import softmax
+from softgrad.functional import softmax
 from softgrad.linear_model.rows import Array, Rows, RowSource
 from softgrad.linear_model.standardisation import Standardisation
 from softgrad.linear_model.workers import Workers, over_blocks

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from softgrad.linear_model.rows import Array, Rows
-from softgrad.losses.cross_entropy import cross_entropy
+from softgrad.losses import cross_entropy
 
 BATCH_ROWS = 256
 

@@ -10,8 +10,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from softgrad._float_mode import in_ieee_mode
-from softgrad.functional.log_softmax import log_softmax
-from softgrad.functional.softmax import softmax
+from softgrad.functional import log_softmax, softmax
 from softgrad.linear_model.labels import label_array
 from softgrad.linear_model.rows import Array, Rows, canonical
 

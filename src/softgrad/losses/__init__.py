@@ -1,12 +1,12 @@
 """The losses, each with its gradient."""
 
-from softgrad.losses.binary_cross_entropy import binary_cross_entropy
-from softgrad.losses.cross_entropy import cross_entropy
-from softgrad.losses.focal import focal
-from softgrad.losses.kl_divergence import kl_divergence
-from softgrad.losses.linear_cross_entropy import LinearGradients, linear_cross_entropy
-from softgrad.losses.quadratic import quadratic
-from softgrad.losses.token_logprobs import TokenDerivatives, TokenStatistics, token_logprobs
+from softgrad.losses._binary_cross_entropy import binary_cross_entropy
+from softgrad.losses._cross_entropy import cross_entropy
+from softgrad.losses._focal import focal
+from softgrad.losses._kl_divergence import kl_divergence
+from softgrad.losses._linear_cross_entropy import LinearGradients, linear_cross_entropy
+from softgrad.losses._quadratic import quadratic
+from softgrad.losses._token_logprobs import TokenDerivatives, TokenStatistics, token_logprobs
 
 __all__ = [
     "LinearGradients",

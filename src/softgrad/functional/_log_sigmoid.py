@@ -11,7 +11,7 @@ from softgrad import _native
 from softgrad._chunks import elementwise
 from softgrad._contracts import Floating, floating_array, output_for, same_shape
 from softgrad._differentiable import Arguments, Differentiable
-from softgrad.functional.sigmoid import sigmoid, sigmoid_slope
+from softgrad.functional._sigmoid import sigmoid, sigmoid_slope
 
 
 class LogSigmoid(Differentiable, native_call=True):

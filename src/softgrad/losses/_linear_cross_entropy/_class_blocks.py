@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from softgrad import _native
 from softgrad._contracts import Float64, Floating
 from softgrad.losses._cross_entropy_problem import CrossEntropyProblem
+from softgrad.losses._linear_cross_entropy._gradients import Sums
+from softgrad.losses._linear_cross_entropy._head import Head
+from softgrad.losses._linear_cross_entropy._sizes import count
 from softgrad.losses._targets import ProbabilityTargets
-from softgrad.losses.linear_cross_entropy._gradients import Sums
-from softgrad.losses.linear_cross_entropy._head import Head
-from softgrad.losses.linear_cross_entropy._sizes import count
 
 
 def losses(head: Head, sums: Sums | None) -> Float64:

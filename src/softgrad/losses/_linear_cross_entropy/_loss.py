@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike
 from softgrad._contracts import Float64, LossValue, Normalizer, Reduction
 from softgrad._differentiable import Arguments, Differentiable
 from softgrad.losses._cross_entropy_problem import planned_problem
+from softgrad.losses._linear_cross_entropy import _class_blocks, _row_blocks
+from softgrad.losses._linear_cross_entropy._gradients import LinearGradients, Out, Sums, outputs
+from softgrad.losses._linear_cross_entropy._head import Head, HeadOptions
+from softgrad.losses._linear_cross_entropy._operands import NAMES, Along, Operands, Tangents, checked_names
 from softgrad.losses._reduction import planner
-from softgrad.losses.linear_cross_entropy import _class_blocks, _row_blocks
-from softgrad.losses.linear_cross_entropy._gradients import LinearGradients, Out, Sums, outputs
-from softgrad.losses.linear_cross_entropy._head import Head, HeadOptions
-from softgrad.losses.linear_cross_entropy._operands import NAMES, Along, Operands, Tangents, checked_names
 
 
 class LinearCrossEntropy(Differentiable, options=(planned_problem, Head.of)):

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import NamedTuple, SupportsIndex
 
 from softgrad._contracts import Int64
-from softgrad.losses.linear_cross_entropy._operands import Operands
+from softgrad.losses._linear_cross_entropy._operands import Operands
 
 # What a block of logits may take where the caller does not say.
 _BLOCK_BYTES = 128 << 20

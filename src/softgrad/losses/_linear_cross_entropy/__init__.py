@@ -5,7 +5,7 @@ functions of, `_products.py` the products of matrices (`_bfloat16.py` those in b
 time, `_row_blocks.py` and `_class_blocks.py` the passes over it, `_gradients.py` what the gradients are added up in.
 """
 
-from softgrad.losses.linear_cross_entropy._gradients import LinearGradients
-from softgrad.losses.linear_cross_entropy._loss import LinearCrossEntropy, linear_cross_entropy
+from softgrad.losses._linear_cross_entropy._gradients import LinearGradients
+from softgrad.losses._linear_cross_entropy._loss import LinearCrossEntropy, linear_cross_entropy
 
 __all__ = ["LinearCrossEntropy", "LinearGradients", "linear_cross_entropy"]

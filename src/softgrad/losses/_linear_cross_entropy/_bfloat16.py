@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from softgrad._contracts import Floating
-from softgrad.losses.linear_cross_entropy._products import MatrixProduct
+from softgrad.losses._linear_cross_entropy._products import MatrixProduct
 
 
 def in_bfloat16() -> MatrixProduct:

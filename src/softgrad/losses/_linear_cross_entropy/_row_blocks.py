@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from softgrad._contracts import Float64, Floating, Int64
-from softgrad.losses.linear_cross_entropy._gradients import Sums
-from softgrad.losses.linear_cross_entropy._head import Head
-from softgrad.losses.linear_cross_entropy._operands import Along
-from softgrad.losses.linear_cross_entropy._sizes import count
+from softgrad.losses._linear_cross_entropy._gradients import Sums
+from softgrad.losses._linear_cross_entropy._head import Head
+from softgrad.losses._linear_cross_entropy._operands import Along
+from softgrad.losses._linear_cross_entropy._sizes import count
 
 Rows = slice | Int64
 

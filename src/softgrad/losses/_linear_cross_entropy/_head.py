@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike
 
 from softgrad._contracts import Float64, Floating, Int64, LossValue
 from softgrad.losses._cross_entropy_problem import CrossEntropyOptions, CrossEntropyProblem, planned_problem
+from softgrad.losses._linear_cross_entropy._bfloat16 import in_bfloat16
+from softgrad.losses._linear_cross_entropy._operands import Operands
+from softgrad.losses._linear_cross_entropy._products import MatrixProduct, Products, in_numpy
+from softgrad.losses._linear_cross_entropy._sizes import Sizes, count, parts, sizes
 from softgrad.losses._reduction import Planner
-from softgrad.losses.linear_cross_entropy._bfloat16 import in_bfloat16
-from softgrad.losses.linear_cross_entropy._operands import Operands
-from softgrad.losses.linear_cross_entropy._products import MatrixProduct, Products, in_numpy
-from softgrad.losses.linear_cross_entropy._sizes import Sizes, count, parts, sizes
 
 Progress = Callable[[int, int], object]
 ComputeDtype = Literal["bfloat16"] | None

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from softgrad._contracts import Floating, Int64, output_for, round_to, separate
-from softgrad.losses.linear_cross_entropy._operands import NAMES, Operands
-from softgrad.losses.linear_cross_entropy._products import Products
+from softgrad.losses._linear_cross_entropy._operands import NAMES, Operands
+from softgrad.losses._linear_cross_entropy._products import Products
 
 
 class LinearGradients(NamedTuple):
