@@ -1,0 +1,117 @@
+"""What is shown of the verbs that a family has once: by `inspect`, by `help`, and in the stub to type checkers."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import subprocess
+import sys
+from inspect import Parameter
+from pathlib import Path
+
+import pytest
+
+import softgrad as sg
+from softgrad import losses
+from tests.stubs import stub
+
+MEMBERS = dict(sg.registry())
+VERBS = [(name, verb) for name, member in MEMBERS.items() for verb in ("__call__", *member.derivatives)]
+LOSSES = ["binary_cross_entropy", "cross_entropy", "focal", "kl_divergence", "quadratic"]
+# What a verb of a loss takes beside the options of the call.
+ADDED = {"__call__": set(), "jvp": set(), "value_and_grad": {"upstream", "out"}, "grad": {"upstream", "out"}}
+USES = """
+from typing import Any, assert_type
+
+import numpy as np
+
+import softgrad as sg
+from softgrad._contracts import Floating, Reduction
+
+x, y = np.zeros((2, 3)), np.zeros(2, int)
+assert_type(sg.cross_entropy(x, y), np.floating[Any])
+assert_type(sg.cross_entropy(x, y, reduction="none", label_smoothing=0.1), Floating)
+assert_type(sg.focal.value_and_grad(x, y, gamma=1.0, reduction="sum"), tuple[np.floating[Any], Floating])
+assert_type(sg.quadratic.jvp(x, x, x, reduction="none"), Floating)
+assert_type(sg.focal.hessian(x, y), Floating)
+assert_type(sg.quadratic.hessian(x, x), sg.DiagonalPlusRankOne)
+assert_type(sg.softmax.vjp(x, x), Floating)
+
+
+def of_any_reduction(reduction: Reduction) -> object:
+    return sg.kl_divergence(x, x, reduction=reduction)
+"""
+MISUSES = [
+    "sg.quadratic(x, x, gamma=1.0)",
+    "sg.quadratic.hvp(x, x, x, out=x)",
+    "sg.cross_entropy(x, y, reduction='average')",
+    "sg.focal.grad(x, y, label_smoothing=0.1)",
+    "sg.linear_cross_entropy.grad(x, x, y, blockbytes=4096)",
+]
+
+
+@pytest.mark.parametrize(("name", "verb"), VERBS)
+def test_every_parameter_is_named(name, verb):
+    signature = inspect.signature(getattr(MEMBERS[name], verb))
+    for parameter in signature.parameters.values():
+        assert parameter.kind not in (Parameter.VAR_KEYWORD, Parameter.VAR_POSITIONAL), parameter
+        assert parameter.annotation is not Parameter.empty, parameter
+    assert signature.return_annotation is not inspect.Signature.empty
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_verb_of_a_loss_has_the_options_of_the_call(name):
+    member = MEMBERS[name]
+
+    def by_name(verb):
+        parameters = inspect.signature(getattr(member, verb)).parameters.values()
+        return {p.name: p.default for p in parameters if p.kind is Parameter.KEYWORD_ONLY}
+
+    options = by_name("__call__")
+    assert {"reduction", "normalizer"} < set(options)
+    assert Parameter.empty not in options.values()
+    for verb in member.derivatives:
+        added = ADDED.get(verb, {"upstream"}) | ({"out"} if (name, verb) == ("cross_entropy", "hvp") else set())
+        assert by_name(verb) == options | dict.fromkeys(added), verb
+
+
+def test_a_signature_as_it_is_read():
+    parameters = list(inspect.signature(sg.quadratic.grad).parameters)
+    assert parameters == ["outputs", "targets", "axis", "sample_weight", "upstream", "out", "reduction", "normalizer"]
+    assert inspect.signature(sg.focal.hessian).return_annotation == "Floating"
+    assert inspect.signature(sg.kl_divergence.hessian).return_annotation == "DiagonalPlusRankOne"
+
+
+@pytest.mark.parametrize(("name", "verb"), VERBS)
+def test_no_word_of_a_family_is_left(name, verb):
+    documentation = getattr(MEMBERS[name], verb).__doc__ or ""
+    for word in ("formula", "name", "hessian", "inputs", "targets"):
+        assert f"{{{word}}}" not in documentation
+
+
+def test_the_formula_and_the_names_are_those_of_the_member():
+    assert "of the outputs: <a - y, v> of each row" in sg.quadratic.jvp.__doc__
+    assert "of the logits: f' <p - onehot(t), v> of each row" in sg.focal.jvp.__doc__
+    assert "by log_softmax(x) is `cotangent`: (g - p * sum(g)) / temperature" in sg.log_softmax.vjp.__doc__
+    assert sg.quadratic.jvp.__qualname__ == "Quadratic.jvp"
+    assert sg.quadratic.jvp.__func__ is not sg.focal.jvp.__func__
+
+
+def test_the_stub_is_that_of_the_code():
+    written = Path(losses.__file__).with_suffix(".pyi").read_text(encoding="utf-8")
+    assert ast.dump(ast.parse(written)) == ast.dump(ast.parse(stub())), "write it again: see tests/stubs.py"
+
+
+@pytest.mark.slow
+def test_a_type_checker_sees_results_and_options(tmp_path):
+    def errors(text):
+        program = tmp_path / "uses.py"
+        program.write_text(text)
+        command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", str(program)]
+        finished = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert finished.returncode in (0, 1), finished.stderr
+        return {int(line.split(":")[1]) for line in finished.stdout.splitlines() if ": error:" in line}
+
+    assert errors(USES) == set()
+    first = USES.count("\n") + 1
+    assert errors(USES + "\n".join(MISUSES) + "\n") == set(range(first, first + len(MISUSES)))
