@@ -19,7 +19,7 @@ import softgrad
 from softgrad.cli.model_file import load_model
 from softgrad.cli.preprocessing import NumberColumn
 from softgrad.cli.tables import load
-from softgrad.linear_model import onnx_export
+from softgrad.linear_model._export import _onnx as onnx_export
 from tests.cli.conftest import animals, fails, set_cell, succeeds, with_column, write
 from tests.linear_model import bounds
 

@@ -18,7 +18,8 @@ from scipy.special import log_softmax
 from sklearn.datasets import dump_svmlight_file, load_svmlight_file
 
 from softgrad.cli.model_file import load_model
-from softgrad.linear_model import SoftmaxRegression, streaming_files
+from softgrad.linear_model import SoftmaxRegression
+from softgrad.linear_model._data import _files as streaming_files
 from tests.cli.conftest import command, fails, run, succeeds
 from tests.linear_model import problems
 from tests.oracles.bounds import EPS, HALF_OF_THE_DIGITS

@@ -22,9 +22,10 @@ from safetensors import safe_open
 from safetensors.numpy import save
 from sklearn.exceptions import ConvergenceWarning
 
-from softgrad.linear_model import SoftmaxRegression, streaming_chunks
-from softgrad.linear_model.checkpoint import load_checkpoint, save_checkpoint
-from softgrad.linear_model.solvers import Pair, Point, State
+from softgrad.linear_model import SoftmaxRegression
+from softgrad.linear_model._data import _chunks
+from softgrad.linear_model._solvers._checkpoint import load_checkpoint, save_checkpoint
+from softgrad.linear_model._solvers._iteration import Pair, Point, State
 from tests.linear_model import problems
 from tests.oracles.inputs import fresh_rng
 
@@ -119,9 +120,9 @@ def test_other_safetensors_are_refused(metadata: dict[str, str] | None, message:
 
 
 def test_a_newer_format_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from softgrad.linear_model import checkpoint
+    from softgrad.linear_model._solvers import _checkpoint
 
-    monkeypatch.setattr(checkpoint, "_FORMAT", 3)
+    monkeypatch.setattr(_checkpoint, "_FORMAT", 3)
     save_checkpoint(tmp_path / "fit", PROBLEM, some_state())
     monkeypatch.undo()
     with pytest.raises(ValueError, match="it has format 3, this softgrad reads 2"):
@@ -131,7 +132,7 @@ def test_a_newer_format_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.fixture
 def source(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Batches of 100 rows, worked on in pieces of 256; too many unknowns for the whole Hessian."""
-    monkeypatch.setattr(streaming_chunks, "_CHUNK_BYTES", 1)
+    monkeypatch.setattr(_chunks, "_CHUNK_BYTES", 1)
     X, y = problems.random(fresh_rng(), rows=700, features=20, classes=10, strength=3.0)
     return [(X[start : start + 100], y[start : start + 100]) for start in range(0, len(y), 100)]
 
@@ -269,8 +270,9 @@ def test_the_old_checkpoint_survives_a_full_disk(source: list[Any], tmp_path: Pa
 PROGRAM = """
 import sys
 import numpy as np
-from softgrad.linear_model import SoftmaxRegression, streaming_chunks
-streaming_chunks._CHUNK_BYTES = 1
+from softgrad.linear_model import SoftmaxRegression
+from softgrad.linear_model._data import _chunks
+_chunks._CHUNK_BYTES = 1
 data, checkpoint, result, l1_ratio = sys.argv[1:]
 report = lambda report: print(report.iteration, flush=True)
 model = SoftmaxRegression(C=10.0, l1_ratio=float(l1_ratio), callback=report)

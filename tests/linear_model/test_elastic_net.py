@@ -11,7 +11,8 @@ from scipy.special import softmax as scipy_softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from softgrad.linear_model import SoftmaxRegression, elastic_net
+from softgrad.linear_model import SoftmaxRegression
+from softgrad.linear_model._solvers import _elastic_net
 from tests.linear_model import bounds, problems
 from tests.oracles.inputs import fresh_rng
 
@@ -90,7 +91,7 @@ def test_it_bounds_what_cannot_converge() -> None:
 def test_best_shift_is_the_least_of_a_scan(classes: int, ridge: float, absolute: float) -> None:
     rng = fresh_rng()
     theta = rng.standard_normal((classes, 20))
-    shifts = elastic_net._best_shift(theta, np.full(20, ridge), np.full(20, absolute))
+    shifts = _elastic_net._best_shift(theta, np.full(20, ridge), np.full(20, absolute))
 
     def cost(column: np.ndarray, shift: float) -> float:
         moved = column - shift

@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from softgrad.linear_model import preconditioners
-from softgrad.linear_model.conjugate_gradients import newton_step
-from softgrad.linear_model.curvature import Curvature, zero_sum_basis
-from softgrad.linear_model.line_search import line_search
-from softgrad.linear_model.objective import SoftmaxObjective
-from softgrad.linear_model.preconditioners import (
+from softgrad.linear_model._data._rows import ArrayRows
+from softgrad.linear_model._model._hessian import Hessian, zero_sum_basis
+from softgrad.linear_model._model._objective import SoftmaxObjective
+from softgrad.linear_model._solvers import _preconditioners
+from softgrad.linear_model._solvers._conjugate_gradients import newton_step
+from softgrad.linear_model._solvers._iteration import Point
+from softgrad.linear_model._solvers._line_search import line_search
+from softgrad.linear_model._solvers._preconditioners import (
     BlockPreconditioner,
     DiagonalPreconditioner,
     GramPreconditioner,
     HessianPreconditioner,
     Preconditioner,
 )
-from softgrad.linear_model.rows import ArrayRows
-from softgrad.linear_model.solvers import Point
 from tests.linear_model import bounds, problems
 from tests.oracles.inputs import fresh_rng
 
@@ -43,7 +43,7 @@ def matrix_of(preconditioner: Preconditioner, shape: tuple[int, int]) -> np.ndar
     return np.array(rows).reshape(size, size)
 
 
-def hessian_of(curvature: Curvature, shape: tuple[int, int]) -> np.ndarray:
+def hessian_of(curvature: Hessian, shape: tuple[int, int]) -> np.ndarray:
     """The Hessian on the coordinates of the zero sums, by its products."""
     basis = zero_sum_basis(shape[0])
     size = basis.shape[1] * shape[1]
@@ -54,13 +54,13 @@ def hessian_of(curvature: Curvature, shape: tuple[int, int]) -> np.ndarray:
 def test_hessian_preconditioner_is_the_inverse() -> None:
     rng = fresh_rng()
     objective = make_objective(rng)
-    curvature = objective.curvature(rng.standard_normal(objective.shape))
+    curvature = objective.hessian(rng.standard_normal(objective.shape))
     preconditioner = HessianPreconditioner(objective)
     preconditioner.update(curvature, 0)
     hessian = hessian_of(curvature, objective.shape)
     product = matrix_of(preconditioner, objective.shape) @ hessian
     # The least lift of the diagonal counts as the condition makes it.
-    rounding = (bounds.EPS + preconditioners._LEAST_LIFT) * np.linalg.cond(hessian)
+    rounding = (bounds.EPS + _preconditioners._LEAST_LIFT) * np.linalg.cond(hessian)
     np.testing.assert_allclose(product, np.eye(len(product)), rtol=0, atol=64 * rounding)
 
 
@@ -70,7 +70,7 @@ def test_gram_preconditioner_is_within_a_factor_of_two_where_every_row_has_the_s
     C: float, fit_intercept: bool
 ) -> None:
     objective = make_objective(fresh_rng(), C=C, fit_intercept=fit_intercept)
-    curvature = objective.curvature(objective.start())
+    curvature = objective.hessian(objective.start())
     preconditioner = GramPreconditioner(objective)
     preconditioner.update(curvature, 0)
     inverse = matrix_of(preconditioner, objective.shape)
@@ -84,7 +84,7 @@ def test_preconditioners_are_symmetric_and_positive(kind: type) -> None:
     rng = fresh_rng()
     objective = make_objective(rng)
     preconditioner = kind(objective)
-    preconditioner.update(objective.curvature(3 * rng.standard_normal(objective.shape)), 0)
+    preconditioner.update(objective.hessian(3 * rng.standard_normal(objective.shape)), 0)
     matrix = matrix_of(preconditioner, objective.shape)
     np.testing.assert_allclose(matrix, matrix.T, rtol=0, atol=2**18 * bounds.EPS * np.abs(matrix).max())
     assert np.linalg.eigvalsh(matrix).min() > 0
@@ -95,8 +95,8 @@ def test_a_preconditioner_remembers_nothing_of_the_point_before(kind: type) -> N
     rng = fresh_rng()
     objective = make_objective(rng)
     moved, fresh = kind(objective), kind(objective)
-    here = objective.curvature(4 * rng.standard_normal(objective.shape))
-    moved.update(objective.curvature(objective.start()), 0)
+    here = objective.hessian(4 * rng.standard_normal(objective.shape))
+    moved.update(objective.hessian(objective.start()), 0)
     before = matrix_of(moved, objective.shape)
     moved.update(here, 1000)
     fresh.update(here, 1000)
@@ -106,18 +106,18 @@ def test_a_preconditioner_remembers_nothing_of_the_point_before(kind: type) -> N
 
 def test_factors_are_kept_while_the_curvature_stays_near(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
-    original = preconditioners.dpotrf
+    original = _preconditioners.dpotrf
 
     def counting(matrix: np.ndarray) -> tuple[np.ndarray, int]:
         made.append(len(matrix))
         return original(matrix)
 
-    monkeypatch.setattr(preconditioners, "dpotrf", counting)
+    monkeypatch.setattr(_preconditioners, "dpotrf", counting)
     objective = make_objective(fresh_rng())
     preconditioner = GramPreconditioner(objective)
-    preconditioner.update(objective.curvature(objective.start()), 0)
+    preconditioner.update(objective.hessian(objective.start()), 0)
     first = len(made)
-    preconditioner.update(objective.curvature(objective.start()), 0)
+    preconditioner.update(objective.hessian(objective.start()), 0)
     assert set(made) == {6}
     assert len(made) == first <= 4
 
@@ -136,7 +136,7 @@ class Spectrum:
 class Identity:
     is_exact = False
 
-    def update(self, curvature: Any, products: int) -> None: ...
+    def update(self, hessian: Any, products: int) -> None: ...
 
     def apply(self, residual: np.ndarray) -> np.ndarray:
         return residual.copy()
@@ -214,7 +214,7 @@ def test_no_gradient_no_step() -> None:
 def test_an_exact_inverse_needs_no_products() -> None:
     rng = fresh_rng()
     objective = make_objective(rng)
-    curvature = objective.curvature(rng.standard_normal(objective.shape))
+    curvature = objective.hessian(rng.standard_normal(objective.shape))
     preconditioner = HessianPreconditioner(objective)
     preconditioner.update(curvature, 0)
     gradient = rng.standard_normal(objective.shape)
@@ -222,7 +222,7 @@ def test_an_exact_inverse_needs_no_products() -> None:
     step = newton_step(curvature, preconditioner, gradient, forcing=0.1, target=0.0, ceiling=np.inf, smallest=np.inf)
     assert step.products == 0
     hessian = hessian_of(curvature, objective.shape)
-    rounding = (bounds.EPS + preconditioners._LEAST_LIFT) * np.linalg.cond(hessian) * np.abs(gradient).max()
+    rounding = (bounds.EPS + _preconditioners._LEAST_LIFT) * np.linalg.cond(hessian) * np.abs(gradient).max()
     np.testing.assert_allclose(curvature.product(step.direction), -gradient, rtol=0, atol=64 * rounding)
     assert step.decrease == pytest.approx(-np.vdot(gradient, step.direction) / 2, rel=1024 * bounds.EPS, abs=0.0)
 
@@ -232,7 +232,7 @@ def test_blocks_of_classes_are_those_of_the_hessian(count: int) -> None:
     """All rows: exactly. A sample: near it, with the exact diagonal or more."""
     rng = fresh_rng()
     objective = make_objective(rng)
-    curvature = objective.curvature(rng.standard_normal(objective.shape) / 3)
+    curvature = objective.hessian(rng.standard_normal(objective.shape) / 3)
     units = np.eye(5 * 7).reshape(-1, 5, 7)
     whole = np.array([curvature.product(unit).ravel() for unit in units]).reshape(5, 7, 5, 7)
     for label, block in enumerate(curvature.sampled_blocks(count, lambda block: block)):

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from softgrad.linear_model import curvature as curvature_module
-from softgrad.linear_model import objective as module
-from softgrad.linear_model.objective import SoftmaxObjective
-from softgrad.linear_model.rows import ArrayRows
+from softgrad.linear_model._data._rows import ArrayRows
+from softgrad.linear_model._model import _hessian, _objective
+from softgrad.linear_model._model._objective import SoftmaxObjective
 from tests.linear_model import problems
 from tests.oracles import differences
 from tests.oracles.inputs import fresh_rng
@@ -72,7 +71,7 @@ both = pytest.mark.parametrize("fit_intercept", [True, False])
 
 
 def grounded(classes: int, ground: int) -> np.ndarray:
-    """The coordinates of `Curvature.hessian`: units of all classes but one, centred; (classes, classes - 1)."""
+    """The coordinates of `Hessian.hessian`: units of all classes but one, centred; (classes, classes - 1)."""
     basis = np.delete(np.eye(classes), ground, axis=1)
     return basis - basis.mean(axis=0)
 
@@ -117,7 +116,7 @@ def test_rows_as_they_are_give_what_standardised_ones_do(fit_intercept: bool, mo
     setting = Setting(fit_intercept=fit_intercept)
     theta = setting.theta()
     value, gradient = setting.objective.value_and_gradient(theta)
-    monkeypatch.setattr(module, "_FEW_ENTRIES", 0)
+    monkeypatch.setattr(_objective, "_FEW_ENTRIES", 0)
     source = ArrayRows(setting.X, setting.y, setting.weights)
     plain = SoftmaxObjective(source, n_classes=4, C=setting.C, fit_intercept=fit_intercept)
     plain_value, plain_gradient = plain.value_and_gradient(theta)
@@ -130,7 +129,7 @@ def test_rows_as_they_are_give_what_standardised_ones_do(fit_intercept: bool, mo
 def test_hessian_product_is_the_textbook_hessian(fit_intercept: bool) -> None:
     setting = Setting(fit_intercept=fit_intercept)
     theta = setting.theta()
-    curvature, hessian = setting.objective.curvature(theta), setting.hessian(theta)
+    curvature, hessian = setting.objective.hessian(theta), setting.hessian(theta)
     for _ in range(3):
         direction = setting.theta()
         expected = (hessian @ direction.ravel()).reshape(direction.shape)
@@ -144,7 +143,7 @@ def test_products_of_many_sparse_rows_are_those_of_dense_ones(
     offset: float, fit_intercept: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In float32; not where a feature without zeros would lose what it varies by."""
-    monkeypatch.setattr(module, "_FEW_ENTRIES", 0)
+    monkeypatch.setattr(_objective, "_FEW_ENTRIES", 0)
     rng = fresh_rng()
     X = rng.standard_normal((200, 6)) * np.array([1e-3, 1.0, 5.0, 1e3, 1e7, 1.0])
     X[rng.random(X.shape) < 0.6] = 0.0
@@ -155,11 +154,11 @@ def test_products_of_many_sparse_rows_are_those_of_dense_ones(
         for rows in (scipy.sparse.csr_array(X), X)
     ]
     theta, direction = rng.standard_normal((2, *objectives[0].shape))
-    found, expected = (objective.curvature(theta).product(direction) for objective in objectives)
+    found, expected = (objective.hessian(theta).product(direction) for objective in objectives)
     single = np.finfo(np.float32).eps
     np.testing.assert_allclose(found, expected, rtol=0, atol=64 * single * np.abs(expected).max())
     assert found.dtype == np.float64
-    kept = objectives[0].curvature(theta)._source.dtype
+    kept = objectives[0].hessian(theta)._source.dtype
     assert kept == (np.float64 if offset and fit_intercept else np.float32)
 
 
@@ -169,7 +168,7 @@ def test_the_rough_objective_is_that_of_rounded_rows(
     is_sparse: bool, fit_intercept: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also after the exact one has kept what it knows of its rows, and without a change to that."""
-    monkeypatch.setattr(module, "_FEW_ENTRIES", 0)
+    monkeypatch.setattr(_objective, "_FEW_ENTRIES", 0)
     rng = fresh_rng()
     rows, labels = problems.rare_flags(rng)
     source = ArrayRows(scipy.sparse.csr_array(rows) if is_sparse else rows, labels, np.ones(len(labels)))
@@ -198,7 +197,7 @@ def test_whole_hessian_is_the_textbook_hessian_on_zero_sums(ground: int, fit_int
     theta = setting.theta()
     wide = np.kron(grounded(4, ground), np.eye(theta.shape[1]))
     expected = wide.T @ setting.hessian(theta) @ wide
-    found = symmetric(setting.objective.curvature(theta).hessian(ground))
+    found = symmetric(setting.objective.hessian(theta).matrix(ground))
     np.testing.assert_allclose(found, expected, rtol=0, atol=4096 * EPS * np.abs(expected).max())
 
 
@@ -210,7 +209,7 @@ def test_class_covariance_and_gram_are_the_textbook_sums(fit_intercept: bool) ->
         share * (np.diag(p) - np.outer(p, p))
         for share, p in zip(setting.share, setting.probabilities(theta), strict=True)
     )
-    np.testing.assert_allclose(setting.objective.curvature(theta).class_covariance(), covariance, rtol=4096 * EPS)
+    np.testing.assert_allclose(setting.objective.hessian(theta).class_covariance(), covariance, rtol=4096 * EPS)
     features = setting.columns()[:, :5]
     gram = features.T @ (setting.share[:, None] * features)
     np.testing.assert_allclose(setting.objective.gram(), gram, rtol=0, atol=512 * EPS * np.abs(gram).max())
@@ -231,12 +230,12 @@ def test_curvature_of_confident_rows_keeps_its_digits() -> None:
     # p_k times the sum over l of p_l (v_k - v_l): no two nearly equal numbers are subtracted.
     spread = np.stack([p @ (value - direction[:, 0]) for value in direction[:, 0]], axis=1)
     expected = (p * spread * column[:, None] ** 2).mean(axis=0)
-    curvature = objective.curvature(theta)
+    curvature = objective.hessian(theta)
     tolerance = {"rtol": 0, "atol": 4096 * EPS * float(np.abs(expected).max())}
     np.testing.assert_allclose(curvature.product(direction)[:, 0], expected.astype(float), **tolerance)
     for ground in range(3):
         differences = np.delete(direction - direction[ground], ground, axis=0)
-        reduced = symmetric(curvature.hessian(ground)) @ differences
+        reduced = symmetric(curvature.matrix(ground)) @ differences
         np.testing.assert_allclose(reduced[:, 0], np.delete(expected, ground).astype(float), **tolerance)
     variance = float((p[:, 0] * p[:, 1:].sum(axis=1)).mean())
     assert curvature.class_covariance()[0, 0] == pytest.approx(variance, rel=4096 * EPS, abs=0)
@@ -251,21 +250,21 @@ def test_blocks_of_rows_change_nothing(kept_bytes: int, monkeypatch: pytest.Monk
         objective = SoftmaxObjective(
             ArrayRows(setting.X, setting.y, setting.weights), n_classes=4, C=setting.C, fit_intercept=True
         )
-        curvature = objective.curvature(theta)
+        curvature = objective.hessian(theta)
         return [
             objective.standardisation.centre,
             objective.standardisation.scale,
             objective.gram(),
             curvature.product(direction),
-            curvature.hessian(2),
+            curvature.matrix(2),
             curvature.class_covariance(),
         ]
 
     whole = results()
-    monkeypatch.setattr(module, "_SCORE_BLOCK_BYTES", 1)
-    monkeypatch.setattr(module, "_BLOCK_BYTES", 1)
-    monkeypatch.setattr(module, "_LEAST_ROWS", 256)
-    monkeypatch.setattr(curvature_module, "KEPT_LOGIT_BYTES", kept_bytes)
+    monkeypatch.setattr(_objective, "_SCORE_BLOCK_BYTES", 1)
+    monkeypatch.setattr(_objective, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(_objective, "_LEAST_ROWS", 256)
+    monkeypatch.setattr(_hessian, "KEPT_LOGIT_BYTES", kept_bytes)
     assert len(list(ArrayRows(setting.X, setting.y, setting.weights).rows.blocks(256))) == 3
     for parts, expected in zip(results(), whole, strict=True):
         np.testing.assert_allclose(parts, expected, rtol=0, atol=4096 * EPS * np.abs(expected).max())
@@ -301,7 +300,7 @@ def test_float32_data_give_float64_parameters() -> None:
     setting = Setting(fit_intercept=True, dtype=np.float32)
     theta = setting.theta()
     value, gradient = setting.objective.value_and_gradient(theta)
-    product = setting.objective.curvature(theta).product(theta)
+    product = setting.objective.hessian(theta).product(theta)
     assert gradient.dtype == product.dtype == np.float64
     eps = float(np.finfo(np.float32).eps)
     assert value == pytest.approx(setting.textbook(theta), rel=16 * eps, abs=0.0)

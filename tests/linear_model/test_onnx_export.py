@@ -19,7 +19,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from softgrad.linear_model import SoftmaxRegression, onnx_export, to_onnx
+from softgrad.linear_model import SoftmaxRegression, to_onnx
+from softgrad.linear_model._export import _onnx
 from tests.linear_model import bounds
 from tests.oracles.inputs import fresh_rng
 
@@ -92,7 +93,7 @@ def test_agrees_with_the_estimator_and_with_the_definition(name: str, scaled: bo
 
 
 @each_dtype
-@pytest.mark.parametrize("opset", range(onnx_export.OLDEST_OPSET, onnx.defs.onnx_opset_version() + 1))
+@pytest.mark.parametrize("opset", range(_onnx.OLDEST_OPSET, onnx.defs.onnx_opset_version() + 1))
 def test_every_opset_says_the_same(opset: int, dtype: str, tmp_path: Path) -> None:
     X, model = fitted("digits", True)
     X = X[::10].astype(dtype)
@@ -214,7 +215,7 @@ def test_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model.classes_ = np.array([1, 2**63], dtype=np.uint64)
     refused(model, path, ValueError, f"classes_ holds {2**63}; ONNX labels are int64")
     model.classes_ = np.array([0, 1])
-    monkeypatch.setattr(onnx_export, "MOST_BYTES_OF_WEIGHTS", 31)
+    monkeypatch.setattr(_onnx, "MOST_BYTES_OF_WEIGHTS", 31)
     refused(model, path, ValueError, "coef_ takes 32 bytes as float64; an ONNX file holds less than 2147483648")
     with pytest.raises(FileNotFoundError):
         to_onnx(by_hand([[1.0], [2.0]], [0.0, 0.0], [0, 1]), tmp_path / "none" / "m.onnx")

@@ -12,7 +12,8 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from softgrad.linear_model import IterationReport, SoftmaxRegression, solver_choice
+from softgrad.linear_model import IterationReport, SoftmaxRegression
+from softgrad.linear_model._solvers import _choice
 from tests.linear_model import bounds, problems
 from tests.oracles.inputs import fresh_rng
 
@@ -298,7 +299,7 @@ def test_more_features_than_rows(fit_intercept: bool) -> None:
             assert np.abs(by_intercept).max() <= 10 * np.sqrt(model.tol) * size
 
 
-@pytest.mark.parametrize("solver", solver_choice.SOLVERS)
+@pytest.mark.parametrize("solver", _choice.SOLVERS)
 @pytest.mark.parametrize("name", ["iris", "wine"])
 def test_every_solver_reaches_the_same_optimum(name: str, solver: str) -> None:
     problem = problems.real(name)
@@ -317,10 +318,10 @@ def test_the_shape_of_the_data_chooses_the_solver() -> None:
     assert wide.solver_ == "newton-blocks, row space"
     with pytest.MonkeyPatch.context() as patch:
         # As with 10000 classes, in small.
-        patch.setattr(solver_choice, "_LARGEST_BLOCKS", 10 * 65**2 - 1)
+        patch.setattr(_choice, "_LARGEST_BLOCKS", 10 * 65**2 - 1)
         many = SoftmaxRegression().fit(*digits)
         # As with 4097 features.
-        patch.setattr(solver_choice, "LARGEST_FACTOR", 63)
+        patch.setattr(_choice, "LARGEST_FACTOR", 63)
         long = SoftmaxRegression().fit(*digits)
     assert (many.solver_, long.solver_) == ("lbfgs-gram", "newton-diagonal")
     for model in (many, long):

@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from softgrad.linear_model import SoftmaxRegression, streaming_chunks, streaming_files
-from softgrad.linear_model.read_ahead import read_ahead
-from softgrad.linear_model.streaming_files import FileBatches
+from softgrad.linear_model import SoftmaxRegression
+from softgrad.linear_model._data import _chunks, _files
+from softgrad.linear_model._data._files import FileBatches
+from softgrad.linear_model._data._read_ahead import read_ahead
 from tests.linear_model import problems
 from tests.oracles.inputs import fresh_rng
 
@@ -88,8 +89,8 @@ def test_the_thread_ends_when_nobody_wants_more() -> None:
 @pytest.fixture
 def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file that is read in a dozen pieces."""
-    monkeypatch.setattr(streaming_chunks, "_CHUNK_BYTES", 1)
-    monkeypatch.setattr(streaming_files, "_BATCH_BYTES", 1)
+    monkeypatch.setattr(_chunks, "_CHUNK_BYTES", 1)
+    monkeypatch.setattr(_files, "_BATCH_BYTES", 1)
     X, y = problems.random(fresh_rng(), rows=3000, features=4, classes=3)
     path = tmp_path / "rows.parquet"
     pa.parquet.write_table(pa.table({**{f"x{i}": column for i, column in enumerate(X.T)}, "y": y}), path)
@@ -134,7 +135,7 @@ def test_no_thread_stays_behind(error: type[BaseException], rows: Path, monkeypa
         raise error
 
     # In the middle of a pass.
-    monkeypatch.setattr("softgrad.linear_model.objective.Problem.row_losses", interrupted)
+    monkeypatch.setattr("softgrad.linear_model._model._objective.Problem.row_losses", interrupted)
     with pytest.raises(error):
         SoftmaxRegression().fit_stream(rows, "y")
     assert settled(lambda: not readers())

@@ -18,8 +18,9 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_info
 
 import softgrad
-from softgrad.linear_model import SoftmaxRegression, solver_choice
-from softgrad.linear_model.workers import Workers
+from softgrad.linear_model import SoftmaxRegression
+from softgrad.linear_model._data._workers import Workers
+from softgrad.linear_model._solvers import _choice
 from tests.linear_model import bounds, problems
 from tests.oracles.inputs import fresh_rng
 
@@ -37,7 +38,7 @@ def test_sparse_is_as_dense(container: Any, dtype: type) -> None:
     np.testing.assert_allclose(model.predict_proba(X), model.predict_proba(X.toarray()), rtol=0, atol=500 * eps)
 
 
-@pytest.mark.parametrize("solver", solver_choice.SOLVERS)
+@pytest.mark.parametrize("solver", _choice.SOLVERS)
 @pytest.mark.parametrize("centred", [True, False])
 def test_every_solver_takes_sparse_rows(solver: str, centred: bool) -> None:
     problem = problems.rare_flags(fresh_rng())

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from softgrad.linear_model import SoftmaxRegression, SoftmaxRegressionCV
-from softgrad.linear_model.rows import canonical
+from softgrad.linear_model._data._rows import canonical
 from tests.linear_model import bounds, problems
 from tests.oracles.inputs import fresh_rng
 

@@ -14,7 +14,7 @@ from scipy import sparse
 
 import softgrad as sg
 from softgrad import _native
-from softgrad.linear_model.rows import Rows
+from softgrad.linear_model._data._rows import Rows
 from tests.oracles.inputs import fresh_rng
 from tests.test_instruction_sets import AVAILABLE, WITH_FMA
 

@@ -18,7 +18,9 @@ import pytest
 import scipy.sparse
 from sklearn.datasets import dump_svmlight_file
 
-from softgrad.linear_model import SoftmaxRegression, curvature, streaming_chunks, streaming_files
+from softgrad.linear_model import SoftmaxRegression
+from softgrad.linear_model._data import _chunks, _files
+from softgrad.linear_model._model import _hessian
 from tests.linear_model import bounds, problems
 from tests.oracles.inputs import fresh_rng
 
@@ -76,9 +78,9 @@ class Frame:
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several pieces of 256 rows, and text blocks that end in the middle of a line."""
-    monkeypatch.setattr(streaming_chunks, "_CHUNK_BYTES", 1)
-    monkeypatch.setattr(streaming_files, "_TEXT_BLOCK_BYTES", 9973)
-    monkeypatch.setattr(streaming_files, "_BATCH_BYTES", 1)
+    monkeypatch.setattr(_chunks, "_CHUNK_BYTES", 1)
+    monkeypatch.setattr(_files, "_TEXT_BLOCK_BYTES", 9973)
+    monkeypatch.setattr(_files, "_BATCH_BYTES", 1)
 
 
 def assert_same_optimum(model: SoftmaxRegression, expected: SoftmaxRegression, total: float) -> None:
@@ -464,6 +466,6 @@ def test_a_solver_that_keeps_the_probabilities_takes_no_stream(monkeypatch: pyte
     with pytest.raises(ValueError, match=r"'newton-blocks' keeps .* in memory, .* 60 rows of 3 classes in a stream$"):
         model.fit_stream([(X, y)])
     assert not hasattr(model, "coef_")
-    monkeypatch.setattr(curvature, "KEPT_LOGIT_BYTES", 60 * 3 * 4 - 1)
+    monkeypatch.setattr(_hessian, "KEPT_LOGIT_BYTES", 60 * 3 * 4 - 1)
     with pytest.raises(ValueError, match=r"there are 60 rows of 3 classes$"):
         model.fit(X, y)

@@ -15,7 +15,7 @@ from softgrad.cli.model_file import load_model
 from softgrad.cli.preprocessing import NumberColumn, TextColumn
 from softgrad.cli.report import Output
 from softgrad.cli.tables import IntArray
-from softgrad.linear_model.onnx_export import DTYPES, Graph
+from softgrad.linear_model._export._onnx import DTYPES, Graph
 
 
 def export(path: Path, destination: Path, dtype: str, opset: int | None, output: Output) -> None:

@@ -13,7 +13,7 @@ from softgrad.cli.stream_labels import Division, Labels
 from softgrad.cli.stream_table import user_errors
 from softgrad.cli.svmlight_columns import SvmlightColumns, UsedIndices
 from softgrad.cli.tables import BoolArray, Float64Array, IntArray
-from softgrad.linear_model.streaming_files import SvmlightFile, are_whole
+from softgrad.linear_model._data._files import SvmlightFile, are_whole
 
 # What the label at the start of each line is called.
 TARGET = "label"

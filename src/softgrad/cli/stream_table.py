@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from softgrad.cli.errors import UserError
 from softgrad.cli.tables import MISSING_NUMBERS, Table, blanks_as_missing, file_of, recognised
-from softgrad.linear_model.streaming_files import FileBatches
+from softgrad.linear_model._data._files import FileBatches
 
 # Of the feature matrix, at a time.
 _PART_BYTES = 1 << 22

@@ -13,7 +13,7 @@ from softgrad.cli.errors import UserError, listing
 from softgrad.cli.model import Model
 from softgrad.cli.stream_table import user_errors
 from softgrad.cli.svmlight_columns import SvmlightColumns
-from softgrad.linear_model.streaming_files import SVMLIGHT_FORMATS, SvmlightFile, ending_of
+from softgrad.linear_model._data._files import SVMLIGHT_FORMATS, SvmlightFile, ending_of
 
 
 def is_svmlight(source: str) -> bool:

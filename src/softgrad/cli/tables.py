@@ -20,7 +20,7 @@ import pyarrow.feather
 import pyarrow.parquet
 
 from softgrad.cli.errors import UserError, listing
-from softgrad.linear_model.streaming_files import SVMLIGHT_FORMATS, ending_of
+from softgrad.linear_model._data._files import SVMLIGHT_FORMATS, ending_of
 
 BUILT_IN = ("digits", "iris", "wine")
 FORMATS = (".csv", ".tsv", ".parquet", ".feather")

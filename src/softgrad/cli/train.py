@@ -23,7 +23,7 @@ from softgrad.cli.progress import training_progress
 from softgrad.cli.report import Output, confusion_as_json
 from softgrad.cli.tables import Float64Array, IntArray, Table
 from softgrad.linear_model import SoftmaxRegressionCV
-from softgrad.linear_model.checkpoint import checkpoint_place
+from softgrad.linear_model._solvers._checkpoint import checkpoint_place
 
 if TYPE_CHECKING:
     from softgrad.cli.stream_table import StreamedTable

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softgrad.linear_model.curvature import Curvature
-from softgrad.linear_model.objective import SoftmaxObjective
-from softgrad.linear_model.rows import Array
-from softgrad.linear_model.solvers import Point, Solution, State, Step, iterate, rounding
+from softgrad.linear_model._data._rows import Array
+from softgrad.linear_model._model._hessian import Hessian
+from softgrad.linear_model._model._objective import SoftmaxObjective
+from softgrad.linear_model._solvers._iteration import Point, Solution, State, Step, iterate, rounding
 
 _MOST_PRODUCTS = 500
 _MOST_TRIALS = 40
@@ -27,12 +27,12 @@ _FIRST_DAMPING, _LEAST_DAMPING = 1e-3, 1e-9
 
 
 def minimise(objective: SoftmaxObjective, state: State, **options: Any) -> Solution:
-    """The minimum of the objective with its absolute values; options as in `softgrad.linear_model.solvers.iterate`.
+    """The minimum of the objective with its absolute values; options as in `iterate`.
 
     The relative gap is that to a point of the dual problem, so a bound and not an estimate.
     """
     dual = _Dual(objective)
-    at_start = objective.curvature(objective.start()).diagonal()
+    at_start = objective.hessian(objective.start()).diagonal()
 
     def advance(state: State) -> State:
         point, damping = state.point, state.smallest
@@ -87,7 +87,7 @@ def _newton_step(objective: SoftmaxObjective, origin: Point, damping: Array, *, 
         np.sign(origin.gradient) * np.maximum(np.abs(origin.gradient) - absolute, 0.0),
     )
     free = _free(theta, steepest, objective.ridge)
-    direction = _solve(objective.curvature(theta), damping, steepest, free, forcing)
+    direction = _solve(objective.hessian(theta), damping, steepest, free, forcing)
     signs = np.where(theta != 0.0, np.sign(theta), -np.sign(steepest))
     bounded = absolute > 0
     unseen = rounding(objective, origin.value)
@@ -118,16 +118,16 @@ def _free(theta: Array, steepest: Array, ridge: Array) -> NDArray[np.bool_]:
     return free
 
 
-def _solve(curvature: Curvature, damping: Array, steepest: Array, free: NDArray[np.bool_], forcing: float) -> Array:
+def _solve(hessian: Hessian, damping: Array, steepest: Array, free: NDArray[np.bool_], forcing: float) -> Array:
     """H x = -steepest on the free coefficients, with H damped, by conjugate gradients with its diagonal."""
-    inverse = np.where(free, 1.0 / np.maximum(curvature.diagonal() + damping, 1e-300), 0.0)
+    inverse = np.where(free, 1.0 / np.maximum(hessian.diagonal() + damping, 1e-300), 0.0)
     solution = np.zeros_like(steepest)
     residual = -steepest * free
     preconditioned = inverse * residual
     search = preconditioned
     product = first = float(np.vdot(residual, preconditioned))
     for _ in range(_MOST_PRODUCTS):
-        curved = (curvature.product(search) + damping * search) * free
+        curved = (hessian.product(search) + damping * search) * free
         bend = float(np.vdot(search, curved))
         if not (product > 0 and bend > 0):
             break

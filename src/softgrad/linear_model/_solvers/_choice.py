@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from softgrad.linear_model.objective import SoftmaxObjective
-from softgrad.linear_model.preconditioners import (
+from softgrad.linear_model._model._objective import SoftmaxObjective
+from softgrad.linear_model._solvers._preconditioners import (
     BlockPreconditioner,
     DiagonalPreconditioner,
     GramPreconditioner,

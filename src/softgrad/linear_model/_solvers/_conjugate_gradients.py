@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
-from softgrad.linear_model.curvature import Curvature, centre
-from softgrad.linear_model.preconditioners import Preconditioner
-from softgrad.linear_model.rows import Array
+from softgrad.linear_model._data._rows import Array
+from softgrad.linear_model._model._hessian import Hessian, centre
+from softgrad.linear_model._solvers._preconditioners import Preconditioner
 
 # Of the smallest eigenvalue of the step before. With a half 6 of 480 fits to heavy-tailed features missed a tolerance
 # of 1e-6 where that step was the first after L-BFGS, with this none of 1200.
@@ -34,7 +34,7 @@ class NewtonStep(NamedTuple):
 
 @np.errstate(over="ignore", invalid="ignore")
 def newton_step(
-    curvature: Curvature,
+    hessian: Hessian,
     preconditioner: Preconditioner,
     gradient: Array,
     *,
@@ -77,7 +77,7 @@ def newton_step(
     trusted = _TRUSTED * smallest if np.isfinite(smallest) else 0.0
     smallest = 2.0 * smallest
     for count in range(1, _MOST_PRODUCTS + 1):
-        curved = curvature.product(search)
+        curved = hessian.product(search)
         bend = float(np.vdot(search, curved))
         if not (product > 0 and bend > 0):
             break

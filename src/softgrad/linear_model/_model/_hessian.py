@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from softgrad._products import row_products
 from softgrad.functional import softmax
-from softgrad.linear_model.rows import Array, Rows, RowSource
-from softgrad.linear_model.standardisation import Standardisation
-from softgrad.linear_model.workers import Workers, over_blocks
+from softgrad.linear_model._data._rows import Array, Rows, RowSource
+from softgrad.linear_model._data._workers import Workers, over_blocks
+from softgrad.linear_model._model._standardisation import Standardisation
 
 # Logits are kept between Hessian products up to this size, and made again for each product above it.
 KEPT_LOGIT_BYTES = 1 << 29
@@ -51,7 +51,7 @@ class Block(NamedTuple):
         return row_products("softmax", self.logits, vector, (1,), factor=self.rows.weights)
 
 
-class Curvature:
+class Hessian:
     """The Hessian at theta.
 
     Parameters
@@ -190,7 +190,7 @@ class Curvature:
         X = self._standardisation.apply(X)
         return np.hstack([X, np.ones((len(X), 1), X.dtype)]) if self._standardisation.fit_intercept else X
 
-    def hessian(self, ground: int) -> Array:
+    def matrix(self, ground: int) -> Array:
         """The Hessian by the other classes' theta less that of class `ground`; (m P, m P), its lower triangle.
 
         theta is then what the m = K - 1 differences and a row of zeros for `ground` are when centred.

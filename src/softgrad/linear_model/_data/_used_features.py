@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from softgrad.linear_model.rows import Array
+from softgrad.linear_model._data._rows import Array
 
 
 class UsedFeatures:

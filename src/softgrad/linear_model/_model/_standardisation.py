@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from softgrad.linear_model.rows import Array, Rows, transposed_product
+from softgrad.linear_model._data._rows import Array, Rows, transposed_product
 
 # Spreads of a feature whose square, and whose inverse square, stay representable.
 _SPREAD_RANGE = {np.dtype(np.float64): (1e-140, 1e140), np.dtype(np.float32): (1e-30, 1e30)}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from softgrad.linear_model.objective import SoftmaxObjective
-from softgrad.linear_model.rows import Array
-from softgrad.linear_model.solvers import Point, Step, rounding
+from softgrad.linear_model._data._rows import Array
+from softgrad.linear_model._model._objective import SoftmaxObjective
+from softgrad.linear_model._solvers._iteration import Point, Step, rounding
 
 _MOST_TRIALS = 40
 _SUFFICIENT_DECREASE = 1e-4

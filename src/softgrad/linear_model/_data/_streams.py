@@ -18,11 +18,11 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from softgrad.linear_model.labels import label_array
-from softgrad.linear_model.read_ahead import read_ahead
-from softgrad.linear_model.rows import Array, Rows
-from softgrad.linear_model.streaming_chunks import ArrowChunks, Chunks, TupleChunks, chunk_rows
-from softgrad.linear_model.streaming_files import SVMLIGHT_FORMATS, FileBatches, SvmlightFile, file_format
+from softgrad.linear_model._data._chunks import ArrowChunks, Chunks, TupleChunks, chunk_rows
+from softgrad.linear_model._data._files import SVMLIGHT_FORMATS, FileBatches, SvmlightFile, file_format
+from softgrad.linear_model._data._labels import label_array
+from softgrad.linear_model._data._read_ahead import read_ahead
+from softgrad.linear_model._data._rows import Array, Rows
 
 Source = str | os.PathLike[str] | Iterable[Any]
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from softgrad.linear_model.objective import SoftmaxObjective
-from softgrad.linear_model.rows import Array
+from softgrad.linear_model._data._rows import Array
+from softgrad.linear_model._model._objective import SoftmaxObjective
 
 # So many iterations without a decrease beyond rounding, and there will be none.
 _MOST_IDLE = 10

@@ -17,7 +17,7 @@ from typing import Self, TypeVar
 from threadpoolctl import ThreadpoolController
 
 from softgrad._native import get_num_threads, num_threads
-from softgrad.linear_model.rows import Rows, RowSource
+from softgrad.linear_model._data._rows import Rows, RowSource
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

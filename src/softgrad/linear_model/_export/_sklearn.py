@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_is_fitted
 
-from softgrad.linear_model.predictions import Predictions
+from softgrad.linear_model._predictions import Predictions
 
 
 def to_sklearn(model: Predictions) -> Any:

@@ -15,9 +15,9 @@ from typing import Protocol
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs, dtrtri
 
-from softgrad.linear_model.curvature import KEPT_LOGIT_BYTES, Curvature, zero_sum_basis
-from softgrad.linear_model.objective import SoftmaxObjective
-from softgrad.linear_model.rows import Array
+from softgrad.linear_model._data._rows import Array
+from softgrad.linear_model._model._hessian import KEPT_LOGIT_BYTES, Hessian, zero_sum_basis
+from softgrad.linear_model._model._objective import SoftmaxObjective
 
 # Rows that such a block is made from; all where that costs no more than a few products.
 _FEW_COLUMNS = 128
@@ -37,7 +37,7 @@ class Preconditioner(Protocol):
     # Whether it is the inverse itself, but for rounding, since the last update.
     is_exact: bool
 
-    def update(self, curvature: Curvature, products: int) -> None:
+    def update(self, hessian: Hessian, products: int) -> None:
         """Move to the Hessian of another point, after so many products in the step that led there."""
 
     def apply(self, residual: Array) -> Array:
@@ -52,8 +52,8 @@ class HessianPreconditioner:
         self._ground = int(objective.class_shares.argmax())
         self._others = [k for k in range(objective.n_classes) if k != self._ground]
 
-    def update(self, curvature: Curvature, products: int) -> None:  # noqa: ARG002
-        self._upper, self._units, lift = _cholesky(curvature.hessian(self._ground))
+    def update(self, hessian: Hessian, products: int) -> None:  # noqa: ARG002
+        self._upper, self._units, lift = _cholesky(hessian.matrix(self._ground))
         self.is_exact = lift == _LEAST_LIFT
 
     def apply(self, residual: Array) -> Array:
@@ -85,9 +85,9 @@ class BlockPreconditioner:
         self._cost = columns * (taken + columns) / (4 * rows) / _SPEED_OF_SQUARES
         self._inverses: Array | None = None
 
-    def update(self, curvature: Curvature, products: int) -> None:
+    def update(self, hessian: Hessian, products: int) -> None:
         if self._inverses is None or products > self._cost:
-            self._inverses = np.stack(list(curvature.sampled_blocks(self._count, _inverse_factor)))
+            self._inverses = np.stack(list(hessian.sampled_blocks(self._count, _inverse_factor)))
 
     def apply(self, residual: Array) -> Array:
         assert self._inverses is not None
@@ -108,8 +108,8 @@ class GramPreconditioner:
         self._gram = objective.gram()
         self._solvers: dict[int, Solver] = {}
 
-    def update(self, curvature: Curvature, products: int) -> None:  # noqa: ARG002
-        eigenvalues, eigenvectors = np.linalg.eigh(self._basis.T @ curvature.class_covariance() @ self._basis)
+    def update(self, hessian: Hessian, products: int) -> None:  # noqa: ARG002
+        eigenvalues, eigenvectors = np.linalg.eigh(self._basis.T @ hessian.class_covariance() @ self._basis)
         # All of them are 0 where every row is certain to the last bit.
         largest = max(eigenvalues[-1], 1e-290)
         self._eigenvalues = np.maximum(eigenvalues, 1e-14 * largest)
@@ -144,8 +144,8 @@ class DiagonalPreconditioner:
     def __init__(self, objective: SoftmaxObjective) -> None:  # noqa: ARG002
         self._diagonal: Array | None = None
 
-    def update(self, curvature: Curvature, products: int) -> None:  # noqa: ARG002
-        self._diagonal = curvature.diagonal()
+    def update(self, hessian: Hessian, products: int) -> None:  # noqa: ARG002
+        self._diagonal = hessian.diagonal()
 
     def apply(self, residual: Array) -> Array:
         assert self._diagonal is not None

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from softgrad.linear_model.rows import Array
+from softgrad.linear_model._data._rows import Array
 
 
 class RowSpace:

@@ -6,7 +6,7 @@ coefficients, it is
     f(W, b) = (1/S) sum_i s_i loss_i + ((1 - r) ||W||^2 / 2 + r ||W||_1) / (C S),
 
 which is scikit-learn's objective of LogisticRegression divided by C S. The solvers see it as a function of theta
-(K x P), the coefficients of standardised features (`standardisation.py`). What is smooth in it is here.
+(K x P), the coefficients of standardised features (`_standardisation.py`). What is smooth in it is here.
 
 The rows come from a `RowSource`, piece by piece and always in the same order: an array is one piece, a file larger than
 memory is many, read anew for every sum over the rows.
@@ -23,10 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from softgrad.linear_model.curvature import Curvature, centred
-from softgrad.linear_model.rows import Array, ArrayRows, Rows, RowSource
-from softgrad.linear_model.standardisation import Extent, Standardisation
-from softgrad.linear_model.workers import Workers, over_blocks
+from softgrad.linear_model._data._rows import Array, ArrayRows, Rows, RowSource
+from softgrad.linear_model._data._workers import Workers, over_blocks
+from softgrad.linear_model._model._hessian import Hessian, centred
+from softgrad.linear_model._model._standardisation import Extent, Standardisation
 from softgrad.losses._cross_entropy_problem import CrossEntropyProblem as Problem
 from softgrad.losses._cross_entropy_problem import cross_entropy_problem
 
@@ -203,14 +203,14 @@ class SoftmaxObjective:
         )
 
     def keeps_logits(self) -> bool:
-        """Whether a `Curvature` has all logits in memory."""
+        """Whether a `Hessian` has all logits in memory."""
         source, _ = self._rows_of_products
-        return Curvature.keeps(source, self.n_classes)
+        return Hessian.keeps(source, self.n_classes)
 
-    def curvature(self, theta: Array) -> Curvature:
+    def hessian(self, theta: Array) -> Hessian:
         """The Hessian at theta."""
         source, standardisation = self._rows_of_products
-        return Curvature(source, standardisation, theta, self.ridge, self.block_length, self.workers, self._order)
+        return Hessian(source, standardisation, theta, self.ridge, self.block_length, self.workers, self._order)
 
     @cached_property
     def _rows_of_products(self) -> tuple[RowSource, Standardisation]:

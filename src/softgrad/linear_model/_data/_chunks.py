@@ -11,8 +11,8 @@ import scipy.sparse
 from numpy.typing import NDArray
 from sklearn.utils.multiclass import check_classification_targets
 
-from softgrad.linear_model.labels import label_array
-from softgrad.linear_model.rows import Array, canonical
+from softgrad.linear_model._data._labels import label_array
+from softgrad.linear_model._data._rows import Array, canonical
 
 # Of dense features, at a time.
 _CHUNK_BYTES = 1 << 22

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from softgrad.linear_model.rows import Array, Rows
+from softgrad.linear_model._data._rows import Array, Rows
 from softgrad.losses import cross_entropy
 
 BATCH_ROWS = 256

@@ -17,20 +17,20 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from softgrad._float_mode import in_ieee_mode
-from softgrad.linear_model import elastic_net, truncated_newton
-from softgrad.linear_model.callbacks import CallbackSupport, FitTask, with_callbacks
-from softgrad.linear_model.labels import label_array
-from softgrad.linear_model.objective import SoftmaxObjective
-from softgrad.linear_model.partial_fit import PartialFit
-from softgrad.linear_model.predictions import Predictions
-from softgrad.linear_model.row_space import RowSpace
-from softgrad.linear_model.rows import Array, ArrayRows, RowSource, WidenedRows, canonical
-from softgrad.linear_model.solver_choice import LARGEST_FACTOR, SOLVERS, SolverName, choose_solver
-from softgrad.linear_model.solvers import IterationReport, Point, Solution, State, starting_state
-from softgrad.linear_model.stream_fit import StreamFit
-from softgrad.linear_model.targets import ClassWeight, Targets, checked_class_weights
-from softgrad.linear_model.used_features import UsedFeatures
-from softgrad.linear_model.workers import Workers
+from softgrad.linear_model._callbacks import CallbackSupport, FitTask, with_callbacks
+from softgrad.linear_model._data._labels import label_array
+from softgrad.linear_model._data._row_space import RowSpace
+from softgrad.linear_model._data._rows import Array, ArrayRows, RowSource, WidenedRows, canonical
+from softgrad.linear_model._data._targets import ClassWeight, Targets, checked_class_weights
+from softgrad.linear_model._data._used_features import UsedFeatures
+from softgrad.linear_model._data._workers import Workers
+from softgrad.linear_model._model._objective import SoftmaxObjective
+from softgrad.linear_model._partial_fit import PartialFit
+from softgrad.linear_model._predictions import Predictions
+from softgrad.linear_model._solvers import _elastic_net, _newton
+from softgrad.linear_model._solvers._choice import LARGEST_FACTOR, SOLVERS, SolverName, choose_solver
+from softgrad.linear_model._solvers._iteration import IterationReport, Point, Solution, State, starting_state
+from softgrad.linear_model._stream_fit import StreamFit
 
 
 class SoftmaxRegression(
@@ -145,8 +145,8 @@ class SoftmaxRegression(
       taken where they are asked for.
     - ", row space" follows the name where X is dense, d > n and n <= 4096: the fit was made in the space that the rows
       span, with n features. This takes about three times the memory of X as float64.
-    - "elastic net", with an `l1_ratio` above 0: Newton steps on the coefficients that are not at 0, see
-      `softgrad.linear_model.elastic_net`.
+    - "elastic net", with an `l1_ratio` above 0: Newton steps on the coefficients that are not at 0 or would
+      leave it; what crosses 0 in a step is set to 0.
 
     The Hessian of float64 X of 2^16 entries or more is that of a standardised float32 copy, which takes half the memory
     of X: a direction need not be exact. Objective and gradient are those of X, but in L-BFGS. Smaller dense X is
@@ -368,18 +368,18 @@ class SoftmaxRegression(
         return self
 
     def _evaluate(self, objective: SoftmaxObjective, theta: Array) -> Point:
-        return elastic_net.evaluate(objective, theta) if self.l1_ratio else Point.of(objective, theta)
+        return _elastic_net.evaluate(objective, theta) if self.l1_ratio else Point.of(objective, theta)
 
     def _minimise(self, objective: SoftmaxObjective, state: State, **options: Any) -> Solution:
         if self.l1_ratio:
             self.solver_, self.solver_reason_ = "elastic net", f"l1_ratio is {self.l1_ratio:g}"
-            return elastic_net.minimise(objective, state, **options)
+            return _elastic_net.minimise(objective, state, **options)
         self.solver_, self.solver_reason_ = (
             choose_solver(objective) if self.solver == "auto" else (self.solver, "it was asked for")
         )
         make_preconditioner, approaches = SOLVERS[self.solver_]
         preconditioner = make_preconditioner(objective)
-        return truncated_newton.minimise(objective, preconditioner, state, approaches=approaches, **options)
+        return _newton.minimise(objective, preconditioner, state, approaches=approaches, **options)
 
     def _objective(self, source: RowSource, n_classes: int, workers: Workers) -> SoftmaxObjective:
         return SoftmaxObjective(

@@ -13,10 +13,10 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from softgrad._float_mode import in_ieee_mode
-from softgrad.linear_model.labels import label_array
-from softgrad.linear_model.minibatch import AveragedSteps
-from softgrad.linear_model.rows import Array, Rows, canonical
-from softgrad.linear_model.targets import ClassWeight, Targets, checked_class_weights, values_of
+from softgrad.linear_model._data._labels import label_array
+from softgrad.linear_model._data._rows import Array, Rows, canonical
+from softgrad.linear_model._data._targets import ClassWeight, Targets, checked_class_weights, values_of
+from softgrad.linear_model._solvers._averaged_steps import AveragedSteps
 
 
 class PartialFit:

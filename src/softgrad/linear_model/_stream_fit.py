@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from sklearn.base import _fit_context
 
 from softgrad._float_mode import in_ieee_mode
-from softgrad.linear_model.callbacks import FitTask, with_callbacks
-from softgrad.linear_model.checkpoint import checkpoint_place, load_checkpoint, save_checkpoint
-from softgrad.linear_model.rows import Array
-from softgrad.linear_model.streaming import Source, StreamedRows, Survey, chunks_of
-from softgrad.linear_model.targets import ClassWeight, checked_class_weights
+from softgrad.linear_model._callbacks import FitTask, with_callbacks
+from softgrad.linear_model._data._rows import Array
+from softgrad.linear_model._data._streams import Source, StreamedRows, Survey, chunks_of
+from softgrad.linear_model._data._targets import ClassWeight, checked_class_weights
+from softgrad.linear_model._solvers._checkpoint import checkpoint_place, load_checkpoint, save_checkpoint
 
 
 class StreamFit:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from softgrad import _files
-from softgrad.linear_model.estimator import SoftmaxRegression
+from softgrad.linear_model._estimator import SoftmaxRegression
 
 # The first in which Softmax is over one axis.
 OLDEST_OPSET = 13

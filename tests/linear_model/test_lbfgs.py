@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from softgrad.linear_model import SoftmaxRegression, limited_memory, truncated_newton
-from softgrad.linear_model.curvature import Curvature
-from softgrad.linear_model.limited_memory import limited_memory_direction
-from softgrad.linear_model.objective import SoftmaxObjective
-from softgrad.linear_model.solvers import Pair
+from softgrad.linear_model import SoftmaxRegression
+from softgrad.linear_model._model._hessian import Hessian
+from softgrad.linear_model._model._objective import SoftmaxObjective
+from softgrad.linear_model._solvers import _lbfgs, _newton
+from softgrad.linear_model._solvers._iteration import Pair
+from softgrad.linear_model._solvers._lbfgs import lbfgs_direction
 from tests.linear_model import problems
 from tests.oracles.inputs import fresh_rng
 
@@ -24,7 +25,7 @@ class Matrix:
     def __init__(self, matrix: np.ndarray) -> None:
         self.matrix = matrix
 
-    def update(self, curvature: Curvature, products: int) -> None: ...
+    def update(self, hessian: Hessian, products: int) -> None: ...
 
     def apply(self, residual: np.ndarray) -> np.ndarray:
         applied: np.ndarray = (self.matrix @ residual.ravel()).reshape(residual.shape)
@@ -63,12 +64,12 @@ def test_the_direction_is_that_of_the_formula(count: int) -> None:
     pairs = [Pair(step, (hessian @ step.ravel()).reshape(shape)) for step in steps]
     gradient = zero_sum(rng, shape)
     inverse = bfgs_inverse(matrix, pairs)
-    found = limited_memory_direction(Matrix(matrix), pairs, gradient)
+    found = lbfgs_direction(Matrix(matrix), pairs, gradient)
     expected = -(inverse @ gradient.ravel()).reshape(shape)
     size = np.linalg.norm(inverse, 2) * np.linalg.norm(gradient)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e4 * np.finfo(np.float64).eps * size)
     # The change that was seen is undone by the step that made it.
-    undone = limited_memory_direction(Matrix(matrix), pairs, pairs[-1].change)
+    undone = lbfgs_direction(Matrix(matrix), pairs, pairs[-1].change)
     size = np.linalg.norm(inverse, 2) * np.linalg.norm(pairs[-1].change)
     np.testing.assert_allclose(undone, -pairs[-1].step, rtol=0, atol=1e4 * np.finfo(np.float64).eps * size)
 
@@ -76,7 +77,7 @@ def test_the_direction_is_that_of_the_formula(count: int) -> None:
 def test_without_pairs_it_is_the_preconditioner() -> None:
     rng, shape = fresh_rng(), (3, 4)
     matrix, gradient = definite(rng, shape), zero_sum(rng, shape)
-    found = limited_memory_direction(Matrix(matrix), [], gradient)
+    found = lbfgs_direction(Matrix(matrix), [], gradient)
     size = np.linalg.norm(matrix, 2) * np.linalg.norm(gradient)
     expected = -matrix @ gradient.ravel()
     np.testing.assert_allclose(found.ravel(), expected, rtol=0, atol=50 * np.finfo(np.float64).eps * size)
@@ -88,21 +89,21 @@ def test_a_pair_that_is_lost_in_rounding_is_left_out() -> None:
     step, gradient = zero_sum(rng, shape), zero_sum(rng, shape)
     pair = Pair(step, (hessian @ step.ravel()).reshape(shape))
     lost = [Pair(step, np.zeros(shape)), Pair(step, -pair.change)]
-    with_them = limited_memory_direction(Matrix(matrix), [lost[0], pair, lost[1]], gradient)
-    np.testing.assert_array_equal(with_them, limited_memory_direction(Matrix(matrix), [pair], gradient))
+    with_them = lbfgs_direction(Matrix(matrix), [lost[0], pair, lost[1]], gradient)
+    np.testing.assert_array_equal(with_them, lbfgs_direction(Matrix(matrix), [pair], gradient))
 
 
 def passes_of(solver: str, problem: problems.Problem, monkeypatch: pytest.MonkeyPatch, **parameters: Any) -> list[int]:
     """Evaluations and products of a fit, each a pass over the rows; evaluations before the first product."""
     evaluations = products = before = 0
-    evaluate, multiply = SoftmaxObjective.value_and_gradient, Curvature.product
+    evaluate, multiply = SoftmaxObjective.value_and_gradient, Hessian.product
 
     def counted_evaluation(self: SoftmaxObjective, theta: np.ndarray) -> tuple[float, np.ndarray]:
         nonlocal evaluations
         evaluations += 1
         return evaluate(self, theta)
 
-    def counted_product(self: Curvature, direction: np.ndarray) -> np.ndarray:
+    def counted_product(self: Hessian, direction: np.ndarray) -> np.ndarray:
         nonlocal products, before
         before = before or evaluations
         products += 1
@@ -110,7 +111,7 @@ def passes_of(solver: str, problem: problems.Problem, monkeypatch: pytest.Monkey
 
     with monkeypatch.context() as patch:
         patch.setattr(SoftmaxObjective, "value_and_gradient", counted_evaluation)
-        patch.setattr(Curvature, "product", counted_product)
+        patch.setattr(Hessian, "product", counted_product)
         model = SoftmaxRegression(solver=solver, **parameters).fit(*problem)
     assert model.converged_
     return [evaluations, products, before]
@@ -136,8 +137,8 @@ def test_the_end_is_left_to_newton(solver: str, tol: float, monkeypatch: pytest.
     assert model.converged_
     assert model.loss_curve_[-1] / best.loss_curve_[-1] - 1.0 <= max(tol, 10 * best.tol)
     # As if Newton's method were not there.
-    monkeypatch.setattr(limited_memory, "_NEAR", 0.0)
-    monkeypatch.setattr(truncated_newton, "newton_step", None)
+    monkeypatch.setattr(_lbfgs, "_NEAR", 0.0)
+    monkeypatch.setattr(_newton, "newton_step", None)
     with pytest.raises(TypeError):
         SoftmaxRegression(solver=solver, tol=tol).fit(*problem)
 
@@ -145,5 +146,5 @@ def test_the_end_is_left_to_newton(solver: str, tol: float, monkeypatch: pytest.
 def test_it_starts_near_the_optimum_with_newton(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = problems.random(fresh_rng(), rows=800, features=10, classes=12)
     model = SoftmaxRegression(solver="lbfgs-gram", warm_start=True).fit(*problem)
-    monkeypatch.setattr(limited_memory, "line_search", None)
+    monkeypatch.setattr(_lbfgs, "line_search", None)
     assert model.fit(*problem).n_iter_ == 1

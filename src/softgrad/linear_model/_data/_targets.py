@@ -11,7 +11,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from softgrad.linear_model.rows import Array
+from softgrad.linear_model._data._rows import Array
 
 ClassWeight = Mapping[Any, float] | Literal["balanced"] | None
 

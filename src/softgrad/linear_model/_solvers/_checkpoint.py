@@ -18,7 +18,7 @@ import numpy as np
 
 from softgrad._checksum import checksum
 from softgrad._files import replacing, same_file
-from softgrad.linear_model.solvers import Pair, Point, State
+from softgrad.linear_model._solvers._iteration import Pair, Point, State
 
 _FORMAT = 2
 _NAMES = ["changes", "gradient", "numbers", "objectives", "promises", "steps", "theta"]

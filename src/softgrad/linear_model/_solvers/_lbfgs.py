@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from softgrad.linear_model.curvature import centre
-from softgrad.linear_model.line_search import line_search
-from softgrad.linear_model.objective import SoftmaxObjective
-from softgrad.linear_model.preconditioners import Preconditioner
-from softgrad.linear_model.rows import Array
-from softgrad.linear_model.solvers import Pair, State
+from softgrad.linear_model._data._rows import Array
+from softgrad.linear_model._model._hessian import centre
+from softgrad.linear_model._model._objective import SoftmaxObjective
+from softgrad.linear_model._solvers._iteration import Pair, State
+from softgrad.linear_model._solvers._line_search import line_search
+from softgrad.linear_model._solvers._preconditioners import Preconditioner
 
 _MOST_PAIRS = 20
 # Until the model of the pairs promises less than this part of the objective; several times as much is left then.
@@ -26,7 +26,7 @@ _STEEP = 0.9
 def approach(objective: SoftmaxObjective, preconditioner: Preconditioner, state: State, *, tol: float) -> State | None:
     """The state after an iteration, its gap above `tol`; None where the optimum is near or no lower point was found."""
     point = state.point
-    direction = limited_memory_direction(preconditioner, state.pairs or [], point.gradient)
+    direction = lbfgs_direction(preconditioner, state.pairs or [], point.gradient)
     promise = -0.5 * float(np.vdot(point.gradient, direction))
     if not promise > max(_NEAR, 2 * tol) * point.value:
         return None
@@ -38,7 +38,7 @@ def approach(objective: SoftmaxObjective, preconditioner: Preconditioner, state:
     return state._replace(point=step.point, gap=promise / point.value, pairs=pairs)
 
 
-def limited_memory_direction(preconditioner: Preconditioner, pairs: list[Pair], gradient: Array) -> Array:
+def lbfgs_direction(preconditioner: Preconditioner, pairs: list[Pair], gradient: Array) -> Array:
     """An approximate solution of H x = -gradient that is one for the pairs, whose last has scaled the preconditioner.
 
     The two-loop recursion of Nocedal, Updating quasi-Newton matrices with limited storage, Mathematics of Computation

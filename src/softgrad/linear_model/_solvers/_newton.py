@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from softgrad.linear_model.conjugate_gradients import NewtonStep, newton_step
-from softgrad.linear_model.curvature import centre
-from softgrad.linear_model.limited_memory import approach
-from softgrad.linear_model.line_search import line_search
-from softgrad.linear_model.objective import SoftmaxObjective
-from softgrad.linear_model.preconditioners import Preconditioner
-from softgrad.linear_model.rows import Array
-from softgrad.linear_model.solvers import Point, Solution, State, Step, iterate
+from softgrad.linear_model._data._rows import Array
+from softgrad.linear_model._model._hessian import centre
+from softgrad.linear_model._model._objective import SoftmaxObjective
+from softgrad.linear_model._solvers._conjugate_gradients import NewtonStep, newton_step
+from softgrad.linear_model._solvers._iteration import Point, Solution, State, Step, iterate
+from softgrad.linear_model._solvers._lbfgs import approach
+from softgrad.linear_model._solvers._line_search import line_search
+from softgrad.linear_model._solvers._preconditioners import Preconditioner
 
 # Where the model promises more than this part of the objective exact steps are mostly too short, and end at about this
 # length: tried first, it saves an evaluation of most such iterations. The first step is that of other probabilities.
@@ -36,7 +36,7 @@ def minimise(
     tol: float,
     **options: Any,
 ) -> Solution:
-    """The minimum of the objective; options as in `softgrad.linear_model.solvers.iterate`.
+    """The minimum of the objective; options as in `iterate`.
 
     With `approaches` L-BFGS goes before, as far as it does well, in the precision of the products. Then each iteration
     solves H x = -g by conjugate gradients. How far the objective is above its minimum is estimated by the decrease of
@@ -48,7 +48,7 @@ def minimise(
     if approaches and state.pairs is not None:
         rough = objective.rough()
         # That of no other point: what the probabilities become is in the pairs.
-        preconditioner.update(objective.curvature(objective.start()), products)
+        preconditioner.update(objective.hessian(objective.start()), products)
 
     def advance(state: State) -> State:
         nonlocal products
@@ -60,10 +60,10 @@ def minimise(
             if state.pairs and rough is not objective:
                 point = Point.of(objective, point.theta)
             state = state._replace(pairs=None)
-        curvature = objective.curvature(point.theta)
-        preconditioner.update(curvature, products)
+        hessian = objective.hessian(point.theta)
+        preconditioner.update(hessian, products)
         newton = newton_step(
-            curvature,
+            hessian,
             preconditioner,
             point.gradient,
             forcing=_forcing(state.gap),

@@ -18,13 +18,13 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from softgrad._float_mode import in_ieee_mode
-from softgrad.linear_model.estimator import SoftmaxRegression
-from softgrad.linear_model.labels import label_array
-from softgrad.linear_model.predictions import Predictions
-from softgrad.linear_model.rows import Array, canonical
-from softgrad.linear_model.solver_choice import SolverName
-from softgrad.linear_model.solvers import IterationReport
-from softgrad.linear_model.targets import ClassWeight
+from softgrad.linear_model._data._labels import label_array
+from softgrad.linear_model._data._rows import Array, canonical
+from softgrad.linear_model._data._targets import ClassWeight
+from softgrad.linear_model._estimator import SoftmaxRegression
+from softgrad.linear_model._predictions import Predictions
+from softgrad.linear_model._solvers._choice import SolverName
+from softgrad.linear_model._solvers._iteration import IterationReport
 
 _OWN = ("Cs", "cv", "scoring", "n_jobs")
 

@@ -1,0 +1,1 @@
+"""The objective of softmax regression with its derivatives: sums over the rows that `_data` gives."""
