@@ -248,6 +248,9 @@ def test_not_converged_warns_with_numbers(wine: problems.Problem) -> None:
     assert model.n_iter_ == 2
     assert model.relative_gap_ > model.tol
     assert model.score(*wine) > 0.9
+    with pytest.warns(ConvergenceWarning) as caught:
+        model.fit_stream([tuple(wine)])
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 def test_a_tolerance_that_float32_cannot_reach_warns() -> None:

@@ -426,5 +426,6 @@ class SoftmaxRegression(
                 f"after {solution.iterations} iterations at the objective {solution.objectives[-1]:.9g}: "
                 f"{solution.obstacle}",
                 ConvergenceWarning,
-                stacklevel=6,
+                # Whoever calls fit: between are `_fit_rows` and the wrappers of three decorators.
+                stacklevel=7,
             )
