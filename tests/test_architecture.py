@@ -152,6 +152,16 @@ def test_only_native_imports_the_compiled_module() -> None:
     assert importers == {"softgrad._native"}
 
 
+def test_private_names_of_scikit_learn_stand_in_one_file() -> None:
+    users = set()
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] == "sklearn":
+                names = [*str(node.module).split("."), *(alias.name for alias in node.names)]
+                users |= {module_name(path)} if any(name.startswith("_") for name in names) else set()
+    assert users == {"softgrad.linear_model._scikit_learn"}
+
+
 def test_import_loads_numpy_and_the_standard_library_alone() -> None:
     program = (
         "import sys; before = set(sys.modules); import numpy; numpy_too = set(sys.modules); import softgrad;"

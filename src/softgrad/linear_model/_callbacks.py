@@ -4,26 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 __all__ = ["CallbackSupport", "FitTask", "with_callbacks"]
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 try:
     from sklearn.callback import CallbackSupportMixin as CallbackSupport
-    from sklearn.callback import with_callbacks
+    from sklearn.callback import with_callbacks as _with_callbacks
 except ImportError:
 
     class CallbackSupport:  # type: ignore[no-redef]
         """Nothing: this version of scikit-learn has no callbacks."""
 
-    def with_callbacks(method: Any) -> Any:
-        """One more frame on the stack, as with callbacks, for the place that warnings name."""
-
+    def _with_callbacks(method: Callable[P, R]) -> Callable[P, R]:
+        # One more frame on the stack, as with callbacks, for the place that warnings name.
         @wraps(method)
-        def called(*arguments: Any, **options: Any) -> Any:
+        def called(*arguments: P.args, **options: P.kwargs) -> R:
             return method(*arguments, **options)
 
         return called
+
+
+def with_callbacks(method: Callable[P, R]) -> Callable[P, R]:
+    """scikit-learn's decorator of a `fit` that has callbacks, with the types it leaves out."""
+    called: Callable[P, R] = _with_callbacks(method)
+    return called
 
 
 class FitTask:

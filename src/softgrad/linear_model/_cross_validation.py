@@ -8,21 +8,19 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import indexable
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from softgrad._float_mode import in_ieee_mode
-from softgrad.linear_model._data._labels import label_array
-from softgrad.linear_model._data._rows import Array, canonical
+from softgrad.linear_model._data._rows import Array
 from softgrad.linear_model._data._targets import ClassWeight
 from softgrad.linear_model._estimator import SoftmaxRegression
 from softgrad.linear_model._predictions import Predictions
+from softgrad.linear_model._scikit_learn import Interval, StrOptions, checks_parameters, row_weights, rows_and_labels
 from softgrad.linear_model._solvers._choice import SolverName
 from softgrad.linear_model._solvers._iteration import IterationReport
 
@@ -141,7 +139,7 @@ class SoftmaxRegressionCV(Predictions, ClassifierMixin, BaseEstimator):  # type:
         tags.input_tags.sparse = True
         return tags
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @checks_parameters
     @in_ieee_mode
     def fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None
@@ -165,16 +163,9 @@ class SoftmaxRegressionCV(Predictions, ClassifierMixin, BaseEstimator):  # type:
         """
         Cs = self._checked_Cs()
         given = X
-        X, y = validate_data(
-            self,
-            canonical(X),
-            label_array(y, "y[{}]".format),
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            order="C",
-        )
+        X, y = rows_and_labels(self, X, y, probabilities=False)
         check_classification_targets(y)
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        weights = row_weights(sample_weight, X)
         parameters = {name: value for name, value in self.get_params(deep=False).items() if name not in _OWN}
         model = SoftmaxRegression(**parameters)
         of_path = clone(model).set_params(warm_start=True, verbose=0, callback=None)

@@ -11,22 +11,20 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from softgrad._float_mode import in_ieee_mode
 from softgrad.linear_model._callbacks import CallbackSupport, FitTask, with_callbacks
-from softgrad.linear_model._data._labels import label_array
 from softgrad.linear_model._data._row_space import RowSpace
-from softgrad.linear_model._data._rows import Array, ArrayRows, RowSource, WidenedRows, canonical
+from softgrad.linear_model._data._rows import Array, ArrayRows, RowSource, WidenedRows
 from softgrad.linear_model._data._targets import ClassWeight, Targets, checked_class_weights
 from softgrad.linear_model._data._used_features import UsedFeatures
 from softgrad.linear_model._data._workers import Workers
 from softgrad.linear_model._model._objective import SoftmaxObjective
 from softgrad.linear_model._partial_fit import PartialFit
 from softgrad.linear_model._predictions import Predictions
+from softgrad.linear_model._scikit_learn import Interval, StrOptions, checks_parameters, row_weights, rows_and_labels
 from softgrad.linear_model._solvers import _elastic_net, _newton
 from softgrad.linear_model._solvers._choice import LARGEST_FACTOR, SOLVERS, SolverName, choose_solver
 from softgrad.linear_model._solvers._iteration import IterationReport, Point, Solution, State, starting_state
@@ -249,8 +247,8 @@ class SoftmaxRegression(
         tags.input_tags.sparse = True
         return tags
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
-    @with_callbacks  # type: ignore[untyped-decorator]
+    @checks_parameters
+    @with_callbacks
     @in_ieee_mode
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit to rows and their labels.
@@ -274,21 +272,9 @@ class SoftmaxRegression(
             Itself.
         """
         previous = self._previous_fit()
-        data, y = validate_data(
-            self,
-            canonical(X),
-            label_array(y, "y[{}]".format),
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            order="C",
-            multi_output=True,
-        )
-        targets = Targets.of(np.asarray(y))
-        weights: Array = (
-            np.ones(data.shape[0])
-            if sample_weight is None
-            else _check_sample_weight(sample_weight, data, dtype=np.float64, ensure_non_negative=True)
-        )
+        data, y = rows_and_labels(self, X, y, probabilities=True)
+        targets = Targets.of(y)
+        weights = np.ones(data.shape[0]) if sample_weight is None else row_weights(sample_weight, data)
         class_weights = checked_class_weights(self.class_weight, targets.labels, targets.totals(weights))
         values, weights = targets.weighted(weights, class_weights)
         counted = weights > 0

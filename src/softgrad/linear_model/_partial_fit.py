@@ -7,15 +7,14 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from softgrad._float_mode import in_ieee_mode
 from softgrad.linear_model._data._labels import label_array
-from softgrad.linear_model._data._rows import Array, Rows, canonical
+from softgrad.linear_model._data._rows import Array, Rows
 from softgrad.linear_model._data._targets import ClassWeight, Targets, checked_class_weights, values_of
+from softgrad.linear_model._scikit_learn import checks_parameters, row_weights, rows_and_labels
 from softgrad.linear_model._solvers._averaged_steps import AveragedSteps
 
 
@@ -47,7 +46,7 @@ class PartialFit:
         return True
 
     @available_if(_takes_steps)  # type: ignore[untyped-decorator]
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @checks_parameters
     @in_ieee_mode
     def partial_fit(
         self,
@@ -91,22 +90,13 @@ class PartialFit:
         first = begun is None and not hasattr(self, "classes_")
         if first and classes is None:
             raise ValueError("the first call of partial_fit needs classes: all labels that there will be")
-        data, y = validate_data(
-            self,
-            canonical(X),
-            label_array(y, "y[{}]".format),
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            order="C",
-            multi_output=True,
-            reset=first,
-        )
+        data, y = rows_and_labels(self, X, y, probabilities=True, reset=first)
         named: Any = None if classes is None else np.unique(label_array(classes, "classes[{}]".format))
         labels: NDArray[Any] = named if first else self.classes_
         if named is not None and not np.array_equal(named, labels):
             raise ValueError(f"classes are {named}; the first call had {labels}")
-        values = values_of(np.asarray(y), labels)
-        weights: Array = _check_sample_weight(sample_weight, data, dtype=np.float64, ensure_non_negative=True)
+        values = values_of(y, labels)
+        weights = row_weights(sample_weight, data)
         values, weights = Targets(labels, values).weighted(
             weights, checked_class_weights(self.class_weight, labels, None)
         )

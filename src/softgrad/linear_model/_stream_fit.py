@@ -9,13 +9,13 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import _fit_context
 
 from softgrad._float_mode import in_ieee_mode
 from softgrad.linear_model._callbacks import FitTask, with_callbacks
 from softgrad.linear_model._data._rows import Array
 from softgrad.linear_model._data._streams import Source, StreamedRows, Survey, chunks_of
 from softgrad.linear_model._data._targets import ClassWeight, checked_class_weights
+from softgrad.linear_model._scikit_learn import checks_parameters
 from softgrad.linear_model._solvers._checkpoint import checkpoint_place, load_checkpoint, save_checkpoint
 
 
@@ -29,8 +29,8 @@ class StreamFit:
     _previous_fit: Callable[[], tuple[NDArray[Any], Array, Array] | None]
     _fit_rows: Callable[..., Self]
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
-    @with_callbacks  # type: ignore[untyped-decorator]
+    @checks_parameters
+    @with_callbacks
     @in_ieee_mode
     def fit_stream(
         self,

@@ -1,0 +1,75 @@
+"""What scikit-learn checks for its own estimators, and for ours; its private names are here and nowhere else.
+
+Parameters are declared, `fit` is wrapped and row weights are checked by names that scikit-learn has not made public.
+Tested with scikit-learn 1.6, 1.7, 1.8 and 1.9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from softgrad.linear_model._data._labels import label_array
+from softgrad.linear_model._data._rows import Array, canonical
+
+__all__ = ["Interval", "StrOptions", "checks_parameters", "row_weights", "rows_and_labels"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def checks_parameters(method: Callable[P, R]) -> Callable[P, R]:
+    """A method that checks the parameters of its estimator by `_parameter_constraints` before anything else."""
+    checking: Callable[P, R] = _fit_context(prefer_skip_nested_validation=True)(method)
+    return checking
+
+
+def rows_and_labels(
+    estimator: BaseEstimator, X: ArrayLike, y: ArrayLike, *, probabilities: bool, reset: bool = True
+) -> tuple[Any, NDArray[Any]]:
+    """X, dense and C-contiguous or CSR, float32 or float64, and y as an array.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Its numbers and names of features are set from X.
+    X, y : array_like
+    probabilities : bool
+        Whether y may have a column for each class.
+    reset : bool
+        Whether the features of X are the first ones seen; else they must be those of the estimator.
+
+    Raises
+    ------
+    ValueError, TypeError
+        X or y is not as the fit needs it; the message names the place.
+    """
+    data, labels = validate_data(
+        estimator,
+        canonical(X),
+        label_array(y, "y[{}]".format),
+        accept_sparse="csr",
+        dtype=[np.float64, np.float32],
+        order="C",
+        multi_output=probabilities,
+        reset=reset,
+    )
+    return data, np.asarray(labels)
+
+
+def row_weights(sample_weight: ArrayLike | None, X: Any) -> Array:
+    """A weight for each row of X, float64; 1 where none is given.
+
+    Raises
+    ------
+    ValueError
+        One is negative or not finite, or there are more or fewer than rows.
+    """
+    weights: Array = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    return weights
