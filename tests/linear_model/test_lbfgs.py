@@ -9,7 +9,7 @@ import pytest
 
 from softgrad.linear_model import SoftmaxRegression
 from softgrad.linear_model._model._hessian import Hessian
-from softgrad.linear_model._model._objective import SoftmaxObjective
+from softgrad.linear_model._model._loss import PenalisedLoss
 from softgrad.linear_model._solvers import _lbfgs, _newton
 from softgrad.linear_model._solvers._iteration import Pair
 from softgrad.linear_model._solvers._lbfgs import lbfgs_direction
@@ -96,9 +96,9 @@ def test_a_pair_that_is_lost_in_rounding_is_left_out() -> None:
 def passes_of(solver: str, problem: problems.Problem, monkeypatch: pytest.MonkeyPatch, **parameters: Any) -> list[int]:
     """Evaluations and products of a fit, each a pass over the rows; evaluations before the first product."""
     evaluations = products = before = 0
-    evaluate, multiply = SoftmaxObjective.value_and_gradient, Hessian.product
+    evaluate, multiply = PenalisedLoss.value_and_gradient, Hessian.product
 
-    def counted_evaluation(self: SoftmaxObjective, theta: np.ndarray) -> tuple[float, np.ndarray]:
+    def counted_evaluation(self: PenalisedLoss, theta: np.ndarray) -> tuple[float, np.ndarray]:
         nonlocal evaluations
         evaluations += 1
         return evaluate(self, theta)
@@ -110,7 +110,7 @@ def passes_of(solver: str, problem: problems.Problem, monkeypatch: pytest.Monkey
         return multiply(self, direction)
 
     with monkeypatch.context() as patch:
-        patch.setattr(SoftmaxObjective, "value_and_gradient", counted_evaluation)
+        patch.setattr(PenalisedLoss, "value_and_gradient", counted_evaluation)
         patch.setattr(Hessian, "product", counted_product)
         model = SoftmaxRegression(solver=solver, **parameters).fit(*problem)
     assert model.converged_

@@ -9,8 +9,9 @@ import pytest
 import scipy.linalg
 
 from softgrad.linear_model._data._rows import ArrayRows
-from softgrad.linear_model._model._hessian import Hessian, zero_sum_basis
+from softgrad.linear_model._model._hessian import Hessian
 from softgrad.linear_model._model._objective import SoftmaxObjective
+from softgrad.linear_model._model._zero_sums import zero_sum_basis
 from softgrad.linear_model._solvers import _preconditioners
 from softgrad.linear_model._solvers._conjugate_gradients import newton_step
 from softgrad.linear_model._solvers._iteration import Point

@@ -71,7 +71,7 @@ both = pytest.mark.parametrize("fit_intercept", [True, False])
 
 
 def grounded(classes: int, ground: int) -> np.ndarray:
-    """The coordinates of `Hessian.hessian`: units of all classes but one, centred; (classes, classes - 1)."""
+    """The coordinates of `Hessian.matrix`: units of all classes but one, centred; (classes, classes - 1)."""
     basis = np.delete(np.eye(classes), ground, axis=1)
     return basis - basis.mean(axis=0)
 
@@ -158,7 +158,7 @@ def test_products_of_many_sparse_rows_are_those_of_dense_ones(
     single = np.finfo(np.float32).eps
     np.testing.assert_allclose(found, expected, rtol=0, atol=64 * single * np.abs(expected).max())
     assert found.dtype == np.float64
-    kept = objectives[0].hessian(theta)._source.dtype
+    kept = objectives[0].hessian(theta)._rows.source.dtype
     assert kept == (np.float64 if offset and fit_intercept else np.float32)
 
 

@@ -43,7 +43,7 @@ class StreamFit:
     ) -> Self:
         """Fit to rows that need not fit into memory, to the same optimum as `fit`.
 
-        The source is read many times: five times before the first iteration, then once for every product with the
+        The source is read many times: four times before the first iteration, then once for every product with the
         Hessian and every step that is tried. Parquet, Feather and Arrow files are read one piece ahead by a thread; an
         iterable is iterated in the calling thread.
 

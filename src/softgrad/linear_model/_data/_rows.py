@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from softgrad._native import sparse_product, sparse_transposed_product
+from softgrad.linear_model._data._terms import Term, added
+from softgrad.linear_model._data._workers import Workers
 
 Array = NDArray[np.float64]
+Total = TypeVar("Total")
 
 # Of a block of sparse rows, for each feature.
 _LEAST_ENTRIES = 16
@@ -97,46 +101,53 @@ def transposed_product(X: Any, factors: NDArray[Any]) -> NDArray[Any]:
     return product
 
 
-class RowSource(Protocol):
+class RowSource(ABC):
     """All rows, as often as they are asked for: each iteration gives the same pieces in the same order.
 
-    dtype : of X. total : the sum of the row weights. resident : whether the pieces stay in memory; those of another
-    source are valid only until the next one is asked for.
+    dtype, is_sparse : of X. total_weight : the sum of the row weights. resident : whether the pieces stay in memory;
+    those of another source are valid only until the next one is asked for.
     """
 
     dtype: np.dtype[Any]
+    is_sparse: bool
     n_features: int
     n_rows: int
-    total: float
+    total_weight: float
     resident: bool
 
+    @abstractmethod
     def __iter__(self) -> Iterator[Rows]: ...
 
+    def total(self, term: Term[Rows, Total], workers: Workers, length: int) -> Total:
+        """The sum over all rows, by blocks of at most so many, added in their order."""
+        # What is left of a piece is done before the next is asked for, which may take its place in memory.
+        return added(term, (part for piece in self for part in workers.map(term.part, piece.blocks(length))))
 
-class ArrayRows:
+
+class ArrayRows(RowSource):
     """Rows in memory, one piece; row weights not negative, at least one positive."""
 
     resident = True
 
     def __init__(self, X: Any, targets: NDArray[Any], weights: Array) -> None:
-        self.dtype = X.dtype
+        self.dtype, self.is_sparse = X.dtype, sparse.issparse(X)
         self.n_rows, self.n_features = X.shape
-        self.total = float(weights.sum())
-        self.rows = Rows(X, targets, weights / self.total)
+        self.total_weight = float(weights.sum())
+        self.rows = Rows(X, targets, weights / self.total_weight)
 
     def __iter__(self) -> Iterator[Rows]:
         yield self.rows
 
 
-class WidenedRows:
+class WidenedRows(RowSource):
     """The rows of a float32 source as float64, block by block."""
 
     resident = False
 
     def __init__(self, source: RowSource, length: int) -> None:
-        self.dtype = np.dtype(np.float64)
+        self.dtype, self.is_sparse = np.dtype(np.float64), source.is_sparse
         self.n_rows, self.n_features = source.n_rows, source.n_features
-        self.total = source.total
+        self.total_weight = source.total_weight
         self._source, self._length = source, length
 
     def __iter__(self) -> Iterator[Rows]:

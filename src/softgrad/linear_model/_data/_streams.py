@@ -22,7 +22,7 @@ from softgrad.linear_model._data._chunks import ArrowChunks, Chunks, TupleChunks
 from softgrad.linear_model._data._files import SVMLIGHT_FORMATS, FileBatches, SvmlightFile, file_format
 from softgrad.linear_model._data._labels import label_array
 from softgrad.linear_model._data._read_ahead import read_ahead
-from softgrad.linear_model._data._rows import Array, Rows
+from softgrad.linear_model._data._rows import Array, Rows, RowSource
 
 Source = str | os.PathLike[str] | Iterable[Any]
 
@@ -94,7 +94,7 @@ class Survey:
     totals : ndarray, shape (K,)
         Sum of the row weights of each class.
     n_rows, n_features : int
-    dtype : of X
+    dtype, is_sparse : of X
     digest : str or None
         A fingerprint of all rows in their order.
 
@@ -114,6 +114,7 @@ class Survey:
         for piece in _pieces(chunks, lambda label: places.setdefault((type(label), label), len(places))):
             self.n_rows += len(piece.codes)
             self.n_features, self.dtype = piece.X.shape[1], piece.X.dtype
+            self.is_sparse = scipy.sparse.issparse(piece.X)
             # The piece that is made ahead may be finding more.
             found = len(places)
             totals = np.pad(totals, (0, found - len(totals))) + np.bincount(piece.codes, piece.weights, found)
@@ -166,7 +167,7 @@ class Survey:
         return place
 
 
-class StreamedRows:
+class StreamedRows(RowSource):
     """The rows of a source as the objective takes them; of all passes only the current piece is in memory."""
 
     resident = False
@@ -174,14 +175,14 @@ class StreamedRows:
     def __init__(self, survey: Survey, class_weights: Array) -> None:
         self._survey = survey
         self._class_weights = class_weights
-        self.dtype = survey.dtype
+        self.dtype, self.is_sparse = survey.dtype, survey.is_sparse
         self.n_features = survey.n_features
         self.n_rows = survey.n_rows
-        self.total = float(survey.totals @ class_weights)
+        self.total_weight = float(survey.totals @ class_weights)
 
     def __iter__(self) -> Iterator[Rows]:
         for piece in self._survey.pieces():
-            weights = piece.weights * self._class_weights[piece.codes] / self.total
+            weights = piece.weights * self._class_weights[piece.codes] / self.total_weight
             counted = weights > 0
             if counted.all():
                 yield Rows(piece.X, piece.codes, weights)

@@ -17,7 +17,6 @@ from typing import Self, TypeVar
 from threadpoolctl import ThreadpoolController
 
 from softgrad._native import get_num_threads, num_threads
-from softgrad.linear_model._data._rows import Rows, RowSource
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -68,12 +67,3 @@ class Workers:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
-
-
-def over_blocks(
-    workers: Workers, source: RowSource, length: int, function: Callable[[Rows], Result]
-) -> Iterator[Result]:
-    """A function of each block of rows, in the order of the blocks."""
-    # What is left of a piece is done before the next is asked for, which may take its place in memory.
-    for piece in source:
-        yield from workers.map(function, piece.blocks(length))

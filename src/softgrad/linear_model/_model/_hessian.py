@@ -1,23 +1,17 @@
-"""The Hessian of the softmax regression objective at one point: products with it, and the whole of it.
-
-Nothing in it subtracts nearly equal numbers where a row is classified with confidence: with p_k near 1, what stands
-for p_k (1 - p_k) comes from the other classes' probabilities.
-"""
+"""The Hessian of the softmax regression objective at one point: products with it, and the whole of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import NDArray
 
-from softgrad._products import row_products
-from softgrad.functional import softmax
-from softgrad.linear_model._data._rows import Array, Rows, RowSource
-from softgrad.linear_model._data._workers import Workers, over_blocks
-from softgrad.linear_model._model._standardisation import Standardisation
+from softgrad.linear_model._data._rows import Array, RowSource
+from softgrad.linear_model._model import _hessian_terms as terms
+from softgrad.linear_model._model._standardised_rows import StandardisedRows
+from softgrad.linear_model._model._zero_sums import centre
 
 # Logits are kept between Hessian products up to this size, and made again for each product above it.
 KEPT_LOGIT_BYTES = 1 << 29
@@ -32,23 +26,9 @@ _LEAST_WORK_OF_A_THREAD = 1 << 23
 Result = TypeVar("Result")
 
 
-class Block(NamedTuple):
-    """Rows and their logits, (number of rows, K)."""
-
-    rows: Rows
-    logits: NDArray[Any]
-
-    def probabilities(self) -> NDArray[Any]:
-        """Those of the classes, (number of rows, K)."""
-        return softmax(self.logits)
-
-    def variances(self) -> NDArray[Any]:
-        """p_k (1 - p_k) times the weights of the rows, (number of rows, K)."""
-        return row_products("variances", self.logits, None, (1,), factor=self.rows.weights)
-
-    def product(self, vector: NDArray[Any]) -> NDArray[Any]:
-        """diag(p) - p p^T times the vector of each row times its weight, (number of rows, K)."""
-        return row_products("softmax", self.logits, vector, (1,), factor=self.rows.weights)
+def keeps_logits(source: RowSource, n_classes: int) -> bool:
+    """Whether a Hessian has the logits of all rows in memory."""
+    return source.resident and source.n_rows * n_classes * source.dtype.itemsize <= KEPT_LOGIT_BYTES
 
 
 class Hessian:
@@ -56,102 +36,48 @@ class Hessian:
 
     Parameters
     ----------
-    source : RowSource
-        The rows, in the precision of the products.
-    standardisation : Standardisation
-        Of these rows.
+    rows : StandardisedRows
+        In the precision of the products.
     theta : ndarray, shape (K, P)
     ridge : ndarray, shape (P,)
         What the penalty adds to the diagonal.
-    block_length : int
-        Rows taken at a time.
-    workers : Workers
-    order : "C" or "F"
-        In which products are made.
     """
 
-    def __init__(
-        self,
-        source: RowSource,
-        standardisation: Standardisation,
-        theta: Array,
-        ridge: Array,
-        block_length: int,
-        workers: Workers,
-        order: Literal["C", "F"],
-    ) -> None:
-        self._source = source
-        self._standardisation = standardisation
+    def __init__(self, rows: StandardisedRows, theta: Array, ridge: Array) -> None:
+        self._rows = rows
         self._ridge = ridge
-        self._block_length = block_length
-        self._workers = workers
-        self._order = order
         self._shape = theta.shape
-        self._weight, self._bias = standardisation.affine(theta, source.dtype, order)
-        self._kept: list[Block] | None = None
-        if self.keeps(source, len(theta)):
-            self._kept = list(over_blocks(workers, source, block_length, self._block))
-
-    def _block(self, rows: Rows) -> Block:
-        return Block(rows, rows.scores(self._weight, self._bias))
-
-    def _over_blocks(self, function: Callable[[Block], Result]) -> Iterator[Result]:
-        """A function of each block, in the order of the blocks."""
-        if self._kept is not None:
-            return self._workers.map(function, self._kept)
-        return over_blocks(self._workers, self._source, self._block_length, lambda rows: function(self._block(rows)))
-
-    @staticmethod
-    def keeps(source: RowSource, n_classes: int) -> bool:
-        """Whether the logits are kept between the products."""
-        return source.resident and source.n_rows * n_classes * source.dtype.itemsize <= KEPT_LOGIT_BYTES
+        with_logits = terms.WithLogits(rows.affine(theta))
+        self._blocks = rows.prepared(with_logits, keep=keeps_logits(rows.source, len(theta)))
 
     def product(self, direction: Array) -> Array:
         """The Hessian times a direction (K, P), the same shape."""
-        weight, bias = self._standardisation.affine(direction, self._source.dtype, self._order)
-
-        def of_block(block: Block) -> tuple[NDArray[Any], Array | None]:
-            change = block.product(block.rows.scores(weight, bias))
-            return block.rows.gather(change), None if bias is None else change.sum(axis=0, dtype=np.float64)
-
-        by_weight = np.zeros((self._shape[0], self._source.n_features), order=self._order)
-        by_bias = np.zeros(self._shape[0])
-        for block_by_weight, block_by_bias in self._over_blocks(of_block):
-            by_weight += block_by_weight
-            if block_by_bias is not None:
-                by_bias += block_by_bias
-        result = centre(self._standardisation.by_theta(by_weight, by_bias))
+        by_rows = self._blocks.total(terms.Product(self._rows.affine(direction)))
+        result = centre(self._rows.standardisation.by_theta(by_rows))
         result += self._ridge * direction
         return result
 
     def class_covariance(self) -> Array:
         """The mean over the rows of diag(p) - p p^T, (K, K): the Hessian by the intercepts."""
-
-        def of_block(block: Block) -> NDArray[Any]:
-            probabilities = block.probabilities()
-            weighted = probabilities * block.rows.weights.astype(probabilities.dtype)[:, None]
-            part: NDArray[Any] = weighted.T @ probabilities
-            return part
-
-        joint = np.zeros((self._shape[0], self._shape[0]))
-        for part in self._over_blocks(of_block):
-            joint += part
-        return _laplacian(joint)
+        return _laplacian(self._blocks.total(terms.JointProbabilities(self._shape[0])))
 
     def diagonal(self) -> Array:
         """The diagonal of the Hessian, (K, P)."""
+        return self._blocks.total(terms.Diagonal(self._rows.standardisation, self._shape)) + self._ridge
 
-        def of_block(block: Block) -> Array:
-            variances = block.variances()
-            squares = self._standardisation.squares(block.rows.X, variances)
-            if not self._standardisation.fit_intercept:
-                return squares
-            return np.column_stack([squares, variances.sum(axis=0, dtype=np.float64)])
+    def matrix(self, ground: int) -> Array:
+        """The Hessian by the other classes' theta less that of class `ground`; (m P, m P), its lower triangle.
 
-        total = np.zeros(self._shape)
-        for part in self._over_blocks(of_block):
-            total += part
-        return total + self._ridge
+        theta is then what the m = K - 1 differences and a row of zeros for `ground` are when centred.
+        """
+        classes, columns = self._shape
+        others = tuple(k for k in range(classes) if k != ground)
+        itemsize = self._rows.source.dtype.itemsize
+        length = max(_FACTOR_BYTES // (itemsize * columns * (classes - 1)), _LEAST_FACTOR_ROWS)
+        total = self._blocks.total(terms.Whole(self._rows.standardisation, others, columns, length))
+        diagonals = np.einsum("kplp->klp", total)
+        diagonals += (np.eye(classes - 1) - 1.0 / classes)[:, :, None] * self._ridge
+        return total.reshape((classes - 1) * columns, -1)
 
     def sampled_blocks(self, count: int, function: Callable[[Array], Result]) -> Iterator[Result]:
         """A function of the block of the Hessian by the coefficients of each class, (P, P), from about `count` rows.
@@ -160,7 +86,7 @@ class Hessian:
         diagonal is that of all rows: a feature that is 0 in every row taken would else seem to have no curvature.
         The logits must be kept.
         """
-        kept = self._kept
+        kept = self._blocks.kept
         assert kept is not None
         starts = np.cumsum([0, *(len(block.logits) for block in kept)])
         variances = np.ascontiguousarray(np.vstack([block.variances() for block in kept]).T)
@@ -177,70 +103,14 @@ class Hessian:
             return function(block)
 
         small = min(count, starts[-1]) * self._shape[1] ** 2 <= _LEAST_WORK_OF_A_THREAD
-        return (map if small else self._workers.map)(of_class, range(self._shape[0]))
+        return (map if small else self._rows.workers.map)(of_class, range(self._shape[0]))
 
-    def _taken(self, kept: list[Block], starts: NDArray[np.intp], rows: NDArray[np.intp]) -> NDArray[Any]:
-        """Rows in ascending order, counted through all blocks, as `_with_intercept` gives them."""
+    def _taken(self, kept: list[terms.Block], starts: NDArray[np.intp], rows: NDArray[np.intp]) -> NDArray[Any]:
+        """Rows in ascending order, counted through all blocks, as `Standardisation.columns` gives them."""
         cuts = np.searchsorted(rows, starts)
         bounds = zip(kept, starts, cuts, cuts[1:], strict=False)
-        return np.vstack([self._with_intercept(block.rows.X[rows[a:b] - start]) for block, start, a, b in bounds])
-
-    def _with_intercept(self, X: Any) -> NDArray[Any]:
-        """Some rows standardised, with a column of ones if there is an intercept."""
-        X = self._standardisation.apply(X)
-        return np.hstack([X, np.ones((len(X), 1), X.dtype)]) if self._standardisation.fit_intercept else X
-
-    def matrix(self, ground: int) -> Array:
-        """The Hessian by the other classes' theta less that of class `ground`; (m P, m P), its lower triangle.
-
-        theta is then what the m = K - 1 differences and a row of zeros for `ground` are when centred.
-        """
-        classes, columns = self._shape
-        others = [k for k in range(classes) if k != ground]
-        shape = (classes - 1, columns, classes - 1, columns)
-        length = max(_FACTOR_BYTES // (self._source.dtype.itemsize * columns * (classes - 1)), _LEAST_FACTOR_ROWS)
-
-        def of_block(block: Block) -> Array:
-            roots = np.sqrt(block.variances())
-            probabilities = block.probabilities() if classes > 2 else None
-            total = np.zeros(shape)
-            for start in range(0, len(block.logits), length):
-                cut = slice(start, start + length)
-                X = self._with_intercept(block.rows.X[cut])
-                for k, label in enumerate(others):
-                    # BLAS does half the work for a square.
-                    half = X * roots[cut, label, None]
-                    total[k, :, k] += half.T @ half
-                    if probabilities is not None and k:
-                        p = probabilities[cut]
-                        factors = block.rows.weights[cut, None].astype(p.dtype) * p[:, label, None] * p[:, others[:k]]
-                        stacked = (X[:, None, :] * factors[:, :, None]).reshape(len(X), -1)
-                        total[k, :, :k] -= (X.T @ stacked).reshape(columns, k, columns)
-            return total
-
-        total = np.zeros(shape)
-        for part in self._over_blocks(of_block):
-            total += part
-        diagonals = np.einsum("kplp->klp", total)
-        diagonals += (np.eye(classes - 1) - 1.0 / classes)[:, :, None] * self._ridge
-        return total.reshape((classes - 1) * columns, -1)
-
-
-def zero_sum_basis(classes: int) -> Array:
-    """Orthonormal columns that span the vectors of zero sum, (classes, classes - 1)."""
-    basis: Array = scipy.linalg.helmert(classes).T
-    return basis
-
-
-def centre(values: Array) -> Array:
-    """The values, less their mean over the classes, the first axis."""
-    values -= values.sum(axis=0) / len(values)
-    return values
-
-
-def centred(values: Array) -> Array:
-    """A copy of the values less their mean over the classes."""
-    return centre(values.copy())
+        columns = self._rows.standardisation.columns
+        return np.vstack([columns(block.rows.X[rows[a:b] - start]) for block, start, a, b in bounds])
 
 
 def _takes_all(rows: int, count: int) -> bool:

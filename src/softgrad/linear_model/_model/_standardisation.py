@@ -5,7 +5,7 @@ theta (K x P) are the coefficients of the standardised features and, if there ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -13,25 +13,41 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from softgrad.linear_model._data._rows import Array, Rows, transposed_product
+from softgrad.linear_model._data._terms import Term
+from softgrad.linear_model._model._affine import Affine
 
 # Spreads of a feature whose square, and whose inverse square, stay representable.
 _SPREAD_RANGE = {np.dtype(np.float64): (1e-140, 1e140), np.dtype(np.float32): (1e-30, 1e30)}
 
 
 class Extent(NamedTuple):
-    """What some rows add to the weighted means of the features, and the least and the most of them."""
+    """The weighted sums of the features, and the least and the most of each."""
 
     means: Array
     least: Array
     most: Array
 
-    @classmethod
+
+@dataclass
+class Extents(Term[Rows, Extent]):
+    """The extent of all rows."""
+
+    n_features: int
+
+    def start(self) -> Extent:
+        return Extent(np.zeros(self.n_features), np.full(self.n_features, np.inf), np.full(self.n_features, -np.inf))
+
     @np.errstate(over="ignore", invalid="ignore")
-    def of(cls, rows: Rows) -> Extent:
-        X = rows.X
+    def part(self, block: Rows) -> Extent:
+        X = block.X
         if sparse.issparse(X):
-            return cls(X.T @ rows.weights, X.min(axis=0).toarray().ravel(), X.max(axis=0).toarray().ravel())
-        return cls(rows.weights @ X, X.min(axis=0), X.max(axis=0))
+            return Extent(X.T @ block.weights, X.min(axis=0).toarray().ravel(), X.max(axis=0).toarray().ravel())
+        return Extent(block.weights @ X, X.min(axis=0), X.max(axis=0))
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def add(self, total: Extent, part: Extent) -> Extent:
+        means, least, most = total
+        return Extent(means + part.means, np.minimum(least, part.least), np.maximum(most, part.most))
 
 
 class Standardisation:
@@ -58,9 +74,7 @@ class Standardisation:
 
     @classmethod
     @np.errstate(over="ignore", invalid="ignore")
-    def of(
-        cls, extents: Iterable[Extent], n_features: int, dtype: np.dtype[Any], *, fit_intercept: bool
-    ) -> Standardisation:
+    def of(cls, extent: Extent, dtype: np.dtype[Any], *, fit_intercept: bool) -> Standardisation:
         """The weighted mean of each feature, or 0 without intercepts, and the largest distance from it.
 
         The distance is 0 where it is nothing but rounding.
@@ -70,11 +84,7 @@ class Standardisation:
         ValueError
             A feature spreads over more than `dtype` can square.
         """
-        means = np.zeros(n_features)
-        least, most = np.full(n_features, np.inf), np.full(n_features, -np.inf)
-        for extent in extents:
-            means += extent.means
-            least, most = np.minimum(least, extent.least), np.maximum(most, extent.most)
+        means, least, most = extent
         # The mean of a constant feature may be rounded away from it.
         centre = np.minimum(np.maximum(means, least), most) if fit_intercept else np.zeros_like(means)
         spread = np.maximum(most - centre, centre - least)
@@ -90,21 +100,21 @@ class Standardisation:
         scale = np.where(spread <= np.maximum(rounding, smallest), 0.0, spread)
         return cls(centre, scale, fit_intercept=fit_intercept)
 
-    def affine(
-        self, theta: Array, dtype: np.dtype[Any], order: Literal["C", "F"]
-    ) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    def affine(self, theta: Array, dtype: np.dtype[Any], order: Literal["C", "F"]) -> Affine:
         """Weight and bias on the rows as they are, with the scores that theta has on the standardised features."""
         if self._is_identity:
-            return theta.astype(dtype, order, copy=False), None
+            return Affine(theta.astype(dtype, order, copy=False), None)
         weight = theta[:, : len(self.centre)] * self.inverse_scale
         bias = theta[:, -1] - weight @ self.centre if self.fit_intercept else None
-        return weight.astype(dtype, order, copy=False), None if bias is None else bias.astype(dtype, copy=False)
+        bias = None if bias is None else bias.astype(dtype, copy=False)
+        return Affine(weight.astype(dtype, order, copy=False), bias)
 
-    def by_theta(self, by_weight: Array, by_bias: Array) -> Array:
+    def by_theta(self, by_rows: Affine) -> Array:
         """The transpose of `affine`."""
+        by_weight, by_bias = by_rows
         if self._is_identity:
             return by_weight
-        if not self.fit_intercept:
+        if by_bias is None:
             return by_weight * self.inverse_scale
         result = np.empty((len(by_bias), len(self.centre) + 1))
         np.subtract(by_weight, np.outer(by_bias, self.centre), out=result[:, :-1])
@@ -144,6 +154,11 @@ class Standardisation:
         block: NDArray[Any] = (X.toarray() if sparse.issparse(X) else X) - self.centre.astype(X.dtype)
         block *= self.inverse_scale.astype(X.dtype)
         return block
+
+    def columns(self, X: Any) -> NDArray[Any]:
+        """Some rows standardised, with a column of ones if there is an intercept."""
+        X = self.apply(X)
+        return np.hstack([X, np.ones((len(X), 1), X.dtype)]) if self.fit_intercept else X
 
     def squares(self, X: Any, factors: NDArray[Any]) -> Array:
         """Sums over some rows of the squared standardised features times factors (n, m) of their dtype; (m, d)."""

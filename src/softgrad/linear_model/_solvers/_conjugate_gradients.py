@@ -8,7 +8,8 @@ import numpy as np
 import scipy.linalg
 
 from softgrad.linear_model._data._rows import Array
-from softgrad.linear_model._model._hessian import Hessian, centre
+from softgrad.linear_model._model._hessian import Hessian
+from softgrad.linear_model._model._zero_sums import centre
 from softgrad.linear_model._solvers._preconditioners import Preconditioner
 
 # Of the smallest eigenvalue of the step before. With a half 6 of 480 fits to heavy-tailed features missed a tolerance

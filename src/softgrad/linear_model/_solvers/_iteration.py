@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from softgrad.linear_model._data._rows import Array
-from softgrad.linear_model._model._objective import SoftmaxObjective
+from softgrad.linear_model._model._loss import PenalisedLoss
 
 # So many iterations without a decrease beyond rounding, and there will be none.
 _MOST_IDLE = 10
@@ -63,7 +63,7 @@ class Point(NamedTuple):
     gradient: Array
 
     @classmethod
-    def of(cls, objective: SoftmaxObjective, theta: Array) -> Point:
+    def of(cls, objective: PenalisedLoss, theta: Array) -> Point:
         """The objective must have no absolute values."""
         return cls(theta, *objective.value_and_gradient(theta))
 
@@ -103,7 +103,7 @@ class Step(NamedTuple):
     length: float
 
 
-def starting_state(objective: SoftmaxObjective, point: Point, *, after: Sequence[float] = ()) -> State:
+def starting_state(objective: PenalisedLoss, point: Point, *, after: Sequence[float] = ()) -> State:
     """The state before the first iteration; or, with the objectives of those before it, one that follows them.
 
     Raises
@@ -119,7 +119,7 @@ def starting_state(objective: SoftmaxObjective, point: Point, *, after: Sequence
 
 
 def iterate(
-    objective: SoftmaxObjective,
+    objective: PenalisedLoss,
     state: State,
     advance: Callable[[State], State],
     *,
@@ -153,6 +153,6 @@ def iterate(
     return Solution(state.point.theta, state.objectives, len(state.objectives) - 1, state.gap, obstacle)
 
 
-def rounding(objective: SoftmaxObjective, value: float) -> float:
+def rounding(objective: PenalisedLoss, value: float) -> float:
     """How much of a difference between values of the objective may be rounding."""
     return 8 * float(np.finfo(objective.dtype).eps) * value

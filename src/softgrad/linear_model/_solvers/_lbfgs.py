@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from softgrad.linear_model._data._rows import Array
-from softgrad.linear_model._model._hessian import centre
-from softgrad.linear_model._model._objective import SoftmaxObjective
+from softgrad.linear_model._model._loss import PenalisedLoss
+from softgrad.linear_model._model._zero_sums import centre
 from softgrad.linear_model._solvers._iteration import Pair, State
 from softgrad.linear_model._solvers._line_search import line_search
 from softgrad.linear_model._solvers._preconditioners import Preconditioner
@@ -23,7 +23,7 @@ _NEAR = 3e-5
 _STEEP = 0.9
 
 
-def approach(objective: SoftmaxObjective, preconditioner: Preconditioner, state: State, *, tol: float) -> State | None:
+def approach(objective: PenalisedLoss, preconditioner: Preconditioner, state: State, *, tol: float) -> State | None:
     """The state after an iteration, its gap above `tol`; None where the optimum is near or no lower point was found."""
     point = state.point
     direction = lbfgs_direction(preconditioner, state.pairs or [], point.gradient)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from softgrad.linear_model._data._rows import Array
-from softgrad.linear_model._model._objective import SoftmaxObjective
+from softgrad.linear_model._model._loss import PenalisedLoss
 from softgrad.linear_model._solvers._iteration import Point, Step, rounding
 
 _MOST_TRIALS = 40
@@ -15,7 +15,7 @@ _OVERSHOT = 0.5
 
 
 def line_search(
-    objective: SoftmaxObjective, origin: Point, direction: Array, length: float, *, steep: float
+    objective: PenalisedLoss, origin: Point, direction: Array, length: float, *, steep: float
 ) -> Step | None:
     """A point along the direction that is lower; None if there is none, to within rounding.
 

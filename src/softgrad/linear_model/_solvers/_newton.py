@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from softgrad.linear_model._data._rows import Array
-from softgrad.linear_model._model._hessian import centre
+from softgrad.linear_model._model._loss import PenalisedLoss
 from softgrad.linear_model._model._objective import SoftmaxObjective
+from softgrad.linear_model._model._zero_sums import centre
 from softgrad.linear_model._solvers._conjugate_gradients import NewtonStep, newton_step
 from softgrad.linear_model._solvers._iteration import Point, Solution, State, Step, iterate
 from softgrad.linear_model._solvers._lbfgs import approach
@@ -44,7 +45,7 @@ def minimise(
     where the Hessian has changed little.
     """
     products = 0
-    rough = objective
+    rough: PenalisedLoss = objective
     if approaches and state.pairs is not None:
         rough = objective.rough()
         # That of no other point: what the probabilities become is in the pairs.

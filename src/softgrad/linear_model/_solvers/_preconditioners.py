@@ -16,8 +16,9 @@ import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs, dtrtri
 
 from softgrad.linear_model._data._rows import Array
-from softgrad.linear_model._model._hessian import KEPT_LOGIT_BYTES, Hessian, zero_sum_basis
+from softgrad.linear_model._model._hessian import KEPT_LOGIT_BYTES, Hessian
 from softgrad.linear_model._model._objective import SoftmaxObjective
+from softgrad.linear_model._model._zero_sums import zero_sum_basis
 
 # Rows that such a block is made from; all where that costs no more than a few products.
 _FEW_COLUMNS = 128

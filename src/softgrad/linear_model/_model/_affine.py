@@ -1,0 +1,35 @@
+"""Affine scores of rows, and the transpose: what a change of the scores is by weight and bias."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softgrad.linear_model._data._rows import Rows
+
+
+class Affine(NamedTuple):
+    """weight : shape (K, d). bias : shape (K,), None where there is none."""
+
+    weight: NDArray[Any]
+    bias: NDArray[Any] | None
+
+    def zeros(self) -> Affine:
+        """Of the same shape and order, float64, to add to."""
+        bias = None if self.bias is None else np.zeros(len(self.bias))
+        return Affine(np.zeros(self.weight.shape, order="F" if self.weight.flags.fnc else "C"), bias)
+
+    def gathered(self, rows: Rows, factors: NDArray[Any]) -> Affine:
+        """The derivative of sum_ik factors_ik scores_ik, scores being these of the rows, by weight and bias."""
+        by_bias = None if self.bias is None else factors.sum(axis=0, dtype=np.float64)
+        return Affine(rows.gather(factors), by_bias)
+
+    def add(self, part: Affine) -> Affine:
+        """Their sum, in the memory of this one."""
+        weight, bias = self
+        weight += part.weight
+        if bias is not None:
+            bias += part.bias
+        return self

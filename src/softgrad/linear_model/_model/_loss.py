@@ -1,0 +1,90 @@
+"""The mean loss of rows and its gradient by theta, with the ridge or without."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from softgrad.linear_model._data._rows import Array, Rows
+from softgrad.linear_model._data._terms import Term
+from softgrad.linear_model._model._affine import Affine
+from softgrad.linear_model._model._standardised_rows import StandardisedRows
+from softgrad.linear_model._model._zero_sums import centred
+from softgrad.losses._problem import Problem, cross_entropy_problem
+
+
+class Block(NamedTuple):
+    """Rows and their losses, the gradient of each times the weight of the row."""
+
+    rows: Rows
+    problem: Problem
+
+
+@dataclass
+class WithLosses:
+    """Makes blocks of rows; `label_smoothing` is the share of each target that is spread over all classes."""
+
+    n_classes: int
+    label_smoothing: float
+
+    def __call__(self, rows: Rows) -> Block:
+        problem = cross_entropy_problem(
+            (len(rows.targets), self.n_classes),
+            (1,),
+            rows.targets,
+            rows.weights,
+            label_smoothing=self.label_smoothing,
+            reduction="none",
+        )
+        return Block(rows, problem)
+
+
+@dataclass
+class LossAndGradient(Term[Block, tuple[float, Affine]]):
+    """The mean loss of affine scores, and its gradient by their weight and bias."""
+
+    affine: Affine
+
+    def start(self) -> tuple[float, Affine]:
+        return 0.0, self.affine.zeros()
+
+    def part(self, block: Block) -> tuple[float, Affine]:
+        logits = block.rows.scores(*self.affine)
+        losses = block.problem.row_losses(logits, logits)
+        return float(block.rows.weights @ losses), self.affine.gathered(block.rows, logits)
+
+    def add(self, total: tuple[float, Affine], part: tuple[float, Affine]) -> tuple[float, Affine]:
+        return total[0] + part[0], total[1].add(part[1])
+
+
+class PenalisedLoss:
+    """The mean loss plus the ridge, as a function of theta.
+
+    Parameters
+    ----------
+    rows : StandardisedRows
+    with_losses : WithLosses
+    ridge : ndarray, shape (P,)
+        Of the penalty's squares, for each column of theta.
+    """
+
+    def __init__(self, rows: StandardisedRows, with_losses: WithLosses, ridge: Array) -> None:
+        self.dtype = rows.source.dtype
+        self.ridge = ridge
+        self._rows = rows
+        # Where all rows stay in memory and a block of them is no copy, the losses are checked once.
+        self._blocks = rows.prepared(with_losses, keep=rows.source.resident and not rows.source.is_sparse)
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
+        """The mean loss plus the ridge, and its gradient by theta."""
+        loss, by_theta = self.loss_and_gradient(theta)
+        pull = self.ridge * theta
+        return loss + 0.5 * float(np.vdot(pull, theta)), by_theta + pull
+
+    def loss_and_gradient(self, theta: Array) -> tuple[float, Array]:
+        """The mean loss and its gradient by theta, whose columns sum to zero."""
+        loss, by_rows = self._blocks.total(LossAndGradient(self._rows.affine(theta)))
+        return loss, centred(self._rows.standardisation.by_theta(by_rows))

@@ -1,0 +1,64 @@
+"""Rows with their standardisation: what a function of theta is, as sums over the rows as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from scipy import sparse
+
+from softgrad.linear_model._data._prepared import PreparedBlocks
+from softgrad.linear_model._data._rows import Array, ArrayRows, Rows, RowSource
+from softgrad.linear_model._data._workers import Workers
+from softgrad.linear_model._model._affine import Affine
+from softgrad.linear_model._model._standardisation import Standardisation
+
+Prepared = TypeVar("Prepared")
+
+
+class StandardisedRows(NamedTuple):
+    """The rows of a source, the standardisation of their features, and how a sum over them is shared.
+
+    `workers` share the blocks of rows, each of at most `block_length`.
+    """
+
+    source: RowSource
+    standardisation: Standardisation
+    workers: Workers
+    block_length: int
+
+    def affine(self, theta: Array) -> Affine:
+        """The scores of theta, by the rows as they are; of sparse ones in the order that needs no copy of products."""
+        return self.standardisation.affine(theta, self.source.dtype, "F" if self.source.is_sparse else "C")
+
+    def prepared(self, prepare: Callable[[Rows], Prepared], *, keep: bool) -> PreparedBlocks[Prepared]:
+        return PreparedBlocks(self.source, self.workers, self.block_length, prepare, keep=keep)
+
+    def copied(self, dtype: type[np.floating[Any]]) -> StandardisedRows:
+        """A copy of rows in memory of another dtype: standardised, or of sparse ones in units of the spread."""
+        assert isinstance(self.source, ArrayRows)
+        copied = self._sparse_copy if self.source.is_sparse else self._dense_copy
+        return copied(self.source.rows, dtype)
+
+    def _sparse_copy(self, rows: Rows, dtype: type[np.floating[Any]]) -> StandardisedRows:
+        """Sparse rows in units of the spread of their features, at places that are shared."""
+        entries = (rows.X.data * self.standardisation.inverse_scale[rows.X.indices]).astype(dtype)
+        copy = sparse.csr_array((entries, rows.X.indices, rows.X.indptr), shape=rows.X.shape)
+        source = ArrayRows(copy, rows.targets, rows.weights)
+        return self._replace(source=source, standardisation=self.standardisation.in_units())
+
+    def _dense_copy(self, rows: Rows, dtype: type[np.floating[Any]]) -> StandardisedRows:
+        """Dense rows, standardised, with the column of ones of the intercepts."""
+        features = rows.X.shape[1]
+        columns = features + self.standardisation.fit_intercept
+        copy = np.ones((len(rows.X), columns), dtype)
+
+        def fill(start: int) -> None:
+            part = slice(start, start + self.block_length)
+            copy[part, :features] = self.standardisation.apply(rows.X[part])
+
+        for _ in self.workers.map(fill, range(0, len(copy), self.block_length)):
+            pass
+        source = ArrayRows(copy, rows.targets, rows.weights)
+        return self._replace(source=source, standardisation=Standardisation.identity(columns))
