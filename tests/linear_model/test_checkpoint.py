@@ -49,7 +49,7 @@ def some_state(pairs: int | None = 2) -> State:
     theta, gradient, *drawn = rng.standard_normal((2 + 2 * (pairs or 0), 3, 4))
     point = Point(theta, 0.5 + rng.random(), gradient)
     kept = None if pairs is None else list(map(Pair, drawn[::2], drawn[1::2]))
-    return State(point, [1.0, point.value], [0.1 + rng.random()], np.inf, 1e-310, 3, kept)
+    return State(point, [1.0, point.value], [0.1 + rng.random()], np.inf, 1e-310, 3, kept, rng.random())
 
 
 def assert_same(found: State, expected: State) -> None:
@@ -119,13 +119,14 @@ def test_other_safetensors_are_refused(metadata: dict[str, str] | None, message:
         load_checkpoint(tmp_path / "fit", PROBLEM)
 
 
-def test_a_newer_format_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("written", [2, 4])
+def test_another_format_is_refused(written: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from softgrad.linear_model._solvers import _checkpoint
 
-    monkeypatch.setattr(_checkpoint, "_FORMAT", 3)
+    monkeypatch.setattr(_checkpoint, "_FORMAT", written)
     save_checkpoint(tmp_path / "fit", PROBLEM, some_state())
     monkeypatch.undo()
-    with pytest.raises(ValueError, match="it has format 3, this softgrad reads 2"):
+    with pytest.raises(ValueError, match=f"it has format {written}, this softgrad reads 3"):
         load_checkpoint(tmp_path / "fit", PROBLEM)
 
 

@@ -12,7 +12,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from softgrad.linear_model import SoftmaxRegression
+from softgrad.linear_model._data._rows import ArrayRows
+from softgrad.linear_model._model._objective import SoftmaxObjective
 from softgrad.linear_model._solvers import _elastic_net
+from softgrad.linear_model._solvers._iteration import Course, Solution, State, starting_state
 from tests.linear_model import bounds, problems
 from tests.oracles.inputs import fresh_rng
 
@@ -113,3 +116,23 @@ def test_sparse_rows_and_float32_have_the_same_zeros() -> None:
     single = SoftmaxRegression(l1_ratio=0.5, tol=1e-5).fit(problem.X.astype(np.float32), problem.y)
     assert single.loss_curve_[-1] == pytest.approx(dense.loss_curve_[-1], rel=2 * single.tol, abs=0.0)
     assert np.mean((single.coef_ == 0) == (dense.coef_ == 0)) > 0.95
+
+
+def test_it_goes_on_with_the_damping_it_had() -> None:
+    """Also where steps were too long, so that there is more of it than at the start."""
+    X, y = problems.random(fresh_rng(), rows=200, features=6, classes=4)
+    objective = SoftmaxObjective(ArrayRows(X, y, np.ones(200)), n_classes=4, C=1.0, fit_intercept=True, l1_ratio=0.5)
+
+    def two_iterations(state: State) -> tuple[list[State], Solution]:
+        kept: list[State] = []
+        course = Course(tol=0.0, max_iter=2, report=lambda *_: False, keep=kept.append)
+        return kept, _elastic_net.minimise(objective, state, course)
+
+    start = starting_state(objective, _elastic_net.evaluate(objective, objective.start()))
+    (_, between), whole = two_iterations(start._replace(damping=100.0 * start.damping))
+    assert between.damping > start.damping
+    _, resumed = two_iterations(between)
+    assert resumed.theta.tobytes() == whole.theta.tobytes()
+    assert resumed.objectives == whole.objectives
+    _, with_less = two_iterations(between._replace(damping=start.damping))
+    assert with_less.theta.tobytes() != whole.theta.tobytes()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -13,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import Tags
 
 from softgrad._float_mode import in_ieee_mode
 from softgrad.linear_model._callbacks import CallbackSupport, FitTask, with_callbacks
@@ -27,7 +27,7 @@ from softgrad.linear_model._predictions import Predictions
 from softgrad.linear_model._scikit_learn import Interval, StrOptions, checks_parameters, row_weights, rows_and_labels
 from softgrad.linear_model._solvers import _elastic_net, _newton
 from softgrad.linear_model._solvers._choice import LARGEST_FACTOR, SOLVERS, SolverName, choose_solver
-from softgrad.linear_model._solvers._iteration import IterationReport, Point, Solution, State, starting_state
+from softgrad.linear_model._solvers._iteration import Course, IterationReport, Point, Solution, State, starting_state
 from softgrad.linear_model._stream_fit import StreamFit
 
 
@@ -192,7 +192,7 @@ class SoftmaxRegression(
     array([[0.982, 0.018, 0.   ]])
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, list[object]]] = {
         "C": [Interval(Real, 0, None, closed="neither")],
         "tol": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -242,7 +242,7 @@ class SoftmaxRegression(
         self.verbose = verbose
         self.callback = callback
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
@@ -311,7 +311,7 @@ class SoftmaxRegression(
                     start = objective.coordinates(coef if space is None else space.enter(coef), intercept)
                 state = starting_state(objective, self._evaluate(objective, start))
 
-            def attributes(theta: Array) -> dict[str, Any]:
+            def attributes(theta: Array) -> dict[str, NDArray[Any]]:
                 coef, intercept = objective.coefficients(theta)
                 if space is not None:
                     coef = space.leave(coef)
@@ -327,21 +327,16 @@ class SoftmaxRegression(
                 self._report(report)
                 return task is not None and task.end_iteration(lambda: attributes(theta))
 
-            solve = partial(
-                self._minimise,
-                tol=float(self.tol),
-                max_iter=int(self.max_iter),
-                report=report,
-                keep=before_iteration,
-            )
-            solution = solve(objective, state)
+            course = Course(float(self.tol), int(self.max_iter), report, before_iteration)
+            solution = self._minimise(objective, state, course)
             if self.polish and objective.dtype == np.float32:
                 # A state does not say which of the two objectives it is of: what is resumed polishes from the start.
                 keep = None
                 theta = objective.coefficients(solution.theta)
                 objective = self._objective(WidenedRows(source, objective.block_length), len(labels), workers)
                 point = self._evaluate(objective, objective.coordinates(*theta))
-                solution = solve(objective, starting_state(objective, point, after=solution.objectives))
+                state = starting_state(objective, point, after=solution.objectives)
+                solution = self._minimise(objective, state, course)
         self.solver_ += "" if space is None else space.solver_suffix
         for name, value in attributes(solution.theta).items():
             setattr(self, name, value)
@@ -356,16 +351,16 @@ class SoftmaxRegression(
     def _evaluate(self, objective: SoftmaxObjective, theta: Array) -> Point:
         return _elastic_net.evaluate(objective, theta) if self.l1_ratio else Point.of(objective, theta)
 
-    def _minimise(self, objective: SoftmaxObjective, state: State, **options: Any) -> Solution:
+    def _minimise(self, objective: SoftmaxObjective, state: State, course: Course) -> Solution:
         if self.l1_ratio:
             self.solver_, self.solver_reason_ = "elastic net", f"l1_ratio is {self.l1_ratio:g}"
-            return _elastic_net.minimise(objective, state, **options)
+            return _elastic_net.minimise(objective, state, course)
         self.solver_, self.solver_reason_ = (
             choose_solver(objective) if self.solver == "auto" else (self.solver, "it was asked for")
         )
         make_preconditioner, approaches = SOLVERS[self.solver_]
         preconditioner = make_preconditioner(objective)
-        return _newton.minimise(objective, preconditioner, state, approaches=approaches, **options)
+        return _newton.minimise(objective, preconditioner, state, course, approaches=approaches)
 
     def _objective(self, source: RowSource, n_classes: int, workers: Workers) -> SoftmaxObjective:
         return SoftmaxObjective(

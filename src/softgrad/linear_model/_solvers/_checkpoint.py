@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from softgrad._checksum import checksum
 from softgrad._files import replacing, same_file
 from softgrad.linear_model._solvers._iteration import Pair, Point, State
 
-_FORMAT = 2
+_FORMAT = 3
 _NAMES = ["changes", "gradient", "numbers", "objectives", "promises", "steps", "theta"]
 
 
@@ -51,7 +52,7 @@ def checkpoint_place(path: str | os.PathLike[str] | None, *, resume: bool, sourc
     return place
 
 
-def save_checkpoint(path: Path, problem: Mapping[str, Any], state: State) -> None:
+def save_checkpoint(path: Path, problem: Mapping[str, object], state: State) -> None:
     """Write the state; the file appears whole or not at all.
 
     Parameters
@@ -78,16 +79,18 @@ def save_checkpoint(path: Path, problem: Mapping[str, Any], state: State) -> Non
         "objectives": np.array(state.objectives),
         "promises": np.array(state.promises),
         # JSON has no inf.
-        "numbers": np.array([state.point.value, state.gap, state.smallest, state.idle, state.pairs is None]),
+        "numbers": np.array(
+            [state.point.value, state.gap, state.smallest, state.idle, state.pairs is None, state.damping]
+        ),
     }
-    description: dict[str, Any] = {"format": _FORMAT, "problem": dict(problem)}
+    description: dict[str, object] = {"format": _FORMAT, "problem": dict(problem)}
     description["sha256"] = checksum(tensors, description)
     content = save(tensors, {"softgrad-checkpoint": json.dumps(description)})
     with replacing(path) as file:
         file.write(content)
 
 
-def load_checkpoint(path: Path, problem: Mapping[str, Any]) -> State:
+def load_checkpoint(path: Path, problem: Mapping[str, object]) -> State:
     """The state in a checkpoint of this problem.
 
     Raises
@@ -103,7 +106,7 @@ def load_checkpoint(path: Path, problem: Mapping[str, Any]) -> State:
                 f"the checkpoint {path} belongs to another problem: {name} is {reprlib.repr(found.get(name))} there, "
                 f"{reprlib.repr(problem.get(name))} here"
             )
-    value, gap, smallest, idle, is_over = tensors["numbers"].tolist()
+    value, gap, smallest, idle, is_over, damping = tensors["numbers"].tolist()
     return State(
         Point(tensors["theta"], value, tensors["gradient"]),
         tensors["objectives"].tolist(),
@@ -112,10 +115,11 @@ def load_checkpoint(path: Path, problem: Mapping[str, Any]) -> State:
         smallest,
         int(idle),
         None if is_over else list(map(Pair, tensors["steps"], tensors["changes"])),
+        damping,
     )
 
 
-def _content(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def _content(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     from safetensors import SafetensorError, safe_open
 
     refused = f"{path} is not a usable checkpoint of softgrad"

@@ -9,7 +9,6 @@ the best one follows each step.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,17 +16,17 @@ from numpy.typing import NDArray
 from softgrad.linear_model._data._rows import Array
 from softgrad.linear_model._model._hessian import Hessian
 from softgrad.linear_model._model._objective import SoftmaxObjective
-from softgrad.linear_model._solvers._iteration import Point, Solution, State, Step, iterate, rounding
+from softgrad.linear_model._solvers._iteration import Course, Point, Solution, State, Step, iterate, rounding
 
 _MOST_PRODUCTS = 500
 _MOST_TRIALS = 40
 _SUFFICIENT_DECREASE = 1e-4
-# Parts of the Hessian's diagonal at the start that are added to it while steps are too long.
-_FIRST_DAMPING, _LEAST_DAMPING = 1e-3, 1e-9
+# What is added to the Hessian while steps are too long falls no lower than to this part of its diagonal at the start.
+_LEAST_DAMPING = 1e-9
 
 
-def minimise(objective: SoftmaxObjective, state: State, **options: Any) -> Solution:
-    """The minimum of the objective with its absolute values; options as in `iterate`.
+def minimise(objective: SoftmaxObjective, state: State, course: Course) -> Solution:
+    """The minimum of the objective with its absolute values.
 
     The relative gap is that to a point of the dual problem, so a bound and not an estimate.
     """
@@ -35,18 +34,16 @@ def minimise(objective: SoftmaxObjective, state: State, **options: Any) -> Solut
     at_start = objective.hessian(objective.start()).diagonal()
 
     def advance(state: State) -> State:
-        point, damping = state.point, state.smallest
+        point, damping = state.point, state.damping
         forcing = min(max(math.sqrt(state.gap), 1e-3), 0.1)
         step = _newton_step(objective, point, damping * at_start, forcing=forcing)
         if step is not None:
             point = step.point
             damping = min(max(damping * (0.1 if step.length == 1.0 else 4.0), _LEAST_DAMPING), 1.0)
         # The gap is that of the point reached: nothing is estimated ahead.
-        return state._replace(point=point, gap=dual.relative_gap(point), smallest=damping)
+        return state._replace(point=point, gap=dual.relative_gap(point), damping=damping)
 
-    # In place of the smallest eigenvalue, which nothing asks for here, the state has the damping.
-    state = state._replace(smallest=min(state.smallest, _FIRST_DAMPING))
-    return iterate(objective, state, advance, **options)
+    return iterate(objective, state, advance, course)
 
 
 def evaluate(objective: SoftmaxObjective, theta: Array) -> Point:

@@ -13,6 +13,7 @@ from softgrad.linear_model._model._loss import PenalisedLoss
 
 # So many iterations without a decrease beyond rounding, and there will be none.
 _MOST_IDLE = 10
+_FIRST_DAMPING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ class State(NamedTuple):
     `objectives` has one value before the first iteration and one after each; `promises` the decreases that the
     quadratic models promised; `gap` and `smallest` are the last estimates of the relative gap and of the smallest
     eigenvalue of the preconditioned Hessian; `idle` counts the last iterations without a decrease; `pairs` are the last
-    ones of L-BFGS, None when Newton's method has taken over from it.
+    ones of L-BFGS, None when Newton's method has taken over from it; `damping` is the part of the Hessian's diagonal at
+    the start that the elastic net adds to it.
     """
 
     point: Point
@@ -94,6 +96,20 @@ class State(NamedTuple):
     smallest: float
     idle: int
     pairs: list[Pair] | None
+    damping: float
+
+
+class Course(NamedTuple):
+    """How far an iteration goes, and who is told on the way.
+
+    `tol` is the relative gap that ends it. `keep` is given the state before each iteration; `report` the parameters
+    after it, and says whether to stop there.
+    """
+
+    tol: float
+    max_iter: int
+    report: Callable[[IterationReport, Array], bool]
+    keep: Callable[[State], object]
 
 
 class Step(NamedTuple):
@@ -115,34 +131,25 @@ def starting_state(objective: PenalisedLoss, point: Point, *, after: Sequence[fl
         raise FloatingPointError(
             f"the objective at the starting point is {point.value}: the scores overflow {objective.dtype}"
         )
-    return State(point, [*after[:-1], point.value], [], np.inf, np.inf, 0, [])
+    return State(point, [*after[:-1], point.value], [], np.inf, np.inf, 0, [], _FIRST_DAMPING)
 
 
-def iterate(
-    objective: PenalisedLoss,
-    state: State,
-    advance: Callable[[State], State],
-    *,
-    tol: float,
-    max_iter: int,
-    report: Callable[[IterationReport, Array], bool],
-    keep: Callable[[State], object],
-) -> Solution:
-    """Advance until the relative gap is at most `tol`, or there is an obstacle.
+def iterate(objective: PenalisedLoss, state: State, advance: Callable[[State], State], course: Course) -> Solution:
+    """Advance until the relative gap is at most the tolerance, or there is an obstacle.
 
     `advance` gives the state after an iteration, with the objectives and the idle ones as they were: they are counted
-    here. Where it finds no lower point it leaves the point in its place. `keep` is given the state before each
-    iteration; `report` the point after it, and says whether to stop there.
+    here. Where it finds no lower point it leaves the point in its place.
     """
+    max_iter = course.max_iter
     for iteration in range(len(state.objectives), max_iter + 1):
-        keep(state)
+        course.keep(state)
         before = state.point
         state = advance(state)
         point, gap = state.point, state.gap
         idle = state.idle + 1 if before.value - point.value <= rounding(objective, point.value) else 0
         state = state._replace(objectives=[*state.objectives, point.value], idle=idle)
-        stop = report(IterationReport(iteration, max_iter, point.value, gap), point.theta)
-        if gap <= tol:
+        stop = course.report(IterationReport(iteration, max_iter, point.value, gap), point.theta)
+        if gap <= course.tol:
             return Solution(point.theta, state.objectives, iteration, gap, None)
         if stop:
             return Solution(point.theta, state.objectives, iteration, gap, "a callback asked for the end")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from softgrad.linear_model._model._loss import PenalisedLoss
 from softgrad.linear_model._model._objective import SoftmaxObjective
 from softgrad.linear_model._model._zero_sums import centre
 from softgrad.linear_model._solvers._conjugate_gradients import NewtonStep, newton_step
-from softgrad.linear_model._solvers._iteration import Point, Solution, State, Step, iterate
+from softgrad.linear_model._solvers._iteration import Course, Point, Solution, State, Step, iterate
 from softgrad.linear_model._solvers._lbfgs import approach
 from softgrad.linear_model._solvers._line_search import line_search
 from softgrad.linear_model._solvers._preconditioners import Preconditioner
@@ -29,15 +28,9 @@ _LOCAL_CONTRACTION = 0.035
 
 
 def minimise(
-    objective: SoftmaxObjective,
-    preconditioner: Preconditioner,
-    state: State,
-    *,
-    approaches: bool,
-    tol: float,
-    **options: Any,
+    objective: SoftmaxObjective, preconditioner: Preconditioner, state: State, course: Course, *, approaches: bool
 ) -> Solution:
-    """The minimum of the objective; options as in `iterate`.
+    """The minimum of the objective, which has no absolute values.
 
     With `approaches` L-BFGS goes before, as far as it does well, in the precision of the products. Then each iteration
     solves H x = -g by conjugate gradients. How far the objective is above its minimum is estimated by the decrease of
@@ -55,7 +48,7 @@ def minimise(
         nonlocal products
         point = state.point
         if approaches and state.pairs is not None:
-            nearer = approach(rough, preconditioner, state, tol=tol)
+            nearer = approach(rough, preconditioner, state, tol=course.tol)
             if nearer is not None:
                 return nearer
             if state.pairs and rough is not objective:
@@ -68,7 +61,7 @@ def minimise(
             preconditioner,
             point.gradient,
             forcing=_forcing(state.gap),
-            target=tol * point.value,
+            target=course.tol * point.value,
             ceiling=point.value,
             smallest=state.smallest,
         )
@@ -78,12 +71,12 @@ def minimise(
         step = line_search(objective, point, newton.direction, _FAR_LENGTH if is_far else 1.0, steep=_STEEP)
         promises = [*state.promises, newton.decrease]
         gap = _relative_gap(promises, step, point.value)
-        if step is not None and not (gap <= tol and step.point.value > point.value):
+        if step is not None and not (gap <= course.tol and step.point.value > point.value):
             point = step.point
             gap = min(gap, _gap_reached(preconditioner, newton, step))
         return state._replace(point=point, promises=promises, gap=gap, smallest=newton.smallest)
 
-    return iterate(objective, state, advance, tol=tol, **options)
+    return iterate(objective, state, advance, course)
 
 
 def _relative_gap(promises: list[float], step: Step | None, value: float) -> float:
