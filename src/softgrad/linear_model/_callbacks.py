@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+from numpy.typing import NDArray
+
 __all__ = ["CallbackSupport", "FitTask", "with_callbacks"]
 
 P = ParamSpec("P")
@@ -44,7 +46,7 @@ class FitTask:
     max_iter : int
     """
 
-    def __init__(self, estimator: Any, X: Any, y: Any, sample_weight: Any, max_iter: int) -> None:
+    def __init__(self, estimator: object, X: object, y: object, sample_weight: object, max_iter: int) -> None:
         self._hooks = {
             "estimator": estimator,
             "X": X,
@@ -61,7 +63,7 @@ class FitTask:
             self._iteration = self._context.subcontext(task_name="iteration")
             self._iteration.call_on_fit_task_begin(**self._hooks)
 
-    def end_iteration(self, attributes: Callable[[], dict[str, Any]]) -> bool:
+    def end_iteration(self, attributes: Callable[[], dict[str, NDArray[Any]]]) -> bool:
         """Whether a callback asks for the end of the fit; `attributes` makes what predictions are made from."""
         if self._context is None:
             return False

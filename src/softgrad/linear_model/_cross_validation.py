@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import check_cv
-from sklearn.utils import indexable
+from sklearn.utils import Tags, indexable
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 
@@ -23,6 +23,9 @@ from softgrad.linear_model._predictions import Predictions
 from softgrad.linear_model._scikit_learn import Interval, StrOptions, checks_parameters, row_weights, rows_and_labels
 from softgrad.linear_model._solvers._choice import SolverName
 from softgrad.linear_model._solvers._iteration import IterationReport
+
+# The numbers of the rows to fit to, and of those to score.
+_Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 _OWN = ("Cs", "cv", "scoring", "n_jobs")
 
@@ -80,7 +83,7 @@ class SoftmaxRegressionCV(Predictions, ClassifierMixin, BaseEstimator):  # type:
     10.0
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, list[object]]] = {
         "Cs": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "cv": ["cv_object"],
         "scoring": [StrOptions(set(get_scorer_names())), callable, None],
@@ -134,7 +137,7 @@ class SoftmaxRegressionCV(Predictions, ClassifierMixin, BaseEstimator):  # type:
         self.verbose = verbose
         self.callback = callback
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
@@ -170,7 +173,7 @@ class SoftmaxRegressionCV(Predictions, ClassifierMixin, BaseEstimator):  # type:
         model = SoftmaxRegression(**parameters)
         of_path = clone(model).set_params(warm_start=True, verbose=0, callback=None)
         X, y, groups = indexable(X, y, groups)
-        folds: Iterable[tuple[Any, Any]] = check_cv(self.cv, y, classifier=True).split(X, y, groups)
+        folds: Iterable[_Fold] = check_cv(self.cv, y, classifier=True).split(X, y, groups)
         scores = Parallel(n_jobs=self.n_jobs, prefer="threads")(
             delayed(_scores_of_fold)(clone(of_path), Cs, self.scoring, X, y, weights, number, *fold)
             for number, fold in enumerate(folds)

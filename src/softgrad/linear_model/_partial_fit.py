@@ -91,8 +91,8 @@ class PartialFit:
         if first and classes is None:
             raise ValueError("the first call of partial_fit needs classes: all labels that there will be")
         data, y = rows_and_labels(self, X, y, probabilities=True, reset=first)
-        named: Any = None if classes is None else np.unique(label_array(classes, "classes[{}]".format))
-        labels: NDArray[Any] = named if first else self.classes_
+        named = None if classes is None else np.unique(label_array(classes, "classes[{}]".format))
+        labels = self.classes_ if named is None or not first else named
         if named is not None and not np.array_equal(named, labels):
             raise ValueError(f"classes are {named}; the first call had {labels}")
         values = values_of(y, labels)

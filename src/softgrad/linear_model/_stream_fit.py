@@ -25,7 +25,7 @@ class StreamFit:
     class_weight: ClassWeight
     max_iter: int
     n_features_in_: int
-    get_params: Callable[[], dict[str, Any]]
+    get_params: Callable[..., dict[str, Any]]
     _previous_fit: Callable[[], tuple[NDArray[Any], Array, Array] | None]
     _fit_rows: Callable[..., Self]
 
@@ -124,7 +124,7 @@ class StreamFit:
         rows = StreamedRows(survey, class_weights)
         return self._fit_rows(rows, survey.labels, previous, state=state, keep=keep, task=task)
 
-    def _description(self) -> dict[str, Any]:
+    def _description(self) -> dict[str, object]:
         """The parameters that decide what the optimum is, as JSON can hold them."""
         left_out = {"tol", "max_iter", "class_weight", "warm_start", "random_state", "n_threads", "verbose", "callback"}
         parameters = {name: value for name, value in self.get_params().items() if name not in left_out}

@@ -63,7 +63,7 @@ class TupleChunks:
     order: Literal["C", "F"] = "C"
     ahead = False
 
-    def __init__(self, tuples: Iterable[Any]) -> None:
+    def __init__(self, tuples: Iterable[object]) -> None:
         self._tuples = tuples
 
     def __iter__(self) -> Iterator[Chunk]:
@@ -154,7 +154,7 @@ class ArrowChunks:
     order: Literal["C", "F"] = "F"
 
     def __init__(
-        self, batches: Iterable[Any], target: str, sample_weight: str | None, *, untyped: bool, ahead: bool
+        self, batches: Iterable[object], target: str, sample_weight: str | None, *, untyped: bool, ahead: bool
     ) -> None:
         self._batches = batches
         self._target = target

@@ -24,7 +24,7 @@ from softgrad.linear_model._data._labels import label_array
 from softgrad.linear_model._data._read_ahead import read_ahead
 from softgrad.linear_model._data._rows import Array, Rows, RowSource
 
-Source = str | os.PathLike[str] | Iterable[Any]
+Source = str | os.PathLike[str] | Iterable[object]
 
 
 def chunks_of(source: Source, target: str | None, sample_weight: str | None) -> Chunks:
@@ -108,7 +108,7 @@ class Survey:
         self.chunks = chunks
         self.n_rows = 0
         # True is not 1, though Python takes them for one key.
-        places: dict[tuple[type, Any], int] = {}
+        places: dict[tuple[type, object], int] = {}
         totals: Array = np.zeros(0)
         hashed = hashlib.blake2b(digest_size=16) if digest else None
         for piece in _pieces(chunks, lambda label: places.setdefault((type(label), label), len(places))):
@@ -131,7 +131,7 @@ class Survey:
             hashed.update(repr(self.labels.tolist()).encode())
         self.digest = None if hashed is None else hashed.hexdigest()
 
-    def description(self) -> dict[str, Any]:
+    def description(self) -> dict[str, object]:
         """What tells these data from others, as JSON can hold it."""
         return {
             "number of rows": self.n_rows,
@@ -160,7 +160,7 @@ class Survey:
             more = "more rows than" if rows > self.n_rows else f"{rows} rows, not the"
             raise ValueError(f"the source has changed since the first pass: it gives {more} {self.n_rows}")
 
-    def _known(self, label: Any) -> int:
+    def _known(self, label: object) -> int:
         place = self._places.get((type(label), label))
         if place is None:
             raise ValueError(f"the source has changed since the first pass: the label {label!r} is new")
@@ -190,13 +190,13 @@ class StreamedRows(RowSource):
                 yield Rows(piece.X[counted], piece.codes[counted], weights[counted])
 
 
-def _pieces(chunks: Chunks, place_of: Callable[[Any], int]) -> Iterator[Piece]:
+def _pieces(chunks: Chunks, place_of: Callable[[object], int]) -> Iterator[Piece]:
     """All rows, where it pays read while the piece before is worked on."""
     pieces = _cut(chunks, place_of)
     return read_ahead(pieces) if chunks.ahead else pieces
 
 
-def _cut(chunks: Chunks, place_of: Callable[[Any], int]) -> Iterator[Piece]:
+def _cut(chunks: Chunks, place_of: Callable[[object], int]) -> Iterator[Piece]:
     """Dense rows in pieces of equal length whatever the chunks are; sparse ones as they come."""
     waiting: list[Piece] = []
     held = 0
@@ -239,8 +239,8 @@ def _sorted_labels(found: list[Any], untyped: bool) -> tuple[NDArray[Any], NDArr
     return labels, codes
 
 
-def _hash(digest: Any, piece: Piece) -> None:
+def _hash(digest: hashlib.blake2b, piece: Piece) -> None:
     digest.update(repr((piece.X.shape, piece.X.dtype.str)).encode())
     parts = (piece.X.data, piece.X.indices, piece.X.indptr) if scipy.sparse.issparse(piece.X) else (piece.X,)
     for array in (*parts, piece.codes, piece.weights):
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).data)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from softgrad import _files
@@ -128,13 +128,13 @@ class Graph:
     inputs: list[Port] = field(default_factory=list)
     outputs: list[Port] = field(default_factory=list)
     constants: dict[str, NDArray[Any]] = field(default_factory=dict)
-    nodes: list[tuple[str, list[str], str, dict[str, Any]]] = field(default_factory=list)
+    nodes: list[tuple[str, list[str], str, dict[str, int]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype is {self.dtype!r}; it must be one of {DTYPES}")
 
-    def add_input(self, name: str, dtype: Any, columns: int, names: Sequence[str]) -> None:
+    def add_input(self, name: str, dtype: DTypeLike, columns: int, names: Sequence[str]) -> None:
         """A matrix with a row per case; the names of its columns are written beside it."""
         self.inputs.append(Port(name, np.dtype(dtype), ["n", columns], json.dumps(names) if names else ""))
 
@@ -158,7 +158,7 @@ class Graph:
         self.constants[name] = value
         return name
 
-    def node(self, operator: str, arguments: Sequence[str], result: str, **attributes: Any) -> str:
+    def node(self, operator: str, arguments: Sequence[str], result: str, **attributes: int) -> str:
         self.nodes.append((operator, list(arguments), result, attributes))
         return result
 

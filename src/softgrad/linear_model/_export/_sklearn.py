@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_is_fitted
 
-from softgrad.linear_model._predictions import Predictions
+from softgrad.linear_model._cross_validation import SoftmaxRegressionCV
+from softgrad.linear_model._estimator import SoftmaxRegression
 
 
-def to_sklearn(model: Predictions) -> Any:
+def to_sklearn(model: SoftmaxRegression | SoftmaxRegressionCV) -> LogisticRegression:
     """A LogisticRegression with the same classes and predictions, fitted to nothing itself.
 
     Parameters
@@ -42,12 +41,12 @@ def to_sklearn(model: Predictions) -> Any:
     True
     """
     check_is_fitted(model)
-    given: Any = model
-    parameters = given.get_params(deep=False)
+    parameters = model.get_params(deep=False)
     names = ("fit_intercept", "l1_ratio", "class_weight", "warm_start", "random_state", "max_iter", "tol", "verbose")
     shared = {name: parameters[name] for name in names if name in parameters}
-    C, coef, intercept = getattr(given, "C_", parameters.get("C")), given.coef_, given.intercept_
-    if len(given.classes_) == 2:
+    C = model.C if isinstance(model, SoftmaxRegression) else model.C_
+    coef, intercept = model.coef_, model.intercept_
+    if len(model.classes_) == 2:
         coef, intercept = coef[1:] - coef[:1], intercept[1:] - intercept[:1]
         C = C if shared["l1_ratio"] else 2 * C
     solver = "saga" if shared["l1_ratio"] else "lbfgs"
@@ -55,9 +54,9 @@ def to_sklearn(model: Predictions) -> Any:
     if not shared["l1_ratio"]:
         del shared["l1_ratio"]
     export = LogisticRegression(C=C, solver=solver, **shared)
-    export.classes_, export.coef_, export.intercept_ = given.classes_.copy(), coef.copy(), intercept.copy()
-    export.n_iter_ = np.array([given.n_iter_], dtype=np.int32)
-    export.n_features_in_ = given.n_features_in_
-    if hasattr(given, "feature_names_in_"):
-        export.feature_names_in_ = given.feature_names_in_.copy()
+    export.classes_, export.coef_, export.intercept_ = model.classes_.copy(), coef.copy(), intercept.copy()
+    export.n_iter_ = np.array([model.n_iter_], dtype=np.int32)
+    export.n_features_in_ = model.n_features_in_
+    if hasattr(model, "feature_names_in_"):
+        export.feature_names_in_ = model.feature_names_in_.copy()
     return export

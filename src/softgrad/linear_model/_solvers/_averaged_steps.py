@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,5 +92,5 @@ def _over_root(gradient: Array, squares: Array) -> Array:
 
 def _batches(rows: Rows, order: NDArray[np.intp]) -> Iterator[Rows]:
     for start in range(0, len(order), BATCH_ROWS):
-        part: Any = order[start : start + BATCH_ROWS]
+        part = order[start : start + BATCH_ROWS]
         yield Rows(rows.X[part], rows.targets[part], rows.weights[part])
