@@ -113,9 +113,10 @@ def cross_entropy_of_probabilities(rng: np.random.Generator, x: NDArray) -> Case
 def kl_divergence_of(teacher: str) -> Callable[[np.random.Generator, NDArray], Case]:
     def case(rng: np.random.Generator, x: NDArray) -> Case:
         if teacher == "close":
-            # The student, and a mask of its own; at each distance.
-            distance = 10.0 ** rng.uniform(-6.0, 0.0, (ROWS, 1))
-            t = (x + (distance * rng.standard_normal(x.shape)).astype(x.dtype)).astype(x.dtype)
+            # The student, and a mask of its own; at each distance, with and without an offset between them.
+            distance = 10.0 ** rng.uniform(-9.0, 0.0, (ROWS, 1))
+            offset = rng.choice([0.0, 1e-3, 50.0, 1e4], (ROWS, 1))
+            t = (x + (distance * rng.standard_normal(x.shape) + offset).astype(x.dtype)).astype(x.dtype)
             masked = rng.random(x.shape) < 0.3
             masked[np.arange(ROWS), [finite_label(rng, row) for row in x]] = False
             t[masked] = -INF

@@ -1,7 +1,7 @@
 """Prints the polynomial coefficients of exp_log.hpp: minimax fits by Remez exchange in 60 digits (needs mpmath).
 
-Run `python cpp/kernels/arithmetic/polynomials.py`; each line gives the maximum error of the fit in exact arithmetic and the coefficients,
-lowest order first, as C++ literals of the type that evaluates them.
+Run `python cpp/kernels/arithmetic/polynomials.py`; each line gives the maximum error of the fit in exact arithmetic and
+the coefficients, lowest order first, as C++ literals of the type that evaluates them.
 """
 
 from __future__ import annotations

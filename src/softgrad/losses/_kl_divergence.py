@@ -254,10 +254,13 @@ def _log_ratio_where_close(
     """
     p_0, q_0 = (np.where(close, 0.0, each).sum(axis=-1, keepdims=True) for each in (p, q))
     weights = np.where(close, q, 0.0)
-    # An offset between the rows goes first, while the differences are exact.
+    # An offset between the rows goes first: with what their difference loses to rounding it is gone without a trace.
+    apart = z - t
+    taken = apart - z
+    lost = (z - (apart - taken)) - (t + taken)
     k = weights.argmax(axis=-1)[..., None]
-    apart = np.where(close, z - t, 0.0)
-    difference = np.where(close, apart - np.take_along_axis(apart, k, axis=-1), 0.0) / z.dtype.type(temperature)
+    offset, lost_there = (np.take_along_axis(each, k, axis=-1) for each in (apart, lost))
+    difference = np.where(close, (apart - offset) + (lost - lost_there), 0.0) / z.dtype.type(temperature)
     d = difference - (weights * difference).sum(axis=-1, keepdims=True) / (1.0 - q_0)
     ratio = d - np.log1p((weights * np.expm1(d)).sum(axis=-1, keepdims=True) - q_0) + np.log1p(-p_0)
     exact: _Rows = np.where((p_0 <= 0.5) & (q_0 <= 0.5), ratio, u)

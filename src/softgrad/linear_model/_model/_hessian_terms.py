@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softgrad._products import row_products
-from softgrad.functional.softmax import softmax
+from softgrad.functional import softmax
 from softgrad.linear_model._data._rows import Array, Rows
 from softgrad.linear_model._data._terms import ArrayTerm, Term
 from softgrad.linear_model._model._affine import Affine

@@ -12,14 +12,14 @@ from softgrad.linear_model._data._terms import Term
 from softgrad.linear_model._model._affine import Affine
 from softgrad.linear_model._model._standardised_rows import StandardisedRows
 from softgrad.linear_model._model._zero_sums import centred
-from softgrad.losses._problem import Problem, cross_entropy_problem
+from softgrad.losses._cross_entropy_problem import CrossEntropyProblem, cross_entropy_problem
 
 
 class Block(NamedTuple):
     """Rows and their losses, the gradient of each times the weight of the row."""
 
     rows: Rows
-    problem: Problem
+    problem: CrossEntropyProblem
 
 
 @dataclass
