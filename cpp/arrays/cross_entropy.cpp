@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
 #include "arrays/parallel_rows.hpp"
 
@@ -28,9 +29,20 @@ double along(const T* gradient, const T* v, int64_t n, bool sums_to_zero) {
     return sum(terms, n);
 }
 
+// The weight of a row, 0 where it does not count.
+struct RowWeights {
+    const double *label_weight, *weight;
+
+    bool all_one() const { return !label_weight && !weight; }
+    double operator()(int64_t row) const {
+        if (label_weight && label_weight[row] == 0.0) return 0.0;
+        return weight ? weight[row] : 1.0;
+    }
+};
+
 // Calls row_loss(row, x, scale, gradient) for the rows that count. `sums_to_zero`: so does the gradient of a row.
 template <class S, class RowLoss>
-void each_loss(const CrossEntropyCall& call, bool sums_to_zero, const RowLoss& row_loss) {
+void each_loss(const CrossEntropyRows& call, const RowWeights& weights, bool sums_to_zero, const RowLoss& row_loss) {
     using T = Compute<S>;
     const int64_t n = call.logits.entries.size();
     if (call.tangent) {
@@ -38,7 +50,7 @@ void each_loss(const CrossEntropyCall& call, bool sums_to_zero, const RowLoss& r
             Scratch<T, Use::gradient> scratch(n);
             each_row_with<S, 1>(call.logits, {&*call.tangent}, nullptr, begin, end,
                                 [&](int64_t r, const T* x, const Vectors<T, 1>& v, T*) {
-                const double weight = call.weight ? call.weight[r] : 1.0;
+                const double weight = weights(r);
                 call.losses[r] = 0.0;
                 if (weight == 0.0) return;
                 row_loss(r, x, 1.0, scratch.data());
@@ -50,7 +62,7 @@ void each_loss(const CrossEntropyCall& call, bool sums_to_zero, const RowLoss& r
     const RowView* gradient = call.gradient ? &*call.gradient : nullptr;
     for_row_ranges<S>(call.logits, [&](int64_t begin, int64_t end) {
         each_row<S>(call.logits, gradient, begin, end, [&](int64_t r, const T* x, T* grad) {
-            const double weight = call.weight ? call.weight[r] : 1.0;
+            const double weight = weights(r);
             if (weight == 0.0) {
                 call.losses[r] = 0.0;
                 if (grad) std::fill(grad, grad + n, T(0));
@@ -64,22 +76,18 @@ void each_loss(const CrossEntropyCall& call, bool sums_to_zero, const RowLoss& r
 
 // Calls losses_of(first row, count, rows of the tile, tile, scale or null, losses) over tiles.
 template <class S, class LossesOf>
-void each_tile_loss(const CrossEntropyCall& call, const LossesOf& losses_of) {
+void each_tile_loss(const CrossEntropyRows& call, const RowWeights& weights, const LossesOf& losses_of) {
     using T = Compute<S>;
     const int64_t n = call.logits.entries.size();
     const auto work = [&](int64_t first, int64_t count, int64_t rows, T* tile) {
-        double scale[tile_rows], losses[tile_rows];
-        std::fill(scale, scale + tile_rows, 1.0);
-        if (call.weight) std::copy(call.weight + first, call.weight + first + count, scale);
-        if (call.upstream)
-            for (int64_t i = 0; i < count; ++i) scale[i] *= call.upstream[first + i];
-        for (double& each : scale) each *= call.scale;
+        double weight[tile_rows], scale[tile_rows], losses[tile_rows];
+        for (int64_t i = 0; i < count; ++i) weight[i] = weights(first + i);
+        std::fill(scale, scale + tile_rows, call.scale);
+        for (int64_t i = 0; i < count; ++i)
+            scale[i] = weight[i] * (call.upstream ? call.upstream[first + i] : 1.0) * call.scale;
         losses_of(first, count, rows, tile, call.gradient ? scale : nullptr, losses);
-        std::copy(losses, losses + count, call.losses + first);
-        if (!call.weight) return;
-        for (int64_t r = first; r < first + count; ++r)
-            call.losses[r] = call.weight[r] == 0.0 ? 0.0 : call.weight[r] * call.losses[r];
-        clear_ignored(tile, n, count, call.weight + first);
+        for (int64_t i = 0; i < count; ++i) call.losses[first + i] = weight[i] == 0.0 ? 0.0 : weight[i] * losses[i];
+        if (!weights.all_one()) clear_ignored(tile, n, count, weight);
     };
     for_row_ranges<S>(call.logits, [&](int64_t begin, int64_t end) {
         if (call.gradient)
@@ -89,72 +97,71 @@ void each_tile_loss(const CrossEntropyCall& call, const LossesOf& losses_of) {
     });
 }
 
+// Against the label of each row, with the logits as they are.
 template <class S>
-void cross_entropy_in_tiles(const CrossEntropyCall& call, const int64_t* labels) {
+void to_labels(const CrossEntropyRows& call, const int64_t* labels) {
     using T = Compute<S>;
     const int64_t n = call.logits.entries.size();
-    each_tile_loss<S>(call,
-                      [&](int64_t first, int64_t count, int64_t rows, T* tile, const double* scale, double* losses) {
-        int64_t targets[tile_rows] = {};
-        std::copy(labels + first, labels + first + count, targets);
-        kernels<T>().tiles.cross_entropy(tile, n, rows, targets, scale, losses);
-    });
-}
-
-template <class S>
-void soft_cross_entropy_in_tiles(const CrossEntropyCall& call, const Targets& targets) {
-    using T = Compute<S>;
-    const int64_t n = call.logits.entries.size();
-    each_tile_loss<S>(call,
-                      [&](int64_t first, int64_t count, int64_t rows, T* tile, const double* scale, double* losses) {
-        const auto write = [&](double* weights) {
-            write_target_weights(targets, first, count, n, nullptr, n, weights);
-        };
-        with_target_tile(n, count, rows, write, [&](const double* q) {
-            kernels<T>().tiles.soft_cross_entropy(tile, n, rows, q, scale, losses);
-        });
-    });
-}
-
-}  // namespace
-
-template <class S>
-void cross_entropy(const CrossEntropyCall& call, const int64_t* labels) {
-    using T = Compute<S>;
-    const int64_t n = call.logits.entries.size();
-    if (fits_a_tile(n) && !call.tangent) return cross_entropy_in_tiles<S>(call, labels);
-    const auto kernel = kernels<T>().cross_entropy;
-    each_loss<S>(call, true,
-                 [&](int64_t r, const T* x, double scale, T* grad) { return kernel(x, n, labels[r], scale, grad); });
-}
-
-template <class S>
-void soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets, const Transform& transform,
-                        double z_loss) {
-    using T = Compute<S>;
-    const int64_t n = call.logits.entries.size();
-    if (transform.is_identity() && fits_a_tile(n) && z_loss == 0.0 && !call.tangent)
-        return soft_cross_entropy_in_tiles<S>(call, targets);
-    if (transform.is_identity()) {
-        const auto kernel = kernels<T>().soft_cross_entropy;
-        each_loss<S>(call, z_loss == 0.0, [&](int64_t r, const T* x, double scale, T* grad) {
-            Scratch<double, Use::target> scratch(n);
-            write_target_weights(targets, r, 1, n, nullptr, n, scratch.data());
-            return kernel(x, nullptr, n, scratch.data(), z_loss, 0.0, 0.0, scale, grad);
+    const RowWeights weights{call.label_weight, call.label_weight};
+    if (fits_a_tile(n) && !call.tangent) {
+        each_tile_loss<S>(
+            call, weights,
+            [&](int64_t first, int64_t count, int64_t rows, T* tile, const double* scale, double* losses) {
+            int64_t targets[tile_rows] = {};
+            std::copy(labels + first, labels + first + count, targets);
+            kernels<T>().tiles.cross_entropy(tile, n, rows, targets, scale, losses);
         });
         return;
     }
+    const auto kernel = kernels<T>().cross_entropy;
+    each_loss<S>(call, weights, true,
+                 [&](int64_t r, const T* x, double scale, T* grad) { return kernel(x, n, labels[r], scale, grad); });
+}
+
+// Against a weight of each class, with the logits as they are.
+template <class S>
+void to_weights(const CrossEntropyRows& call, const Targets& targets, double z_loss) {
+    using T = Compute<S>;
+    const int64_t n = call.logits.entries.size();
+    const RowWeights weights{call.label_weight, call.sample_weight};
+    if (fits_a_tile(n) && !call.tangent && z_loss == 0.0) {
+        each_tile_loss<S>(
+            call, weights,
+            [&](int64_t first, int64_t count, int64_t rows, T* tile, const double* scale, double* losses) {
+            const auto write = [&](double* q) { write_target_weights(targets, first, count, n, nullptr, n, q); };
+            with_target_tile(n, count, rows, write, [&](const double* q) {
+                kernels<T>().tiles.soft_cross_entropy(tile, n, rows, q, scale, losses);
+            });
+        });
+        return;
+    }
+    const auto kernel = kernels<T>().soft_cross_entropy;
+    each_loss<S>(call, weights, z_loss == 0.0, [&](int64_t r, const T* x, double scale, T* grad) {
+        Scratch<double, Use::target> q(n);
+        write_target_weights(targets, r, 1, n, nullptr, n, q.data());
+        return kernel(x, nullptr, n, q.data(), z_loss, 0.0, 0.0, scale, grad);
+    });
+}
+
+// Against a weight of each class, with transformed logits.
+template <class S>
+void of_transformed(const CrossEntropyRows& call, const Targets& targets, const CrossEntropyOptions& options) {
+    using T = Compute<S>;
+    const int64_t n = call.logits.entries.size();
+    const Transform& transform = options.transform;
+    const RowWeights weights{call.label_weight, call.sample_weight};
     const auto kernel = instruction_set().kernels->two_parts.soft_cross_entropy;
-    each_loss<S>(call, z_loss == 0.0 && !transform.has_softcap(), [&](int64_t r, const T* x, double scale, T* grad) {
-        Scratch<double, Use::target> target(n);
+    const bool sums_to_zero = options.z_loss == 0.0 && !transform.has_softcap();
+    each_loss<S>(call, weights, sums_to_zero, [&](int64_t r, const T* x, double scale, T* grad) {
+        Scratch<double, Use::target> q(n);
         Scratch<double, Use::transformed> scratch(transformed_size(n));
         const TransformedRow row = transform_row(x, n, transform, r, scratch.data());
         if (row.allowed_count == 0) {
             if (grad) std::fill(grad, grad + n, T(0));
             return 0.0;
         }
-        write_target_weights(targets, r, 1, n, row.allowed, row.allowed_count, target.data());
-        const double loss = kernel(row.high, row.low, n, target.data(), z_loss, row.maximum, row.maximum_low, scale,
+        write_target_weights(targets, r, 1, n, row.allowed, row.allowed_count, q.data());
+        const double loss = kernel(row.high, row.low, n, q.data(), options.z_loss, row.maximum, row.maximum_low, scale,
                                    grad ? row.high : nullptr);
         if (grad)
             for (int64_t j = 0; j < n; ++j)
@@ -163,9 +170,32 @@ void soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets, co
     });
 }
 
-#define SOFTGRAD_INSTANTIATE(name, S, format)                                \
-    template void cross_entropy<S>(const CrossEntropyCall&, const int64_t*); \
-    template void soft_cross_entropy<S>(const CrossEntropyCall&, const Targets&, const Transform&, double);
+}  // namespace
+
+template <class S>
+void cross_entropy(const CrossEntropyRows& call, const Targets& targets, const CrossEntropyOptions& options) {
+    if (!options.transform.is_identity()) return of_transformed<S>(call, targets, options);
+    if (targets.labels && targets.smoothing == 0.0 && options.z_loss == 0.0) return to_labels<S>(call, targets.labels);
+    to_weights<S>(call, targets, options.z_loss);
+}
+
+template <class S>
+double reduced_cross_entropy(const CrossEntropyRows& rows, const Targets& targets, const CrossEntropyOptions& options,
+                             double divisor) {
+    const int64_t count = rows.logits.rows.size();
+    if (targets.labels && first_outside(targets.labels, count, rows.logits.entries.size()) >= 0)
+        throw std::out_of_range("softgrad._core: a label that is no class");
+    Scratch<double, Use::losses> scratch(rows.losses ? 0 : count);
+    CrossEntropyRows call = rows;
+    if (!rows.losses) call.losses = scratch.data();
+    cross_entropy<S>(call, targets, options);
+    return static_cast<Compute<S>>(sum(call.losses, count) / divisor);
+}
+
+#define SOFTGRAD_INSTANTIATE(name, S, format)                                                                     \
+    template void cross_entropy<S>(const CrossEntropyRows&, const Targets&, const CrossEntropyOptions&);          \
+    template double reduced_cross_entropy<S>(const CrossEntropyRows&, const Targets&, const CrossEntropyOptions&, \
+                                             double);
 SOFTGRAD_DTYPES(SOFTGRAD_INSTANTIATE)
 #undef SOFTGRAD_INSTANTIATE
 

@@ -10,23 +10,34 @@
 
 namespace softgrad {
 
-// What the forms of cross-entropy share. Row r counts with weight[r] (all 1 if null); a row of weight 0 is not looked
-// at: loss 0, gradient 0. losses[r] = weight * loss, gradient = weight * upstream[r] * scale * d loss. With a tangent
-// there is no gradient, and losses[r] = weight * <d loss, tangent>.
-struct CrossEntropyCall {
+// What makes the loss of a row.
+struct CrossEntropyOptions {
+    Transform transform;
+    double z_loss;
+};
+
+// A row whose label weight is 0 is not looked at: loss 0, gradient 0. The weight of another is its label weight where
+// the target is its label alone, and its sample weight where the class weights are in the target; all are 1 if null.
+// losses[r] = weight * loss, gradient = weight * upstream[r] * scale * d loss. With a tangent there is no gradient, and
+// losses[r] = weight * <d loss, tangent>.
+struct CrossEntropyRows {
     RowView logits;
     std::optional<RowView> gradient, tangent;
-    const double* weight;
+    const double* label_weight;
+    const double* sample_weight;
     const double* upstream;
     double scale;
     double* losses;
 };
 
+// Chooses the kernel, for the dtype S of the logits.
 template <class S>
-void cross_entropy(const CrossEntropyCall& call, const int64_t* labels);
+void cross_entropy(const CrossEntropyRows& rows, const Targets& targets, const CrossEntropyOptions& options);
 
+// The sum of the losses over `divisor`, rounded to the type that S is worked on in. rows.losses may be null. Throws
+// std::out_of_range, with nothing written, if a label is no class.
 template <class S>
-void soft_cross_entropy(const CrossEntropyCall& call, const Targets& targets, const Transform& transform,
-                        double z_loss);
+double reduced_cross_entropy(const CrossEntropyRows& rows, const Targets& targets, const CrossEntropyOptions& options,
+                             double divisor);
 
 }  // namespace softgrad

@@ -44,6 +44,13 @@ void write_target_weights(const Targets& targets, int64_t first, int64_t count, 
         }
 }
 
+int64_t first_outside(const int64_t* labels, int64_t n, int64_t classes) {
+    int64_t i = 0;
+    // Without its sign a negative label is beyond all classes.
+    while (i < n && static_cast<uint64_t>(labels[i]) < static_cast<uint64_t>(classes)) ++i;
+    return i < n ? i : -1;
+}
+
 template <class S>
 bool read_as_double(const RowView& view, int64_t first, int64_t count, double* to) {
     const int64_t n = view.entries.size();

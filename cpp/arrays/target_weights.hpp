@@ -25,6 +25,9 @@ struct Targets {
     double smoothing;
 };
 
+// The place of the first label that is no class; -1 if there is none.
+int64_t first_outside(const int64_t* labels, int64_t n, int64_t classes);
+
 // Rows of elements stored as S, one after the other; whether one of them has a minus sign.
 template <class S>
 bool read_as_double(const RowView& view, int64_t first, int64_t count, double* to);

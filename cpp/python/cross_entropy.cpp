@@ -11,53 +11,71 @@ namespace softgrad::python {
 
 namespace {
 
-// The parts that both forms of cross-entropy have, held for the length of the call.
-struct CrossEntropyArrays {
-    Array logits, losses;
-    OptionalArray gradient, tangent, weight, upstream;
-    CrossEntropyCall call;
+std::optional<RowView> rows_or_none(const OptionalArray& array, const Axes& axes) {
+    return array ? std::optional<RowView>(array->rows(axes)) : std::nullopt;
+}
 
-    CrossEntropyArrays(nb::handle x, const Axes& axes, nb::handle weights, nb::handle upstreams, double scale,
-                       nb::handle loss, nb::handle grad, nb::handle vector)
-        : logits(x, Array::read),
-          losses(loss, Array::write),
-          gradient(optional_array(grad, Array::write)),
-          tangent(optional_array(vector, Array::read)),
-          weight(optional_array(weights, Array::read)),
-          upstream(optional_array(upstreams, Array::read)),
-          call{logits.rows(axes),
-               gradient ? std::optional<RowView>(gradient->rows(axes)) : std::nullopt,
-               tangent ? std::optional<RowView>(tangent->rows(axes)) : std::nullopt,
-               data_or_null<const double>(weight, 'd'),
-               data_or_null<const double>(upstream, 'd'),
-               scale,
-               losses.contiguous<double>('d')} {}
-};
+// One number a row, or null.
+template <class T>
+T* of_rows(const OptionalArray& array, char format, int64_t rows) {
+    if (array && array->size() != rows) throw nb::type_error("softgrad._core: wrong buffer");
+    return data_or_null<T>(array, format);
+}
+
+Targets targets_of(const Array& labels, const Axes& axes, const OptionalArray& class_weight, double smoothing,
+                   int64_t rows) {
+    const double* weights = data_or_null<const double>(class_weight, 'd');
+    if (labels.format() != 'l') return {nullptr, probabilities_of(labels, axes), weights, smoothing};
+    if (labels.size() != rows) throw nb::type_error("softgrad._core: wrong buffer");
+    return {labels.contiguous<const int64_t>('l'), std::nullopt, weights, smoothing};
+}
 
 }  // namespace
 
+double cross_entropy_loss(nb::handle logits, nb::handle labels, const Axes& axes, nb::handle label_weight,
+                          nb::handle sample_weight, nb::handle class_weight, double smoothing, nb::handle where,
+                          double softcap, double temperature, double z_loss, nb::handle upstream, double scale,
+                          double divisor, nb::handle losses, nb::handle gradient, nb::handle tangent) {
+    const Array x(logits, Array::read), given(labels, Array::read);
+    const OptionalArray of_labels = optional_array(label_weight, Array::read),
+                        of_samples = optional_array(sample_weight, Array::read),
+                        of_classes = optional_array(class_weight, Array::read),
+                        above = optional_array(upstream, Array::read), out = optional_array(losses, Array::write),
+                        slopes = optional_array(gradient, Array::write), along = optional_array(tangent, Array::read);
+    const TransformArrays with(where, axes, softcap, temperature);
+    const RowView view = x.rows(axes);
+    const int64_t n = view.rows.size();
+    const CrossEntropyRows rows{view,
+                                rows_or_none(slopes, axes),
+                                rows_or_none(along, axes),
+                                of_rows<const double>(of_labels, 'd', n),
+                                of_rows<const double>(of_samples, 'd', n),
+                                of_rows<const double>(above, 'd', n),
+                                scale,
+                                of_rows<double>(out, 'd', n)};
+    const Targets targets = targets_of(given, axes, of_classes, smoothing, n);
+    const CrossEntropyOptions options{with.transform, z_loss};
+    double result = 0.0;
+    compute(x, [&]<class S>() { result = reduced_cross_entropy<S>(rows, targets, options, divisor); });
+    return result;
+}
+
 void cross_entropy(nb::handle logits, const Axes& axes, nb::handle labels, nb::handle weight, nb::handle upstream,
                    double scale, nb::handle losses, nb::handle gradient, nb::handle tangent) {
-    const CrossEntropyArrays arrays(logits, axes, weight, upstream, scale, losses, gradient, tangent);
-    const Array indices(labels, Array::read);
-    const int64_t* classes = indices.contiguous<const int64_t>('l');
-    compute(arrays.logits, [&]<class S>() { softgrad::cross_entropy<S>(arrays.call, classes); });
+    cross_entropy_loss(logits, labels, axes, weight, nb::none(), nb::none(), 0.0, nb::none(), no_softcap, 1.0, 0.0,
+                       upstream, scale, 1.0, losses, gradient, tangent);
 }
 
 void soft_cross_entropy(nb::handle logits, const Axes& axes, nb::handle labels, nb::handle probabilities,
                         nb::handle class_weight, double smoothing, nb::handle where, double softcap, double temperature,
                         double z_loss, nb::handle weight, nb::handle upstream, double scale, nb::handle losses,
                         nb::handle gradient, nb::handle tangent) {
-    const CrossEntropyArrays arrays(logits, axes, weight, upstream, scale, losses, gradient, tangent);
-    const TransformArrays with(where, axes, softcap, temperature);
-    const OptionalArray indices = optional_array(labels, Array::read);
-    const OptionalArray given = optional_array(probabilities, Array::read);
-    const OptionalArray weights = optional_array(class_weight, Array::read);
-    const Targets targets{data_or_null<const int64_t>(indices, 'l'),
-                          given ? std::optional<Probabilities>(probabilities_of(*given, axes)) : std::nullopt,
-                          data_or_null<const double>(weights, 'd'), smoothing};
-    compute(arrays.logits,
-            [&]<class S>() { softgrad::soft_cross_entropy<S>(arrays.call, targets, with.transform, z_loss); });
+    // The one function takes class weights of labels alone from the weights of the rows.
+    if (probabilities.is_none() && where.is_none() && smoothing == 0.0 && z_loss == 0.0 && temperature == 1.0 &&
+        softcap == no_softcap)
+        throw nb::value_error("softgrad._core: labels alone go to cross_entropy");
+    cross_entropy_loss(logits, labels.is_none() ? probabilities : labels, axes, weight, weight, class_weight, smoothing,
+                       where, softcap, temperature, z_loss, upstream, scale, 1.0, losses, gradient, tangent);
 }
 
 }  // namespace softgrad::python

@@ -13,11 +13,7 @@ int64_t first_outside(nb::handle labels, int64_t classes) {
     const Array array(labels, Array::read);
     const int64_t* data = array.contiguous<const int64_t>('l');
     const Unlocked unlocked(array);
-    const int64_t n = array.size();
-    int64_t i = 0;
-    // Without its sign a negative label is beyond all classes.
-    while (i < n && static_cast<uint64_t>(data[i]) < static_cast<uint64_t>(classes)) ++i;
-    return i < n ? i : -1;
+    return softgrad::first_outside(data, array.size(), classes);
 }
 
 void probability_weights(nb::handle probabilities, const Axes& axes, nb::handle class_weight, nb::handle out) {

@@ -4,6 +4,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <limits>
 #include <utility>
 
 #include "dispatch/dispatch.hpp"
@@ -22,6 +23,8 @@ namespace nb = nanobind;
 namespace python = softgrad::python;
 
 namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
 
 // A function of numbers: in the IEEE mode, whatever that of the caller is.
 template <class Function, class... Extra>
@@ -60,6 +63,11 @@ NB_MODULE(_core, m) {
     define(m, "sparse_transposed_product", &python::sparse_transposed_product, "data"_a, "indices"_a, "indptr"_a,
            "dense"_a, "out"_a);
 
+    define(m, "cross_entropy_loss", &python::cross_entropy_loss, "logits"_a, "labels"_a, "axes"_a, nb::kw_only(),
+           "label_weight"_a = nb::none(), "sample_weight"_a = nb::none(), "class_weight"_a = nb::none(),
+           "smoothing"_a = 0.0, "where"_a = nb::none(), "softcap"_a = infinity, "temperature"_a = 1.0, "z_loss"_a = 0.0,
+           "upstream"_a = nb::none(), "scale"_a = 1.0, "divisor"_a = 1.0, "losses"_a = nb::none(),
+           "gradient"_a = nb::none(), "tangent"_a = nb::none());
     define(m, "cross_entropy", &python::cross_entropy, "logits"_a, "axes"_a, "labels"_a, "weight"_a.none(),
            "upstream"_a.none(), "scale"_a, "losses"_a, "gradient"_a.none(), "tangent"_a.none() = nb::none());
     define(m, "soft_cross_entropy", &python::soft_cross_entropy, "logits"_a, "axes"_a, "labels"_a.none(),

@@ -66,6 +66,65 @@ def store_rounded(value: float, out: NDArray[np.floating[Any]]) -> None:
 def first_outside(labels: _Int64, classes: int) -> int:
     """The place in C order of the first label that is no class, -1 if there is none."""
 
+def cross_entropy_loss(
+    logits: _Buffer,
+    labels: _Buffer,
+    axes: Sequence[int],
+    *,
+    label_weight: _Float64 | None = None,
+    sample_weight: _Float64 | None = None,
+    class_weight: _Float64 | None = None,
+    smoothing: float = 0.0,
+    where: _Mask | None = None,
+    softcap: float = ...,
+    temperature: float = 1.0,
+    z_loss: float = 0.0,
+    upstream: _Float64 | None = None,
+    scale: float = 1.0,
+    divisor: float = 1.0,
+    losses: _Float64 | None = None,
+    gradient: _Buffer | None = None,
+    tangent: _Buffer | None = None,
+) -> float:
+    """The losses of the rows, summed, over `divisor`, rounded to the dtype of the loss; the kernel is chosen here.
+
+    Every array over rows is flat, in C order. Rounded to float64 for logits of float64, to float32 for others: it is a
+    float either way, which the dtype then holds exactly.
+
+    Parameters
+    ----------
+    logits : buffer, any shape
+    labels : buffer
+        int64, flat: a class of each row. Floating: probabilities, the shape of `logits`, any of the dtypes.
+    axes : sequence of int
+        The class axes, ascending.
+    label_weight : float64, one a row, optional
+        sample_weight * sum_k y_k w_k, y before smoothing. A row where it is 0 is not looked at: its loss and gradient
+        are 0. Needed with `sample_weight` or `class_weight`, which it contains.
+    sample_weight : float64, one a row, optional
+    class_weight : float64, one a class, optional
+    smoothing, where, softcap, temperature, z_loss
+        As in `softgrad.cross_entropy`, checked; `where` has the shape of `logits`.
+    upstream : float64, one a row, optional
+    scale : float
+        The gradient of a row is that of its loss, with its weights, times upstream * scale.
+    divisor : float
+        It divides the sum of the losses, not the gradient.
+    losses : float64, one a row, optional
+        Where the loss of each row goes, with its weights and before `divisor`.
+    gradient : buffer like `logits`, optional
+        Where the gradient goes; it may be `logits` itself.
+    tangent : buffer like `logits`, optional
+        The derivatives of the losses along it take the place of the losses; not with `gradient`.
+
+    Raises
+    ------
+    IndexError
+        A label is no class; `first_outside` tells which. Nothing was written.
+    TypeError
+        An array over rows has another length.
+    """
+
 def cross_entropy(
     logits: _Buffer,
     axes: Sequence[int],

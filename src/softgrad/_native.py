@@ -14,6 +14,7 @@ from softgrad import _core
 from softgrad._core import (
     available_instruction_sets,
     cross_entropy,
+    cross_entropy_loss,
     dtypes,
     enter_ieee_mode,
     first_outside,
@@ -43,6 +44,7 @@ __all__ = [
     "available_instruction_sets",
     "buffer",
     "cross_entropy",
+    "cross_entropy_loss",
     "dtypes",
     "enter_ieee_mode",
     "first_outside",

@@ -17,7 +17,7 @@ inline double gradient_at_target(const Normalizer<T>& row, bool is_maximum, T ex
 template <class T>
 double cross_entropy_row(const T* x, int64_t n, int64_t target, double scale, T* gradient) {
     const T logit = x[target];
-    const Normalizer<T> row = normalize(x, n, gradient, gradient);
+    const Normalizer<T> row = normalize(x, n, row_maximum(x, n), gradient, gradient);
     if (!row.regular) {
         if (gradient) fill_row(gradient, n, T(not_a_number));
         return not_a_number;

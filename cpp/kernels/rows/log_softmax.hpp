@@ -8,7 +8,7 @@ namespace softgrad::SOFTGRAD_ISA_NAME {
 // out may be x itself. With `two_parts` the row is x + x_low.
 template <class T, bool two_parts = false>
 void log_softmax_row(const T* x, const T* x_low, T* out, int64_t n) {
-    const Normalizer<T> row = normalize<T, two_parts>(x, n, nullptr, out, x_low);
+    const Normalizer<T> row = normalize<T, two_parts>(x, n, row_maximum(x, n), nullptr, out, x_low);
     if (!row.regular) return fill_row(out, n, T(not_a_number));
     const Vec<T> maximum = broadcast(row.maximum),
                  log_rest = broadcast(static_cast<T>(row.log_rest.high + row.log_rest.low));

@@ -31,14 +31,14 @@ struct Normalizer {
     }
 };
 
-// Also stores the exponentials, 2^spare too large, where `exponentials` is given; it may be x itself. `results` is
-// where the results of the row will be written, or null. With `two_parts` the row is x + x_low; its maximum must have
-// no second part.
+// `of_row` is row_maximum(x, n). Also stores the exponentials, 2^spare too large, where `exponentials` is given; it may
+// be x itself. `results` is where the results of the row will be written, or null. With `two_parts` the row is x +
+// x_low; its maximum must have no second part.
 template <class T, bool two_parts = false>
-inline Normalizer<T> normalize(const T* x, int64_t n, T* exponentials, const T* results,
+inline Normalizer<T> normalize(const T* x, int64_t n, const Maximum<T>& of_row, T* exponentials, const T* results,
                                [[maybe_unused]] const T* x_low = nullptr) {
     Normalizer<T> result;
-    result.blocks = row_maximum(x, n);
+    result.blocks = of_row;
     result.maximum = result.blocks.value;
     result.regular = is_finite(result.maximum);
     if (!result.regular) return result;

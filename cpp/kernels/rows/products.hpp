@@ -43,7 +43,7 @@ SOFTGRAD_INLINE double sum_of_terms(const T* a, const T* b, int64_t n, T padding
 template <class T, bool two_parts = false>
 double product_row(Product product, const T* x, const T* x_low, const T* v, const T* w, int64_t n, double scale,
                    T* out) {
-    const Normalizer<T> row = normalize<T, two_parts>(x, n, out, out, x_low);
+    const Normalizer<T> row = normalize<T, two_parts>(x, n, row_maximum(x, n), out, out, x_low);
     if (!row.regular) {
         fill_row(out, n, T(not_a_number));
         return not_a_number;

@@ -81,14 +81,15 @@ inline void subtract_targets(const Normalizer<double>& row, double* e, const dou
 template <class T, bool two_parts = false>
 double soft_cross_entropy_row(const T* x, const T* x_low, int64_t n, const double* q, double z_loss, double origin,
                               double origin_low, double scale, T* gradient) {
-    const T maximum = row_maximum(x, n).value;
+    const Maximum<T> of_row = row_maximum(x, n);
+    const T maximum = of_row.value;
     TargetSums sums{};
     int64_t where_maximum = 0;
     if (is_finite(maximum)) {
         sums = target_sums<T, two_parts>(x, x_low, q, n, static_cast<double>(maximum));
         while (x[where_maximum] != maximum) ++where_maximum;
     }
-    const Normalizer<T> row = normalize<T, two_parts>(x, n, gradient, gradient, x_low);
+    const Normalizer<T> row = normalize<T, two_parts>(x, n, of_row, gradient, gradient, x_low);
     if (!row.regular) {
         if (gradient) fill_row(gradient, n, T(not_a_number));
         return not_a_number;

@@ -8,7 +8,7 @@ namespace softgrad::SOFTGRAD_ISA_NAME {
 // out may be x itself. With `two_parts` the row is x + x_low.
 template <class T, bool two_parts = false>
 void softmax_row(const T* x, const T* x_low, T* out, int64_t n) {
-    const Normalizer<T> row = normalize<T, two_parts>(x, n, out, out, x_low);
+    const Normalizer<T> row = normalize<T, two_parts>(x, n, row_maximum(x, n), out, out, x_low);
     if (row.regular)
         scale_row(row, 1.0, out, n);
     else
