@@ -81,13 +81,17 @@ void each_tile_loss(const CrossEntropyRows& call, const RowWeights& weights, con
     const int64_t n = call.logits.entries.size();
     const auto work = [&](int64_t first, int64_t count, int64_t rows, T* tile) {
         double weight[tile_rows], scale[tile_rows], losses[tile_rows];
-        for (int64_t i = 0; i < count; ++i) weight[i] = weights(first + i);
-        std::fill(scale, scale + tile_rows, call.scale);
-        for (int64_t i = 0; i < count; ++i)
-            scale[i] = weight[i] * (call.upstream ? call.upstream[first + i] : 1.0) * call.scale;
+        std::fill(weight, weight + tile_rows, 1.0);
+        if (!weights.all_one())
+            for (int64_t i = 0; i < count; ++i) weight[i] = weights(first + i);
+        std::copy(weight, weight + tile_rows, scale);
+        if (call.upstream)
+            for (int64_t i = 0; i < count; ++i) scale[i] *= call.upstream[first + i];
+        for (double& each : scale) each *= call.scale;
         losses_of(first, count, rows, tile, call.gradient ? scale : nullptr, losses);
+        if (weights.all_one()) return static_cast<void>(std::copy(losses, losses + count, call.losses + first));
         for (int64_t i = 0; i < count; ++i) call.losses[first + i] = weight[i] == 0.0 ? 0.0 : weight[i] * losses[i];
-        if (!weights.all_one()) clear_ignored(tile, n, count, weight);
+        clear_ignored(tile, n, count, weight);
     };
     for_row_ranges<S>(call.logits, [&](int64_t begin, int64_t end) {
         if (call.gradient)

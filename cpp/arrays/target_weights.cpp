@@ -33,7 +33,10 @@ void write_target_weights(const Targets& targets, int64_t first, int64_t count, 
         targets.probabilities->read(targets.probabilities->view, first, count, q);
         multiply_by_class_weight(q, n, count, w);
     }
-    if (targets.smoothing != 0.0)
+    // In one run where every class has the same share: over a few classes the loop of a row is too short.
+    if (targets.smoothing != 0.0 && !allowed && !w)
+        for (int64_t e = 0; e < count * n; ++e) q[e] = kept * q[e] + spread;
+    else if (targets.smoothing != 0.0)
         for (int64_t i = 0; i < count; ++i)
             for (int64_t j = 0; j < n; ++j)
                 q[i * n + j] = kept * q[i * n + j] + (allowed && !allowed[j] ? 0.0 : w ? spread * w[j] : spread);
