@@ -21,6 +21,7 @@ from sklearn.datasets import dump_svmlight_file
 from softgrad.linear_model import SoftmaxRegression
 from softgrad.linear_model._data import _chunks, _files
 from softgrad.linear_model._model import _hessian
+from softgrad.linear_model._solvers import _newton
 from tests.linear_model import bounds, problems
 from tests.oracles.inputs import fresh_rng
 
@@ -377,6 +378,23 @@ def test_C_is_checked_before_anything_is_read(C: float) -> None:
     with pytest.raises(ValueError, match="'C' parameter"):
         SoftmaxRegression(C=C).fit_stream(source)
     assert source.passes == 0
+
+
+def test_it_is_read_four_times_before_the_first_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Read(Batches):
+        def __iter__(self) -> Iterator[Any]:
+            # Not before the first item is asked for.
+            self.passes += 1
+            yield from self.items
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    source = Read(GOOD)
+    monkeypatch.setattr(_newton, "iterate", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        SoftmaxRegression().fit_stream(source)
+    assert source.passes == 4
 
 
 @pytest.mark.parametrize(("later", "message"), [

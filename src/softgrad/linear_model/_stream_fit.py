@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import abstractmethod
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Self
@@ -12,11 +13,12 @@ from numpy.typing import NDArray
 
 from softgrad._float_mode import in_ieee_mode
 from softgrad.linear_model._callbacks import FitTask, with_callbacks
-from softgrad.linear_model._data._rows import Array
+from softgrad.linear_model._data._rows import Array, RowSource
 from softgrad.linear_model._data._streams import Source, StreamedRows, Survey, chunks_of
 from softgrad.linear_model._data._targets import ClassWeight, checked_class_weights
 from softgrad.linear_model._scikit_learn import checks_parameters
 from softgrad.linear_model._solvers._checkpoint import checkpoint_place, load_checkpoint, save_checkpoint
+from softgrad.linear_model._solvers._iteration import State
 
 
 class StreamFit:
@@ -26,8 +28,21 @@ class StreamFit:
     max_iter: int
     n_features_in_: int
     get_params: Callable[..., dict[str, Any]]
-    _previous_fit: Callable[[], tuple[NDArray[Any], Array, Array] | None]
-    _fit_rows: Callable[..., Self]
+
+    @abstractmethod
+    def _previous_fit(self) -> tuple[NDArray[Any], Array, Array] | None: ...
+
+    @abstractmethod
+    def _fit_rows(
+        self,
+        source: RowSource,
+        labels: NDArray[Any],
+        previous: tuple[NDArray[Any], Array, Array] | None,
+        *,
+        state: State | None,
+        keep: Callable[[State], object] | None,
+        task: FitTask | None,
+    ) -> Self: ...
 
     @checks_parameters
     @with_callbacks

@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 
 
 def read_ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """The same items, each made by a thread while the one before is worked on.
+    """The items, each made by a thread while the one before is worked on.
 
     One item is made ahead and no more. What making it raises is raised where it would have been given. The thread ends
     with the items, or when nobody wants more of them.

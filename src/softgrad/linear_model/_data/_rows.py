@@ -34,7 +34,7 @@ class Rows(NamedTuple):
     weights: Array
 
     def blocks(self, length: int) -> Iterator[Rows]:
-        """The same rows in blocks of equal length, at most this one; of longer ones where they are sparse."""
+        """These rows in blocks of equal length, at most the one given; in longer blocks where they are sparse."""
         n, d = self.X.shape
         number = -(-n // length)
         # Sums over the blocks are of shape (K, d), which sparse rows may be much smaller than; two share the threads.

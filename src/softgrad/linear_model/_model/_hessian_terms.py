@@ -27,7 +27,7 @@ class Block(NamedTuple):
     logits: NDArray[Any]
 
     def probabilities(self) -> NDArray[Any]:
-        """Those of the classes, (number of rows, K)."""
+        """The probability of each class, (number of rows, K)."""
         return softmax(self.logits)
 
     def variances(self) -> NDArray[Any]:

@@ -181,7 +181,7 @@ class SoftmaxObjective(PenalisedLoss):
 
     @cached_property
     def _rows_of_products(self) -> StandardisedRows:
-        """Those that Hessian products are made with: where many float64 rows are in memory, a float32 copy.
+        """The rows that Hessian products are made with: where many float64 rows are in memory, a float32 copy.
 
         A direction need not be exact, and such a product takes half the time.
         """

@@ -67,7 +67,7 @@ class Standardisation:
 
     @classmethod
     def identity(cls, n_columns: int) -> Standardisation:
-        """That of features which are standardised already, and have a column of ones if there are intercepts."""
+        """Of features that are standardised already, and have a column of ones if there are intercepts."""
         identity = cls(np.zeros(n_columns), np.ones(n_columns), fit_intercept=False)
         identity._is_identity = True
         return identity
@@ -127,7 +127,7 @@ class Standardisation:
         return bool((np.abs(self.centre) <= self.scale)[self.scale > 0].all())
 
     def in_units(self) -> Standardisation:
-        """That of features in units of their spread."""
+        """The standardisation of these features when they are given in units of their spread."""
         return Standardisation(
             self.centre * self.inverse_scale, (self.scale > 0).astype(np.float64), fit_intercept=self.fit_intercept
         )

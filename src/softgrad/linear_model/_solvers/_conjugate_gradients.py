@@ -129,7 +129,7 @@ class _Lanczos:
         return len(self._diagonal)
 
     def smallest(self) -> float:
-        """Its smallest eigenvalue; inf while there is nothing."""
+        """The smallest eigenvalue of the matrix; inf while there is nothing."""
         if not self._diagonal:
             return np.inf
         # Not by bisection, which may find no end where the entries span the range of float64.
