@@ -13,6 +13,8 @@ from softgrad.linear_model._model._loss import PenalisedLoss
 
 # So many iterations without a decrease beyond rounding, and there will be none.
 _MOST_IDLE = 10
+
+# What the elastic net adds to the Hessian at first, in parts of its diagonal.
 _FIRST_DAMPING = 1e-3
 
 
