@@ -216,6 +216,13 @@ MUTATIONS = [
         ("tests/functional/test_half_precision.py::test_sigmoid_of_every_value",),
     ),
     Mutation(
+        "the weights of the samples where those of the labels count",
+        "cpp/arrays/cross_entropy.cpp",
+        "const RowWeights weights{call.label_weight, call.label_weight};",
+        "const RowWeights weights{call.label_weight, call.sample_weight};",
+        ("tests/test_cross_entropy_native.py::test_every_kernel_gives_the_loss_and_the_gradient",),
+    ),
+    Mutation(
         "rows of weight 0 multiplied, not skipped",
         "cpp/arrays/cross_entropy.cpp",
         "if (weight == 0.0) {",
