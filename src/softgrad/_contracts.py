@@ -6,8 +6,7 @@ Checks come before the first write: after an error, nothing that the caller gave
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from math import inf
+from math import inf, prod
 from typing import Any, Literal, SupportsFloat
 
 import numpy as np
@@ -95,10 +94,9 @@ def shape_without(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, .
 
 
 def row_size(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
-    size = 1
-    for d in axes:
-        size *= shape[d]
-    return size
+    if len(axes) == 1:
+        return shape[axes[0]]
+    return prod(shape[d] for d in axes)
 
 
 def class_count(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
@@ -253,10 +251,24 @@ def _each_within(array: NDArray[Any], name: str, least: float, most: float, what
         start += chunk.size
 
 
-def number_within(value: SupportsFloat, name: str, allowed: Callable[[float], bool], description: str) -> float:
+def positive_number(value: SupportsFloat, name: str) -> float:
     number = value if type(value) is float else _as_float(value, name)
-    if not allowed(number):
-        raise ValueError(f"{name} is {number}; it must be {description}")
+    if not 0.0 < number < inf:
+        raise ValueError(f"{name} is {number}; it must be positive and finite")
+    return number
+
+
+def nonnegative_number(value: SupportsFloat, name: str) -> float:
+    number = value if type(value) is float else _as_float(value, name)
+    if not 0.0 <= number < inf:
+        raise ValueError(f"{name} is {number}; it must be finite and not negative")
+    return number
+
+
+def smoothing(value: SupportsFloat) -> float:
+    number = value if type(value) is float else _as_float(value, "label_smoothing")
+    if not 0.0 <= number <= 1.0:
+        raise ValueError(f"label_smoothing is {number}; it must be in [0, 1]")
     return number
 
 
@@ -282,14 +294,6 @@ def class_mask(where: ArrayLike | None, shape: tuple[int, ...]) -> NDArray[np.bo
         raise ValueError(f"where has shape {mask.shape}; it must broadcast to {shape}") from None
 
 
-def temperature_value(value: SupportsFloat) -> float:
-    return number_within(value, "temperature", lambda t: 0.0 < t < inf, "positive and finite")
-
-
-def smoothing(value: SupportsFloat) -> float:
-    return number_within(value, "label_smoothing", lambda a: 0.0 <= a <= 1.0, "in [0, 1]")
-
-
 def reduction_name(value: str) -> str:
     if value not in ("mean", "sum", "none"):
         raise ValueError(f"reduction is {value!r}; it must be 'mean', 'sum' or 'none'")
@@ -301,13 +305,11 @@ def normalizer_value(value: object) -> str | float:
         if value not in ("weights", "count"):
             raise ValueError(f"normalizer is {value!r}; it must be 'weights', 'count' or a number")
         return value
-    return number_within(value, "normalizer", lambda a: 0.0 < a < inf, "positive and finite")  # type: ignore[arg-type]
+    return positive_number(value, "normalizer")  # type: ignore[arg-type]
 
 
-def upstream_for(value: ArrayLike | None, reduction: str, shape: tuple[int, ...]) -> tuple[float, NDArray[Any] | None]:
+def upstream_for(value: ArrayLike, reduction: str, shape: tuple[int, ...]) -> tuple[float, NDArray[Any] | None]:
     """The gradient that arrives from above: a number for one loss, an array of the shape of the losses for "none"."""
-    if value is None:
-        return 1.0, None
     array = as_array(value, "upstream")
     if array.dtype.kind not in "iubf":
         raise TypeError(f"upstream has dtype {array.dtype}; it must be real")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from softgrad import _native
-from softgrad._contracts import Axis, Float64, Floating, output_for, same_shape, separate, temperature_value
+from softgrad._contracts import Axis, Float64, Floating, output_for, positive_number, same_shape, separate
 from softgrad._differentiable import Arguments, Differentiable
 from softgrad._products import Product, row_products
 from softgrad.functional._row_arguments import row_arguments
@@ -55,7 +55,7 @@ class ProbabilityMap(Differentiable):
             if self._kernel_if_plain(x, result):
                 return result
         logits, axes, mask = row_arguments(x, axis, where)
-        divisor = temperature_value(temperature)
+        divisor = positive_number(temperature, "temperature")
         if mask is not None:
             separate(out, where=mask)
         result = output_for(logits, out)
@@ -88,7 +88,7 @@ class ProbabilityMap(Differentiable):
         ndarray, shape and dtype of `x`
         """
         logits, axes, mask = row_arguments(x, axis, where)
-        scale = 1.0 / (divisor := temperature_value(temperature))
+        scale = 1.0 / (divisor := positive_number(temperature, "temperature"))
         v = same_shape(tangent, "tangent", logits, "x")
         separate(out, tangent=v, where=mask)
         return row_products(self.tangent_product, logits, v, axes, mask, temperature=divisor, scale=scale, out=out)
@@ -119,7 +119,7 @@ class ProbabilityMap(Differentiable):
         ndarray, shape and dtype of `x`
         """
         logits, axes, mask = row_arguments(x, axis, where)
-        scale = 1.0 / (divisor := temperature_value(temperature))
+        scale = 1.0 / (divisor := positive_number(temperature, "temperature"))
         g = same_shape(cotangent, "cotangent", logits, "x")
         separate(out, cotangent=g, where=mask)
         return row_products(self.cotangent_product, logits, g, axes, mask, temperature=divisor, scale=scale, out=out)
@@ -155,7 +155,7 @@ class ProbabilityMap(Differentiable):
         ndarray, shape and dtype of `x`
         """
         logits, axes, mask = row_arguments(x, axis, where)
-        divisor = temperature_value(temperature)
+        divisor = positive_number(temperature, "temperature")
         g = same_shape(cotangent, "cotangent", logits, "x")
         v = same_shape(vector, "vector", logits, "x")
         separate(out, cotangent=g, vector=v, where=mask)
@@ -177,7 +177,7 @@ class ProbabilityMap(Differentiable):
             First the axes of `x` that are no class axes, then its class axes twice: result, then argument.
         """
         logits, axes, mask = row_arguments(x, axis, where)
-        divisor = temperature_value(temperature)
+        divisor = positive_number(temperature, "temperature")
         allowed = allowed_rows(mask, axes)
         matrix = self.matrices(probabilities(logits, axes, allowed, divisor), allowed)
         return (matrix / divisor).reshape(jacobian_shape(logits, axes, 2)).astype(logits.dtype)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from math import inf, prod
-from typing import Any, SupportsFloat, TypedDict, Unpack
+from math import prod
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,11 +21,11 @@ from softgrad._contracts import (
     Reduction,
     class_mask,
     loss_dtype,
-    number_within,
+    nonnegative_number,
     output_for,
+    positive_number,
     row_size,
     shape_without,
-    temperature_value,
 )
 from softgrad._diagonal_plus_rank_one import DiagonalPlusRankOne
 from softgrad._products import Product, in_one_dtype, row_products
@@ -71,17 +71,15 @@ class CrossEntropyProblem(Problem):
         With a vector, in the dtype of `x`, the derivatives of these losses along it.
         """
         targets, plan = self.targets, self.plan
-        if self._plain and isinstance(targets, IndexTargets) and targets.smoothing == 0.0:
-            return index_losses(
-                x,
-                self.axes,
-                targets.indices,
-                targets.label_weights,
-                upstream=plan.flat_upstream,
-                scale=plan.scale,
-                gradient=gradient,
-                vector=vector,
-            )
+        if (
+            isinstance(targets, IndexTargets)
+            and targets.smoothing == 0.0
+            and self.mask is None
+            and self.temperature == 1.0
+            and self._probabilities_alone
+        ):
+            weights, upstream = targets.label_weights, plan.flat_upstream
+            return index_losses(x, self.axes, targets.indices, weights, upstream, plan.scale, gradient, vector)
         losses = np.empty(prod(self.batch))
         _native.soft_cross_entropy(
             _native.buffer(x),
@@ -101,11 +99,6 @@ class CrossEntropyProblem(Problem):
             None if vector is None else _native.buffer(vector),
         )
         return losses
-
-    @property
-    def _plain(self) -> bool:
-        """Whether the logits are taken as they are, and the loss is nothing but the cross-entropy."""
-        return self.mask is None and self.temperature == 1.0 and self._probabilities_alone
 
     @property
     def _probabilities_alone(self) -> bool:
@@ -262,21 +255,14 @@ def planned_problem(
     where: ArrayLike | None = None,
 ) -> CrossEntropyProblem:
     """Check everything, write nothing."""
-    divisor = temperature_value(temperature)
-    cap = np.inf if softcap is None else _positive(softcap, "softcap")
-    z_weight = number_within(z_loss, "z_loss", lambda z: 0.0 <= z < inf, "finite and not negative")
+    divisor = positive_number(temperature, "temperature")
+    cap = np.inf if softcap is None else positive_number(softcap, "softcap")
+    z_weight = nonnegative_number(z_loss, "z_loss")
     mask = class_mask(where, logits_shape)
-    targets = targets_of(
-        labels,
-        logits_shape,
-        axes,
-        class_weight=class_weight,
-        sample_weight=sample_weight,
-        ignore_index=ignore_index,
-        label_smoothing=label_smoothing,
-        mask=mask,
-    )
     batch = shape_without(logits_shape, axes)
+    targets = targets_of(
+        labels, logits_shape, axes, batch, class_weight, sample_weight, ignore_index, label_smoothing, mask
+    )
     weights = targets.weights(batch)
     return CrossEntropyProblem(axes, batch, weights, plan(batch, weights), targets, mask, cap, divisor, z_weight)
 
@@ -301,7 +287,6 @@ def index_losses(
     axes: tuple[int, ...],
     indices: Int64,
     weights: Float64 | None = None,
-    *,
     upstream: Float64 | None = None,
     scale: float = 1.0,
     gradient: Floating | None = None,
@@ -325,7 +310,3 @@ def index_losses(
         None if vector is None else _native.buffer(vector),
     )
     return losses
-
-
-def _positive(value: SupportsFloat, name: str) -> float:
-    return number_within(value, name, lambda c: 0.0 < c < inf, "positive and finite")

@@ -17,7 +17,7 @@ from softgrad._contracts import (
     as_array,
     axes_tuple,
     floating_array,
-    number_within,
+    nonnegative_number,
     round_to,
     shape_without,
 )
@@ -125,20 +125,13 @@ class Focal(Loss):
         ignore_index: int | None = None,
     ) -> tuple[Floating, FocalProblem]:
         x = floating_array(logits, "logits")
-        power = number_within(gamma, "gamma", lambda g: 0.0 <= g < np.inf, "finite and not negative")
+        power = nonnegative_number(gamma, "gamma")
         given = as_array(labels, "labels")
         if given.dtype.kind not in "iu":
             raise TypeError(f"labels has dtype {given.dtype}; focal takes class indices")
         axes = axes_tuple(axis, x.ndim)
-        targets = IndexTargets.of(
-            given,
-            x.shape,
-            axes,
-            class_weight=class_weight,
-            sample_weight=sample_weight,
-            ignore_index=ignore_index,
-        )
         batch = shape_without(x.shape, axes)
+        targets = IndexTargets.of(given, x.shape, axes, batch, class_weight, sample_weight, ignore_index)
         weights = targets.weights(batch)
         return x, FocalProblem(axes, batch, weights, plan(batch, weights), targets, power)
 

@@ -20,9 +20,9 @@ from softgrad._contracts import (
     class_mask,
     floating_array,
     nonnegative_numbers,
+    positive_number,
     same_shape,
     shape_without,
-    temperature_value,
 )
 from softgrad._diagonal_plus_rank_one import DiagonalPlusRankOne
 from softgrad._differentiable import Arguments
@@ -140,7 +140,7 @@ class KLDivergence(Loss):
         targets = same_shape(target_logits, "target_logits", x, "logits")
         axes = axes_tuple(axis, x.ndim)
         class_count(x.shape, axes)
-        divisor = temperature_value(temperature)
+        divisor = positive_number(temperature, "temperature")
         batch = shape_without(x.shape, axes)
         mask = class_mask(where, x.shape)
         weights = None if sample_weight is None else nonnegative_numbers(sample_weight, "sample_weight", batch)

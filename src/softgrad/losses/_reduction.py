@@ -54,7 +54,7 @@ class ReductionPlan:
             raise ValueError(
                 f"normalizer={normalizer!r} is for reduction='mean'; reduction={name!r} divides by nothing"
             )
-        factor, per_row = upstream_for(upstream, name, shape)
+        factor, per_row = (1.0, None) if upstream is None else upstream_for(upstream, name, shape)
         divisor = 1.0
         if name == "mean":
             if isinstance(divide_by, float):

@@ -118,18 +118,19 @@ class IndexTargets(Targets):
         labels: NDArray[Any],
         logits_shape: tuple[int, ...],
         axes: tuple[int, ...],
-        *,
+        batch: tuple[int, ...],
         class_weight: ArrayLike | None,
         sample_weight: ArrayLike | None,
         ignore_index: int | None,
         label_smoothing: float = 0.0,
     ) -> IndexTargets:
         """For labels of an integer dtype."""
-        classes, batch = class_count(logits_shape, axes), shape_without(logits_shape, axes)
+        classes = class_count(logits_shape, axes)
         amount, ignore = smoothing(label_smoothing), ignored_label(ignore_index)
-        w, s = _weights_of(logits_shape, axes, class_weight, sample_weight)
+        w = None if class_weight is None else _class_weights(class_weight, logits_shape, axes)
+        s = None if sample_weight is None else nonnegative_weights(sample_weight, "sample_weight", batch).reshape(-1)
         checked, ignored = class_labels(labels, batch, classes, ignore)
-        indices = checked.reshape(-1)
+        indices = checked if checked.ndim == 1 else checked.reshape(-1)
         label_weights = None
         if ignored is not None or w is not None or s is not None:
             label_weights = np.ones(indices.shape) if w is None else w[indices]
@@ -175,15 +176,16 @@ class ProbabilityTargets(Targets):
         labels: NDArray[Any],
         logits_shape: tuple[int, ...],
         axes: tuple[int, ...],
-        *,
+        batch: tuple[int, ...],
         class_weight: ArrayLike | None,
         sample_weight: ArrayLike | None,
         label_smoothing: float,
     ) -> ProbabilityTargets:
         """For labels of a floating dtype."""
         class_count(logits_shape, axes)
-        amount, batch = smoothing(label_smoothing), shape_without(logits_shape, axes)
-        w, s = _weights_of(logits_shape, axes, class_weight, sample_weight)
+        amount = smoothing(label_smoothing)
+        w = None if class_weight is None else _class_weights(class_weight, logits_shape, axes)
+        s = None if sample_weight is None else nonnegative_weights(sample_weight, "sample_weight", batch).reshape(-1)
         probabilities = floating_array(labels, "labels")
         if probabilities.shape != logits_shape:
             raise ValueError(
@@ -224,7 +226,7 @@ def targets_of(
     labels: ArrayLike,
     logits_shape: tuple[int, ...],
     axes: tuple[int, ...],
-    *,
+    batch: tuple[int, ...],
     class_weight: ArrayLike | None,
     sample_weight: ArrayLike | None,
     ignore_index: int | None,
@@ -236,13 +238,7 @@ def targets_of(
     targets: Targets
     if given.dtype.kind in "iu":
         targets = IndexTargets.of(
-            given,
-            logits_shape,
-            axes,
-            class_weight=class_weight,
-            sample_weight=sample_weight,
-            ignore_index=ignore_index,
-            label_smoothing=label_smoothing,
+            given, logits_shape, axes, batch, class_weight, sample_weight, ignore_index, label_smoothing
         )
     elif not is_floating(given):
         raise TypeError(
@@ -251,14 +247,7 @@ def targets_of(
     elif ignored_label(ignore_index) is not None:
         raise ValueError("ignore_index is for class indices; labels has a floating dtype, so they are probabilities")
     else:
-        targets = ProbabilityTargets.of(
-            given,
-            logits_shape,
-            axes,
-            class_weight=class_weight,
-            sample_weight=sample_weight,
-            label_smoothing=label_smoothing,
-        )
+        targets = ProbabilityTargets.of(given, logits_shape, axes, batch, class_weight, sample_weight, label_smoothing)
     if mask is not None:
         # A row whose classes are all left out does not count.
         weights = targets.label_weights
@@ -266,19 +255,8 @@ def targets_of(
     return targets
 
 
-def _weights_of(
-    logits_shape: tuple[int, ...],
-    axes: tuple[int, ...],
-    class_weight: ArrayLike | None,
-    sample_weight: ArrayLike | None,
-) -> tuple[Float64 | None, Float64 | None]:
-    w, s = None, None
-    if class_weight is not None:
-        class_shape = tuple(logits_shape[d] for d in axes)
-        w = nonnegative_weights(class_weight, "class_weight", class_shape).reshape(-1)
-    if sample_weight is not None:
-        s = nonnegative_weights(sample_weight, "sample_weight", shape_without(logits_shape, axes)).reshape(-1)
-    return w, s
+def _class_weights(class_weight: ArrayLike, logits_shape: tuple[int, ...], axes: tuple[int, ...]) -> Float64:
+    return nonnegative_weights(class_weight, "class_weight", tuple(logits_shape[d] for d in axes)).reshape(-1)
 
 
 def _weight_sums(probabilities: Floating, axes: tuple[int, ...], class_weight: Float64 | None) -> Float64:
