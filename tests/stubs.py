@@ -31,7 +31,7 @@ from softgrad.losses._linear_cross_entropy._head import ComputeDtype, Progress
 from softgrad.losses._linear_cross_entropy._operands import Tangents
 from softgrad.losses._token_logprobs import TokenDerivatives, TokenStatistics, token_logprobs
 '''
-# By the reduction, what is returned for `LossValue`: one loss, those of the rows.
+# By the reduction, what is returned for `RowValues`: one loss, those of the rows.
 REDUCTIONS = {'Literal["mean", "sum"]': "np.floating[Any]", 'Literal["none"]': "Floating"}
 
 
@@ -54,7 +54,7 @@ def _verb(cls: type, verb: str) -> Iterator[str]:
     function = cls.__dict__[verb]
     signature = inspect.signature(function)
     documentation = None if verb == "__call__" else function.__doc__
-    if "LossValue" not in signature.return_annotation:
+    if "RowValues" not in signature.return_annotation:
         yield from _definition(verb, signature, documentation)
         return
     for reduction, value in REDUCTIONS.items():
@@ -71,7 +71,7 @@ def _for(signature: Signature, reduction: str, value: str) -> Signature:
         else parameter.replace(annotation=reduction, default="mean" if "mean" in reduction else Parameter.empty)
         for parameter in signature.parameters.values()
     ]
-    result = signature.return_annotation.replace("LossValue", value)
+    result = signature.return_annotation.replace("RowValues", value)
     return signature.replace(parameters=parameters, return_annotation=result)
 
 

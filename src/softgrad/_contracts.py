@@ -19,8 +19,8 @@ from softgrad._chunks import chunks
 Floating = NDArray[np.floating[Any]]
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
-# One loss, or those of the rows.
-LossValue = np.floating[Any] | Floating
+# A number for each row, or one in all.
+RowValues = np.floating[Any] | Floating
 Axis = int | tuple[int, ...] | None
 Reduction = Literal["mean", "sum", "none"]
 Normalizer = Literal["weights", "count"] | float

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from softgrad import _native
-from softgrad._chunks import elementwise
-from softgrad._contracts import Floating, floating_array, output_for, same_shape
-from softgrad._differentiable import Arguments, Differentiable
-from softgrad.functional._sigmoid import sigmoid, sigmoid_slope
+from softgrad._contracts import Float64
+from softgrad.functional._elementwise_map import ElementwiseMap
+from softgrad.functional._sigmoid import sigmoid_slope
 
 
-class LogSigmoid(Differentiable, native_call=True):
+class LogSigmoid(ElementwiseMap, native_call=True):
     """Logarithm of the logistic sigmoid of each element, exact where the sigmoid itself is 0 or 1.
 
     ``log_sigmoid(x, /, *, out=None)``, and its derivatives ``log_sigmoid.vjp``, ``jvp`` and ``hvp``.
@@ -54,87 +53,25 @@ class LogSigmoid(Differentiable, native_call=True):
     """
 
     name = "log_sigmoid"
-
-    def __call__(self, x: ArrayLike, /, *, out: Floating | None = None) -> Any:
-        array = floating_array(x, "x")
-        result = output_for(array, out)
-        _native.log_sigmoid(_native.buffer(array), _native.buffer(result))
-        return result if out is not None else result[()]
-
-    def jvp(self, x: ArrayLike, tangent: ArrayLike, /) -> Any:
-        """The derivative in the direction `tangent`: v times the sigmoid of -x.
-
-        Worked out in float64 and rounded once.
-
-        Parameters
-        ----------
-        x
-            As in the call.
-        tangent : array_like, shape of `x`
-
-        Returns
-        -------
-        ndarray or NumPy scalar, shape and dtype of `x`
-
-        Examples
-        --------
-        >>> import softgrad as sg
+    shown: ClassVar[Mapping[str, str]] = {
+        "jvp": """v times the sigmoid of -x
         >>> float(sg.log_sigmoid.jvp(0.0, 2.0))
-        1.0
-        """
-        array = floating_array(x, "x")
-        v = same_shape(tangent, "tangent", array, "x")
-        return elementwise(lambda x, v: sigmoid(-x) * v, array, v)
-
-    def vjp(self, x: ArrayLike, cotangent: ArrayLike, /) -> Any:
-        """The gradient of a loss whose gradient by log_sigmoid(x) is `cotangent`; the same product as `jvp`.
-
-        Parameters
-        ----------
-        x
-            As in the call.
-        cotangent : array_like, shape of `x`
-
-        Returns
-        -------
-        ndarray or NumPy scalar, shape and dtype of `x`
-
-        Examples
-        --------
-        >>> import softgrad as sg
+        1.0""",
+        "vjp": """g times the sigmoid of -x
         >>> float(sg.log_sigmoid.vjp(0.0, 2.0))
-        1.0
-        """
-        array = floating_array(x, "x")
-        return self.jvp(array, same_shape(cotangent, "cotangent", array, "x"))
-
-    def hvp(self, x: ArrayLike, cotangent: ArrayLike, vector: ArrayLike, /) -> Any:
-        """The derivative of `vjp` by x in the direction `vector`: -g s(x) s(-x) v, s the sigmoid.
-
-        Worked out in float64 and rounded once.
-
-        Parameters
-        ----------
-        x
-            As in the call.
-        cotangent, vector : array_like, shape of `x`
-
-        Returns
-        -------
-        ndarray or NumPy scalar, shape and dtype of `x`
-
-        Examples
-        --------
-        >>> import softgrad as sg
+        1.0""",
+        "hvp": """-g s(x) s(-x) v, s the sigmoid
         >>> float(sg.log_sigmoid.hvp(0.0, 2.0, 3.0))
-        -1.5
-        """
-        array = floating_array(x, "x")
-        g, v = (same_shape(each, name, array, "x") for each, name in ((cotangent, "cotangent"), (vector, "vector")))
-        return elementwise(lambda x, g, v: -sigmoid_slope(x) * g * v, array, g, v)
+        -1.5""",
+    }
 
-    def sample_arguments(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> Arguments:
-        return (rng.normal(scale=3.0, size=(4, 7)).astype(dtype),), {}
+    def slope(self, x: Float64) -> Float64:
+        slope = np.empty_like(x)
+        _native.sigmoid(-x, slope)
+        return slope
+
+    def bend(self, x: Float64) -> Float64:
+        return -sigmoid_slope(x)
 
 
-log_sigmoid = LogSigmoid()
+log_sigmoid = LogSigmoid(_native.log_sigmoid)

@@ -13,6 +13,7 @@ from softgrad._contracts import (
     Axis,
     Float64,
     Floating,
+    RowValues,
     floating_array,
     round_to,
     same_shape,
@@ -77,7 +78,7 @@ class LogSumExp(Differentiable, native_call=True):
 
     def __call__(
         self, x: ArrayLike, /, *, axis: Axis = -1, where: ArrayLike | None = None, keepdims: bool = False
-    ) -> Any:
+    ) -> RowValues:
         # A small call has no time for more. The core sees to the dtype, and does nothing where more is needed.
         if type(x) is np.ndarray and where is None and not keepdims and type(axis) is int and axis == -1:
             result = np.empty(x.shape[:-1], x.dtype)
@@ -97,7 +98,7 @@ class LogSumExp(Differentiable, native_call=True):
         axis: Axis = -1,
         where: ArrayLike | None = None,
         keepdims: bool = False,
-    ) -> Any:
+    ) -> RowValues:
         """The derivative in the direction `tangent`: <p, v>.
 
         Parameters

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from numpy.typing import ArrayLike
 
-from softgrad._contracts import Floating, LossValue, Normalizer, Reduction, output_for, same_shape, separate
+from softgrad._contracts import Floating, Normalizer, Reduction, RowValues, output_for, same_shape, separate
 from softgrad._differentiable import Differentiable
 from softgrad._verbs import keyword_only
 from softgrad.losses._problem import Hessian, Problem
@@ -49,7 +49,7 @@ class Loss(Differentiable):
         reduction: Reduction = "mean",
         normalizer: Normalizer = "weights",
         **options: Any,
-    ) -> LossValue:
+    ) -> RowValues:
         x, problem = self.problem(inputs, targets, planner(reduction, normalizer, None), **options)
         return problem.loss(x)
 
@@ -64,7 +64,7 @@ class Loss(Differentiable):
         reduction: Reduction = "mean",
         normalizer: Normalizer = "weights",
         **options: Any,
-    ) -> tuple[LossValue, Floating]:
+    ) -> tuple[RowValues, Floating]:
         """The loss and its gradient by the {inputs}, {formula} of each row.
 
         Parameters
@@ -132,7 +132,7 @@ class Loss(Differentiable):
         reduction: Reduction = "mean",
         normalizer: Normalizer = "weights",
         **options: Any,
-    ) -> LossValue:
+    ) -> RowValues:
         """The derivative of the loss in the direction `tangent` of the {inputs}: {formula} of each row, reduced.
 
         Parameters

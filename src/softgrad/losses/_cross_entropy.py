@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike
 from softgrad._contracts import Axis, Floating, Normalizer, Reduction, axes_tuple, floating_array, same_shape, separate
 from softgrad._differentiable import Arguments
 from softgrad.losses._base import Loss
-from softgrad.losses._cross_entropy_problem import CrossEntropyOptions, CrossEntropyProblem, planned_problem
+from softgrad.losses._cross_entropy_problem import CrossEntropyOptions, CrossEntropyProblem, checked_cross_entropy
 from softgrad.losses._reduction import Planner, planner
 
 
-class CrossEntropy(Loss, options=(planned_problem,)):
+class CrossEntropy(Loss, options=(checked_cross_entropy,)):
     """Cross-entropy between the softmax of logits and labels.
 
     ``cross_entropy(logits, labels, /, *, axis=-1, class_weight=None, sample_weight=None, ignore_index=None,
@@ -139,7 +139,7 @@ class CrossEntropy(Loss, options=(planned_problem,)):
         **options: Unpack[CrossEntropyOptions],
     ) -> tuple[Floating, CrossEntropyProblem]:
         x = floating_array(logits, "logits")
-        return x, planned_problem(x.shape, axes_tuple(axis, x.ndim), labels, plan, **options)
+        return x, checked_cross_entropy(x.shape, axes_tuple(axis, x.ndim), labels, plan, **options)
 
     def hvp(
         self,

@@ -16,9 +16,9 @@ from softgrad._contracts import (
     Float64,
     Floating,
     Int64,
-    LossValue,
     Normalizer,
     Reduction,
+    RowValues,
     class_mask,
     loss_dtype,
     nonnegative_number,
@@ -58,10 +58,10 @@ class CrossEntropyProblem(Problem):
     temperature: float
     z_loss: float
 
-    def loss(self, x: Floating, gradient: Floating | None = None) -> LossValue:
+    def loss(self, x: Floating, gradient: Floating | None = None) -> RowValues:
         return self.plan.result(self.row_losses(x, gradient), self.batch, loss_dtype(x))
 
-    def tangent(self, x: Floating, vector: Floating) -> LossValue:
+    def tangent(self, x: Floating, vector: Floating) -> RowValues:
         logits, along = in_one_dtype(x, vector)
         return self.plan.result(self.row_losses(logits, None, along), self.batch, loss_dtype(x))
 
@@ -238,7 +238,7 @@ class CrossEntropyProblem(Problem):
         )
 
 
-def planned_problem(
+def checked_cross_entropy(
     logits_shape: tuple[int, ...],
     axes: tuple[int, ...],
     labels: ArrayLike,
@@ -279,7 +279,7 @@ def cross_entropy_problem(
     **options: Unpack[CrossEntropyOptions],
 ) -> CrossEntropyProblem:
     """That of a loss whose reduction is known."""
-    return planned_problem(logits_shape, axes, labels, planner(reduction, normalizer, upstream), **options)
+    return checked_cross_entropy(logits_shape, axes, labels, planner(reduction, normalizer, upstream), **options)
 
 
 def index_losses(

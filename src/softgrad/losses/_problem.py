@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softgrad._blocks import Block, blocks, whole
-from softgrad._contracts import Float64, Floating, LossValue, loss_dtype, round_to, row_size
+from softgrad._contracts import Float64, Floating, RowValues, loss_dtype, round_to, row_size
 from softgrad._diagonal_plus_rank_one import DiagonalPlusRankOne
 from softgrad.losses._reduction import ReductionPlan, product
 from softgrad.losses._total import Total
@@ -31,11 +31,11 @@ class Problem(ABC):
     plan: ReductionPlan
 
     @abstractmethod
-    def loss(self, x: Floating, gradient: Floating | None = None) -> LossValue:
+    def loss(self, x: Floating, gradient: Floating | None = None) -> RowValues:
         """The reduced loss; its gradient, if there is a place for it, is written there. It may be x itself."""
 
     @abstractmethod
-    def tangent(self, x: Floating, vector: Floating) -> LossValue:
+    def tangent(self, x: Floating, vector: Floating) -> RowValues:
         """The derivative of the reduced loss along a vector."""
 
     @abstractmethod
@@ -74,10 +74,10 @@ class BlockProblem(Problem):
     def curved(self, x: Floating, block: Block, vectors: Float64) -> NDArray[Any]:
         """The Hessian of each loss of a block, without its weight, times a vector, (*batch, K)."""
 
-    def loss(self, x: Floating, gradient: Floating | None = None) -> LossValue:
+    def loss(self, x: Floating, gradient: Floating | None = None) -> RowValues:
         return self._reduced(x, lambda block: self.weighted_losses(x, block, gradient))
 
-    def tangent(self, x: Floating, vector: Floating) -> LossValue:
+    def tangent(self, x: Floating, vector: Floating) -> RowValues:
         return self._reduced(x, lambda block: self.weighted_rates(x, block, vector))
 
     def hvp(self, x: Floating, vector: Floating) -> Floating:
@@ -117,7 +117,7 @@ class BlockProblem(Problem):
             block.write(self.scaled(block, each(block)), result)
         return result
 
-    def _reduced(self, x: Floating, each: Callable[[Block], NDArray[Any]]) -> LossValue:
+    def _reduced(self, x: Floating, each: Callable[[Block], NDArray[Any]]) -> RowValues:
         """What becomes of a number for each row of a block, with its weight."""
         plan, dtype = self.plan, loss_dtype(x)
         if plan.reduction == "none":

@@ -16,9 +16,9 @@ from softgrad._blocks import Block
 from softgrad._contracts import (
     Float64,
     Int64,
-    LossValue,
     Normalizer,
     Reduction,
+    RowValues,
     normalizer_value,
     reduction_name,
     round_to,
@@ -82,13 +82,13 @@ class ReductionPlan:
         """What arrives from above as the native core takes it."""
         return None if self.upstream is None else np.asarray(self.upstream, np.float64, order="C").reshape(-1)
 
-    def result(self, losses: Float64, shape: tuple[int, ...], dtype: np.dtype[Any]) -> LossValue:
+    def result(self, losses: Float64, shape: tuple[int, ...], dtype: np.dtype[Any]) -> RowValues:
         """The losses of the rows, flat, reduced and rounded to `dtype`."""
         if self.reduction == "none":
             return round_to(losses.reshape(shape), dtype)[()]
         return self.of_sum(_native.sum(losses), dtype)
 
-    def of_sum(self, losses: float, dtype: np.dtype[Any]) -> LossValue:
+    def of_sum(self, losses: float, dtype: np.dtype[Any]) -> RowValues:
         """The sum of the losses, reduced and rounded to `dtype`."""
         loss = np.empty((), dtype)
         _native.store_rounded(losses / self.divisor, loss)

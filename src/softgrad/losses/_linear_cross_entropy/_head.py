@@ -9,8 +9,8 @@ from typing import Any, Literal, SupportsIndex, Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
-from softgrad._contracts import Float64, Floating, Int64, LossValue
-from softgrad.losses._cross_entropy_problem import CrossEntropyOptions, CrossEntropyProblem, planned_problem
+from softgrad._contracts import Float64, Floating, Int64, RowValues
+from softgrad.losses._cross_entropy_problem import CrossEntropyOptions, CrossEntropyProblem, checked_cross_entropy
 from softgrad.losses._linear_cross_entropy._bfloat16 import in_bfloat16
 from softgrad.losses._linear_cross_entropy._operands import Operands
 from softgrad.losses._linear_cross_entropy._products import MatrixProduct, Products, in_numpy
@@ -56,7 +56,7 @@ class Head:
         """`numbers` and `whole_rows` as in `sizes`."""
         if progress is not None and not callable(progress):
             raise TypeError(f"progress must be callable, got {type(progress).__name__}")
-        problem = planned_problem(operands.shape, (1,), labels, plan, **options)
+        problem = checked_cross_entropy(operands.shape, (1,), labels, plan, **options)
         taken = sizes(operands, block_bytes, numbers=numbers, whole_rows=whole_rows)
         # PyTorch's products copy what is read-only.
         step = taken.step if compute_dtype is None else taken.held
@@ -88,7 +88,7 @@ class Head:
         if self.operands.bias is not None:
             np.add(out, self.operands.bias[classes], out=out)
 
-    def reduced(self, losses: Float64) -> LossValue:
+    def reduced(self, losses: Float64) -> RowValues:
         """The losses of the rows as the result that was asked for."""
         return self.problem.plan.result(losses, losses.shape, self.operands.work)
 

@@ -8,9 +8,9 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
-from softgrad._contracts import Float64, LossValue, Normalizer, Reduction
+from softgrad._contracts import Float64, Normalizer, Reduction, RowValues
 from softgrad._differentiable import Arguments, Differentiable
-from softgrad.losses._cross_entropy_problem import planned_problem
+from softgrad.losses._cross_entropy_problem import checked_cross_entropy
 from softgrad.losses._linear_cross_entropy import _class_blocks, _row_blocks
 from softgrad.losses._linear_cross_entropy._gradients import LinearGradients, Out, Sums, outputs
 from softgrad.losses._linear_cross_entropy._head import Head, HeadOptions
@@ -18,7 +18,7 @@ from softgrad.losses._linear_cross_entropy._operands import NAMES, Along, Operan
 from softgrad.losses._reduction import planner
 
 
-class LinearCrossEntropy(Differentiable, options=(planned_problem, Head.of)):
+class LinearCrossEntropy(Differentiable, options=(checked_cross_entropy, Head.of)):
     """Cross-entropy of the logits hidden @ weight.T + bias, which are never all held.
 
     ``linear_cross_entropy(hidden, weight, labels, /, bias=None, *, class_weight=None, sample_weight=None,
@@ -102,7 +102,7 @@ class LinearCrossEntropy(Differentiable, options=(planned_problem, Head.of)):
         reduction: Reduction = "mean",
         normalizer: Normalizer = "weights",
         **options: Unpack[HeadOptions],
-    ) -> LossValue:
+    ) -> RowValues:
         head = Head.of(Operands.of(hidden, weight, bias), labels, planner(reduction, normalizer, None), **options)
         return head.reduced(_losses(head, None))
 
@@ -121,7 +121,7 @@ class LinearCrossEntropy(Differentiable, options=(planned_problem, Head.of)):
         reduction: Reduction = "mean",
         normalizer: Normalizer = "weights",
         **options: Unpack[HeadOptions],
-    ) -> tuple[LossValue, LinearGradients]:
+    ) -> tuple[RowValues, LinearGradients]:
         """The loss and its gradients.
 
         Parameters
@@ -229,7 +229,7 @@ class LinearCrossEntropy(Differentiable, options=(planned_problem, Head.of)):
         reduction: Reduction = "mean",
         normalizer: Normalizer = "weights",
         **options: Unpack[HeadOptions],
-    ) -> LossValue:
+    ) -> RowValues:
         """The derivative of the loss along tangents of hidden, weight and bias.
 
         Parameters
