@@ -97,6 +97,22 @@ def test_the_formula_and_the_names_are_those_of_the_member():
     assert sg.quadratic.jvp.__func__ is not sg.focal.jvp.__func__
 
 
+def test_a_python_without_docstrings_has_the_functions():
+    program = (
+        "import inspect, softgrad as sg; print(sg.focal.grad.__doc__, *inspect.signature(sg.sigmoid.vjp).parameters)"
+    )
+    finished = subprocess.run([sys.executable, "-OO", "-c", program], capture_output=True, text=True, check=True)
+    assert finished.stdout.split() == ["None", "x", "cotangent"]
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_an_option_that_a_loss_has_not_is_named(name):
+    for verb in ("__call__", *MEMBERS[name].derivatives):
+        vector = ([0.0, 0.0],) if verb in ("jvp", "hvp") else ()
+        with pytest.raises(TypeError, match="'margin'"):
+            getattr(MEMBERS[name], verb)([0.0, 0.0], 1, *vector, margin=1.0)
+
+
 def test_the_stub_is_that_of_the_code():
     written = Path(losses.__file__).with_suffix(".pyi").read_text(encoding="utf-8")
     assert ast.dump(ast.parse(written)) == ast.dump(ast.parse(stub())), "write it again: see tests/stubs.py"

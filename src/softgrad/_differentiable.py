@@ -55,8 +55,9 @@ class Differentiable(ABC):
             member = in_ieee_mode(function)
             member.__module__, member.__qualname__ = cls.__module__, f"{cls.__qualname__}.{verb}"
             show_signature(member, signature(function, cls.names, cls.options))
-            if verb in cls.shown:
-                member.__doc__ = documentation(function.__doc__ or "", {"name": cls.name, **cls.names}, cls.shown[verb])
+            # Python -OO leaves out docstrings.
+            if verb in cls.shown and function.__doc__:
+                member.__doc__ = documentation(function.__doc__, {"name": cls.name, **cls.names}, cls.shown[verb])
             setattr(cls, verb, member)
 
     def __init__(self) -> None:

@@ -17,9 +17,10 @@ def documentation(template: str, names: Mapping[str, str], said: str) -> str:
     """
     formula, rest = inspect.cleandoc(said).split("\n", 1)
     start = rest.index(">>>")
-    added, example = rest[:start].rstrip(), rest[start:]
+    added, example = rest[:start].strip(), rest[start:]
     first, others = inspect.cleandoc(template).format(formula=formula, **names).split("\n", 1)
-    return f"{first}{added and f'{chr(10)}{added}'}\n{others}{_EXAMPLES}{example}\n"
+    heading = f"{first}\n\n{added}" if added else first
+    return f"{heading}\n{others}{_EXAMPLES}{example}\n"
 
 
 def signature(verb: Callable[..., Any], names: Mapping[str, str], options: tuple[Parameter, ...]) -> Signature:
