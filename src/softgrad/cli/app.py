@@ -74,21 +74,22 @@ def train(
     with reported(debug=debug):
         from softgrad.cli import train as command
         from softgrad.cli.report import Output
+        from softgrad.cli.training_request import Request
 
-        request = command.Request(
-            data,
-            target,
-            test_fraction,
-            seed,
-            inverse_penalty,
-            select_C,
-            max_iter,
-            model,
-            plot,
-            report,
-            stream,
-            checkpoint,
-            resume,
+        request = Request(
+            data=data,
+            target=target,
+            test_fraction=test_fraction,
+            seed=seed,
+            inverse_penalty=inverse_penalty,
+            select_C=select_C,
+            max_iter=max_iter,
+            model=model,
+            plot=plot,
+            report=report,
+            stream=stream,
+            checkpoint=checkpoint,
+            resume=resume,
         )
         command.train(request, Output(as_json))
 

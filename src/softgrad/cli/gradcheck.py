@@ -15,6 +15,7 @@ import numpy as np
 import softgrad
 from softgrad.cli.errors import UserError, listing
 from softgrad.cli.files import check_files
+from softgrad.cli.options import check_plot, check_seed
 from softgrad.cli.report import Output
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
@@ -36,13 +37,11 @@ class Request:
         check_files(inputs={}, outputs={"--plot": self.plot})
         if self.name is not None and self.name not in softgrad.registry():
             raise UserError(f"no such function: {self.name} (there are {listing(softgrad.registry())})")
-        if not 0 <= self.seed < 2**32:
-            raise UserError(f"--seed is {self.seed}; it must be from 0 to {2**32 - 1}")
+        check_seed(self.seed)
         if self.plot is not None:
             if self.name is None:
                 raise UserError(f"--plot {self.plot}: of which function? There are {listing(softgrad.registry())}")
-            if self.plot.suffix.lower() != ".png":
-                raise UserError(f"--plot {self.plot}: the picture is a PNG, its name must end in .png")
+            check_plot(self.plot)
 
 
 def gradcheck(request: Request, output: Output) -> None:

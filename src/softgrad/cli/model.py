@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -52,7 +51,7 @@ class Model:
     classes: Classes
     coef: Float64Array
     intercept: Float64Array
-    training: dict[str, Any]
+    training: Mapping[str, object]
 
     def features(self, table: Table) -> Float64Array:
         """The feature matrix of a table that has all columns of the training data."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from collections.abc import Mapping
 
 from rich import box
 from rich.cells import cell_len
@@ -30,7 +30,7 @@ class Output:
     def line(self, text: str) -> None:
         print(printable(text), file=self.stream, flush=True)
 
-    def result(self, result: dict[str, Any]) -> None:
+    def result(self, result: Mapping[str, object]) -> None:
         """The JSON object, where it was asked for."""
         if self.json_only:
             print(json.dumps(result, allow_nan=False))

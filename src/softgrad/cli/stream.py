@@ -15,16 +15,9 @@ from softgrad.cli.stream_svmlight import SvmlightRows
 from softgrad.cli.stream_table import StreamedTable
 from softgrad.cli.svmlight import is_svmlight
 from softgrad.cli.tables import IntArray
-from softgrad.cli.train import (
-    ROWS_IN_GRADIENT_CHECK,
-    Request,
-    Trained,
-    check_before,
-    fit,
-    recorded,
-    target_of,
-    training_record,
-)
+from softgrad.cli.training import Trained, fit, target_of, with_scores
+from softgrad.cli.training_gradient import MOST_ROWS, check_before
+from softgrad.cli.training_request import Request
 
 
 def train(request: Request, output: Output) -> Trained:
@@ -35,19 +28,20 @@ def train(request: Request, output: Output) -> Trained:
 
     features, codes = next(iter(TrainingRows(rows)))
     if isinstance(rows, SvmlightRows):
-        features = stream_svmlight.dense_sample(features, ROWS_IN_GRADIENT_CHECK)
+        features = stream_svmlight.dense_sample(features, MOST_ROWS)
     worst = check_before(features, codes[: len(features)], len(rows.classes.labels), request.seed, output)
-    estimator, seconds, warning = fit(
+    fitted = fit(
         request,
         request.C,
         lambda estimator: estimator.fit_stream(
             TrainingRows(rows), checkpoint=request.checkpoint, resume=request.resume
         ),
     )
-    record = training_record(request, rows.train_rows, rows.test_rows, estimator)
+    record = fitted.record(request, train_rows=rows.train_rows, test_rows=rows.test_rows)
+    estimator = fitted.estimator
     model = Model(target, rows.columns, rows.classes, estimator.coef_, estimator.intercept_, record)
     scores = _scores(model, rows)
-    return Trained(recorded(model, scores), estimator, scores, seconds, worst, warning)
+    return Trained(with_scores(model, scores), fitted, scores, worst)
 
 
 def _rows_and_target(request: Request) -> tuple[Encoding | SvmlightRows, str]:
@@ -58,8 +52,6 @@ def _rows_and_target(request: Request) -> tuple[Encoding | SvmlightRows, str]:
         return SvmlightRows(request.data, division), stream_svmlight.TARGET
     table = StreamedTable(request.data)
     target = target_of(table, request.target)
-    if len(table.names) == 1:
-        raise UserError(f"{request.data} has no column besides the target {target!r}")
     return Encoding(table, target, division), target
 
 
