@@ -13,10 +13,8 @@ import pyarrow.parquet
 import pytest
 from safetensors.numpy import load_file
 
-from softgrad.cli import stream_table
-from softgrad.cli.stream_encoding import _Numbers
-from softgrad.linear_model._data import _chunks as streaming_chunks
-from softgrad.linear_model._data import _files as streaming_files
+from softgrad.cli.stream_columns import Numbers
+from softgrad.linear_model import streaming_chunks, streaming_files
 from tests.cli.conftest import animals, command, fails, run, set_cell, succeeds, with_column, write
 from tests.linear_model.test_checkpoint import no_file_longer_than
 from tests.oracles.bounds import EPS
@@ -28,7 +26,6 @@ ALL = ("--target", "kind", "--test-fraction", 0)
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of 256 rows, from text blocks that end in the middle of a line."""
-    monkeypatch.setattr(stream_table, "_PART_BYTES", 1)
     monkeypatch.setattr(streaming_chunks, "_CHUNK_BYTES", 1)
     monkeypatch.setattr(streaming_files, "_TEXT_BLOCK_BYTES", 9973)
 
@@ -141,15 +138,23 @@ def test_labels(labels: list[object], expected: list[object]) -> None:
         assert succeeds("train", name, *ALL, "--stream", "--json").json["classes"] == expected
 
 
+def add(numbers: Numbers, values: np.ndarray, train: np.ndarray, cuts: list[int]) -> None:
+    """In parts that begin at the first row and at the cuts."""
+    for first_row, part, chosen in zip([0, *cuts], np.split(values, cuts), np.split(train, cuts), strict=True):
+        numbers.add(part, chosen, first_row)
+
+
 @pytest.mark.parametrize("scale", [1.0, 1e-200, 1e200, 1e307])
 def test_mean_and_deviation_of_numbers_in_parts(scale: float) -> None:
     rng = fresh_rng()
     values = (rng.standard_normal(1000) + 3.0) * scale * rng.choice([0.01, 1.0], 1000)
-    numbers = _Numbers("x")
-    for part in np.split(values, [1, 5, 5, 700]):
-        numbers.add(part)
+    numbers = Numbers("x")
+    train = rng.random(1000) < 0.7
+    # A part without a row for the training.
+    train[5:20] = False
+    add(numbers, values, train, [1, 5, 15, 700])
     column = numbers.column()
-    scaled = values / scale
+    scaled = values[train] / scale
     eps = np.finfo(np.float64).eps
     assert column.mean / scale == pytest.approx(scaled.mean(), rel=64 * eps, abs=0.0)
     assert column.scale / scale == pytest.approx(scaled.std(), rel=64 * eps, abs=0.0)
@@ -157,13 +162,11 @@ def test_mean_and_deviation_of_numbers_in_parts(scale: float) -> None:
 
 def test_numbers_far_from_zero_keep_their_deviation() -> None:
     values = 1.7e9 + np.arange(1000.0) / 8
-    numbers = _Numbers("x")
-    for part in np.split(values, 10):
-        numbers.add(part)
+    numbers = Numbers("x")
+    add(numbers, values, np.full(1000, True), list(range(100, 1000, 100)))
     assert numbers.column().scale == pytest.approx(np.arange(1000.0).std() / 8, rel=64 * EPS, abs=0.0)
-    constant = _Numbers("x")
-    constant.add(np.full(7, 0.1))
-    constant.add(np.full(3, 0.1))
+    constant = Numbers("x")
+    add(constant, np.full(10, 0.1), np.full(10, True), [7])
     assert (constant.column().mean, constant.column().scale) == (0.1, 1.0)
 
 

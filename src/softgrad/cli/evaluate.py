@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
-
-import numpy as np
 
 from softgrad.cli import tables, targets
 from softgrad.cli.errors import UserError
 from softgrad.cli.model import Model, Scores
 from softgrad.cli.model_file import load_model
 from softgrad.cli.report import Output, confusion_as_json
-from softgrad.cli.svmlight import is_svmlight, parts_for
+from softgrad.cli.svmlight import is_svmlight, label_numbers, parts_for
 
 
 def evaluate(path: Path, data: str, target: str | None, output: Output) -> None:
@@ -48,11 +45,5 @@ def _of_svmlight(model: Model, data: str) -> Scores:
     parts: list[Scores] = []
     for features, labels in parts_for(model, data):
         first_row = sum(part.rows for part in parts)
-        found, values = np.unique(labels, return_inverse=True)
-        place = partial(_row_of, data, first_row)
-        parts.append(model.score(features, targets.class_numbers(found.tolist(), values, model.classes, place)))
+        parts.append(model.score(features, label_numbers(labels, model.classes, data, first_row)))
     return Scores.total(parts)
-
-
-def _row_of(data: str, first_row: int, row: int) -> str:
-    return f"{data}, label of row {first_row + row + 1}"

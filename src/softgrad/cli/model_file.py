@@ -25,7 +25,7 @@ from softgrad._checksum import checksum
 from softgrad.cli.errors import UserError
 from softgrad.cli.files import replacing
 from softgrad.cli.model import Model
-from softgrad.cli.preprocessing import Column, NumberColumn, TextColumn
+from softgrad.cli.preprocessing import Column, NumberColumn, TextColumn, width_of
 from softgrad.cli.svmlight_columns import SvmlightColumns
 from softgrad.cli.targets import Classes
 
@@ -142,7 +142,7 @@ def _model(description: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) 
         width = len(columns)
     else:
         columns = _columns(description)
-        width = sum(column.width for column in columns)
+        width = width_of(columns)
     classes = _classes(description.get("classes"))
     training = description.get("training")
     if not isinstance(training, dict):

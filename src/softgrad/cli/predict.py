@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.csv
+from scipy.sparse import csr_array
 
 from softgrad.cli import tables
 from softgrad.cli.errors import UserError
@@ -15,7 +16,7 @@ from softgrad.cli.files import check_files, replacing
 from softgrad.cli.model import Model
 from softgrad.cli.model_file import load_model
 from softgrad.cli.svmlight import is_svmlight, parts_for
-from softgrad.cli.tables import FORMATS
+from softgrad.cli.tables import FORMATS, Float64Array
 
 
 def predict(model: Path, data: str, output: Path | None) -> None:
@@ -36,7 +37,7 @@ def predict(model: Path, data: str, output: Path | None) -> None:
         _write(predictions, file)
 
 
-def _predictions(model: Model, features: Any) -> pa.Table:
+def _predictions(model: Model, features: Float64Array | csr_array) -> pa.Table:
     probabilities = model.probabilities(features)
     labels = pa.array(model.classes.labels).take(pa.array(probabilities.argmax(axis=1)))
     return pa.table(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from softgrad.cli.errors import UserError, listing
 from softgrad.cli.tables import Float64Array, IntArray, Table, Words
+
+# Of a table, by their places.
+Rows = IntArray | slice
 
 # A text column with more is an identifier or free text; one-hot, it would be a matrix and not a feature.
 MOST_CATEGORIES = 1000
@@ -26,8 +29,8 @@ class NumberColumn:
     def width(self) -> int:
         return 1
 
-    def fill(self, block: Float64Array, values: Values) -> None:
-        np.subtract(values.numbers[self.name], self.mean, out=block[:, 0])
+    def fill(self, block: Float64Array, values: Values, rows: Rows) -> None:
+        np.subtract(values.numbers[self.name][rows], self.mean, out=block[:, 0])
         block[:, 0] /= self.scale
 
 
@@ -42,12 +45,12 @@ class TextColumn:
     def width(self) -> int:
         return len(self.categories)
 
-    def fill(self, block: Float64Array, values: Values) -> None:
+    def fill(self, block: Float64Array, values: Values, rows: Rows) -> None:
         words = values.words[self.name]
         place = {category: index for index, category in enumerate(self.categories)}
-        index = np.array([place.get(word, -1) for word in words.vocabulary])[words.codes]
-        rows = np.flatnonzero(index >= 0)
-        block[rows, index[rows]] = 1.0
+        index = np.array([place.get(word, -1) for word in words.vocabulary])[words.codes[rows]]
+        known = np.flatnonzero(index >= 0)
+        block[known, index[known]] = 1.0
 
 
 Column = NumberColumn | TextColumn
@@ -102,7 +105,7 @@ def _learn_text(name: str, column: Words, rows: IntArray) -> TextColumn:
     count = len(column.vocabulary)
     if count > MOST_CATEGORIES:
         raise UserError(f"column {name!r} holds {count} different texts; at most {MOST_CATEGORIES} can be encoded")
-    return TextColumn(name, tuple(column.vocabulary[code] for code in np.unique(column.codes[rows])))
+    return TextColumn(name, tuple(column.among(rows)))
 
 
 def _learn_number(name: str, values: Float64Array) -> NumberColumn:
@@ -114,8 +117,12 @@ def _learn_number(name: str, values: Float64Array) -> NumberColumn:
     scaled = values / unit
     mean = float(scaled.mean())
     deviation = float(np.sqrt(np.mean((scaled - mean) ** 2))) * unit
-    # Division by a subnormal number would overflow.
-    return NumberColumn(name, mean * unit, max(deviation, float(np.finfo(np.float64).tiny)))
+    return NumberColumn(name, mean * unit, usable_scale(deviation))
+
+
+def usable_scale(deviation: float) -> float:
+    """What numbers of a standard deviation are divided by: by a subnormal number their quotients would overflow."""
+    return max(deviation, float(np.finfo(np.float64).tiny))
 
 
 def encode(columns: Sequence[Column], values: Values, rows: int) -> Float64Array:
@@ -126,14 +133,24 @@ def encode(columns: Sequence[Column], values: Values, rows: int) -> Float64Array
     UserError
         If a standardised number is beyond the range of float64.
     """
-    features = np.zeros((rows, sum(column.width for column in columns)))
-    start = 0
-    for column in columns:
-        block = features[:, start : start + column.width]
+    features = np.zeros((rows, width_of(columns)))
+    for column, block in blocks(columns, features):
         with np.errstate(over="ignore"):
-            column.fill(block, values)
+            column.fill(block, values, slice(None))
         finite = np.isfinite(block).all(axis=1)
         if not finite.all():
             raise UserError(f"column {column.name!r}, row {int(finite.argmin()) + 1}: too large to standardise")
-        start += column.width
     return features
+
+
+def width_of(columns: Sequence[Column]) -> int:
+    """How many features the columns become."""
+    return sum(column.width for column in columns)
+
+
+def blocks(columns: Sequence[Column], features: Float64Array) -> Iterator[tuple[Column, Float64Array]]:
+    """Each column with its part of a feature matrix."""
+    start = 0
+    for column in columns:
+        yield column, features[:, start : start + column.width]
+        start += column.width

@@ -1,85 +1,26 @@
-"""What one pass over a table tells: the classes, which rows are for the test, and the encoding of the columns."""
+"""The rows of a table larger than memory as features and class numbers, by an encoding that one pass over it tells."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from softgrad.cli import preprocessing, targets
-from softgrad.cli.errors import UserError
-from softgrad.cli.preprocessing import MOST_CATEGORIES, Column, NumberColumn, TextColumn
-from softgrad.cli.stream_labels import Division, Labels
+from softgrad.cli.preprocessing import Column
+from softgrad.cli.stream_columns import Numbers, Texts
+from softgrad.cli.stream_labels import Division, FoundLabels
 from softgrad.cli.stream_table import StreamedTable
 from softgrad.cli.tables import BoolArray, Float64Array, IntArray, Words
+from softgrad.linear_model.streaming_chunks import chunk_rows
 
 
-@dataclass
-class _Numbers:
-    """Mean and standard deviation of numbers that come in parts, in units of a power of 2 that none exceeds."""
-
-    name: str
-    count: int = 0
-    low: float = math.inf
-    high: float = -math.inf
-    exponent: int = -1100
-    mean: float = 0.0
-    squares: float = 0.0
-
-    def add(self, values: Float64Array) -> None:
-        if not len(values):
-            return
-        self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
-        exponent = math.frexp(max(abs(self.low), abs(self.high)))[1]
-        if exponent > self.exponent:
-            self.mean = math.ldexp(self.mean, self.exponent - exponent)
-            self.squares = math.ldexp(self.squares, 2 * (self.exponent - exponent))
-            self.exponent = exponent
-        scaled = np.ldexp(values, -self.exponent)
-        mean = float(scaled.mean())
-        shift, total = mean - self.mean, self.count + len(values)
-        self.mean += shift * len(values) / total
-        self.squares += float(np.sum((scaled - mean) ** 2)) + shift**2 * self.count * len(values) / total
-        self.count = total
-
-    def column(self) -> NumberColumn:
-        if self.low == self.high:
-            return NumberColumn(self.name, self.low, 1.0)
-        deviation = math.ldexp(math.sqrt(self.squares / self.count), self.exponent)
-        # Division by a subnormal number would overflow.
-        return NumberColumn(
-            self.name, math.ldexp(self.mean, self.exponent), max(deviation, float(np.finfo(np.float64).tiny))
-        )
-
-
-@dataclass
-class _Texts:
-    """The texts of a column, and which of them occur in training rows."""
-
-    name: str
-    seen: set[str] = field(default_factory=set)
-    trained: set[str] = field(default_factory=set)
-
-    def add(self, words: Words, train: BoolArray) -> None:
-        self.seen.update(words.vocabulary)
-        if len(self.seen) > MOST_CATEGORIES:
-            raise UserError(
-                f"column {self.name!r} holds more than {MOST_CATEGORIES} different texts; at most so many can be "
-                f"encoded"
-            )
-        self.trained.update(words.vocabulary[code] for code in np.unique(words.codes[train]))
-
-    def column(self) -> TextColumn:
-        return TextColumn(self.name, tuple(sorted(self.trained)))
-
-
-class Encoding:
-    """How the rows of a table become features and class numbers, learnt in one pass.
+class EncodedRows:
+    """The rows of a table, and which of them are for the training; their encoding is learnt in one pass.
 
     Attributes
     ----------
+    target : str
     classes : Classes
     columns : tuple of Column
     train_rows, test_rows : int
@@ -87,43 +28,72 @@ class Encoding:
     Raises
     ------
     UserError
-        If a value is missing or infinite, a column cannot be encoded, or the classes are too few or too many.
+        If a value is missing, infinite or too large, a column cannot be encoded, or the classes are too few or too
+        many.
     """
 
     def __init__(self, table: StreamedTable, target: str, division: Division) -> None:
-        self.table, self.target = table, target
+        self.target = target
+        self._table = table
         self._division = division
         names = [name for name in table.names if name != target]
-        labels = Labels(target, division)
-        learnt: dict[str, _Numbers | _Texts] = {}
-        for part in table.parts(len(names)):
+        labels = FoundLabels(target, division)
+        learnt: dict[str, Numbers | Texts] = {}
+        for part in table.parts(chunk_rows(len(names), np.dtype(np.float64))):
             train = labels.add(part.labels(target), part.first_row)
             for name in names:
                 values = part.feature(name)
                 if isinstance(values, Words):
-                    texts = learnt.setdefault(name, _Texts(name))
-                    assert isinstance(texts, _Texts)
+                    texts = learnt.setdefault(name, Texts(name))
+                    assert isinstance(texts, Texts)
                     texts.add(values, train)
                 else:
-                    numbers = learnt.setdefault(name, _Numbers(name))
-                    assert isinstance(numbers, _Numbers)
-                    numbers.add(values[train])
+                    numbers = learnt.setdefault(name, Numbers(name))
+                    assert isinstance(numbers, Numbers)
+                    numbers.add(values, train, part.first_row)
         self.classes = labels.classes()
         self.train_rows, self.test_rows = labels.train_rows, labels.test_rows
         self.columns: tuple[Column, ...] = tuple(learnt[name].column() for name in names)
+        self._width = preprocessing.width_of(self.columns)
+        # As many as the fit takes at a time.
+        self._length = chunk_rows(self._width, np.dtype(np.float64))
 
-    @property
-    def width(self) -> int:
-        return sum(column.width for column in self.columns)
+    def training(self) -> Iterator[tuple[Float64Array, IntArray]]:
+        """A pass over the training rows, in the pieces that the fit takes: it neither cuts nor joins them again."""
+        held = 0
+        features, codes = self._piece()
+        for values, numbers, train in self._read():
+            rows = np.flatnonzero(train)
+            while len(rows):
+                now, rows = rows[: self._length - held], rows[self._length - held :]
+                end = held + len(now)
+                for column, block in preprocessing.blocks(self.columns, features[held:end]):
+                    column.fill(block, values, now)
+                codes[held:end] = numbers[now]
+                held = end
+                if held == self._length:
+                    yield features, codes
+                    held = 0
+                    features, codes = self._piece()
+        if held:
+            yield features[:held], codes[:held]
+
+    def sample(self) -> tuple[Float64Array, IntArray]:
+        """Features and class numbers of the first of the training rows."""
+        features, codes, train = next(self.parts())
+        return features[train], codes[train]
 
     def parts(self) -> Iterator[tuple[Float64Array, IntArray, BoolArray]]:
-        """A pass: features and class numbers of some rows, and which of them are for the training."""
+        """A pass over all rows: features and class numbers of some, and which of them are for the training."""
+        for values, numbers, train in self._read():
+            yield preprocessing.encode(self.columns, values, len(numbers)), numbers, train
+
+    def _read(self) -> Iterator[tuple[preprocessing.Values, IntArray, BoolArray]]:
+        """A pass over all rows as they are in the table, their class numbers, and which are for the training."""
         trained_in = self._division.start()
-        for part in self.table.parts(self.width):
-            codes = targets.number(part, self.target, self.classes)
+        for part in self._table.parts(self._length):
             values = preprocessing.read_known(part, self.columns)
-            try:
-                features = preprocessing.encode(self.columns, values, part.rows)
-            except UserError as error:
-                raise UserError(f"{error}, counted from row {part.first_row + 1}") from None
-            yield features, codes, trained_in(part.first_row, part.rows)
+            yield values, targets.number(part, self.target, self.classes), trained_in(part.first_row, part.rows)
+
+    def _piece(self) -> tuple[Float64Array, IntArray]:
+        return np.zeros((self._length, self._width)), np.empty(self._length, np.int64)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from softgrad.cli.errors import UserError
-from softgrad.cli.tables import BoolArray, IntArray, Words
-from softgrad.cli.targets import MOST_CLASSES, Classes, Kind
+from softgrad.cli.tables import BoolArray, IntArray, Labels, Words
+from softgrad.cli.targets import MOST_CLASSES, Classes, Kind, found_classes, kind_of
 
 
 class Division:
@@ -43,7 +43,7 @@ class Division:
         self._first_rows.add(row)
 
 
-class Labels:
+class FoundLabels:
     """The labels of a target, found part by part; the first row of each is kept for the training.
 
     Attributes
@@ -60,32 +60,32 @@ class Labels:
         self._trained_in = division.start()
         self.train_rows = self.test_rows = 0
 
-    def add(self, labels: IntArray | BoolArray | Words, first_row: int) -> BoolArray:
-        """Take in the labels of the next part; returns which of its rows are for the training.
+    def add(self, labels: Labels, first_row: int) -> BoolArray:
+        """Those of the next part; returns which of its rows are for the training.
 
         Raises
         ------
         UserError
             There are too many different ones.
         """
+        self._kind = kind_of(labels)
+        values: IntArray | BoolArray
+        present: Sequence[object]
         if isinstance(labels, Words):
-            self._kind = "text"
-            present: list[object] = list(labels.vocabulary)
-            first = np.unique(labels.codes, return_index=True)[1]
+            values, distinct, present = labels.codes, np.arange(len(labels.vocabulary)), labels.vocabulary
         else:
-            self._kind = "boolean" if labels.dtype == np.bool_ else "integer"
-            distinct, first = np.unique(labels, return_index=True)
+            values, distinct = labels, np.unique(labels)
             present = distinct.tolist()
-        for label, row in zip(present, first.tolist(), strict=True):
-            if label not in self._found:
-                self._found.add(label)
-                self._division.keep(first_row + row)
+        new = {label: value for label, value in zip(present, distinct, strict=True) if label not in self._found}
+        self._found.update(new)
         if len(self._found) > MOST_CLASSES:
             raise UserError(
                 f"target {self._target!r} has more than {MOST_CLASSES} different values; so many classes cannot be "
                 f"told apart, and regression targets are not supported"
             )
-        train = self._trained_in(first_row, len(labels.codes if isinstance(labels, Words) else labels))
+        for value in new.values():
+            self._division.keep(first_row + int((values == value).argmax()))
+        train = self._trained_in(first_row, len(values))
         self.train_rows += int(train.sum())
         self.test_rows += int((~train).sum())
         return train
@@ -98,6 +98,4 @@ class Labels:
         UserError
             There is a single one.
         """
-        if len(self._found) == 1:
-            raise UserError(f"target {self._target!r} has a single class, {next(iter(self._found))!r}; two are needed")
-        return Classes(self._kind, tuple(sorted(self._found)))  # type: ignore[type-var, arg-type]
+        return found_classes(self._target, self._kind, tuple(sorted(self._found)))  # type: ignore[type-var, arg-type]

@@ -13,9 +13,6 @@ from softgrad.cli.errors import UserError
 from softgrad.cli.tables import MISSING_NUMBERS, Table, blanks_as_missing, file_of, recognised
 from softgrad.linear_model._data._files import FileBatches
 
-# Of the feature matrix, at a time.
-_PART_BYTES = 1 << 22
-
 
 @dataclass(frozen=True)
 class Part(Table):
@@ -40,18 +37,8 @@ class Part(Table):
         # A part in which no number is given is recognised as text.
         return pa.chunked_array([pa.nulls(len(column), kind)]) if _is_blank(column) else recognised(column).cast(kind)
 
-    def _check_complete(self, name: str, column: pa.ChunkedArray) -> None:
-        real = pa.types.is_floating(column.type)
-        if column.null_count or real:
-            self._check_none(name, "a missing", pc.is_null(column, nan_is_null=True))
-        if real:
-            self._check_none(name, "an infinite", pc.is_inf(column))
-
-    def _check_none(self, name: str, what: str, found: pa.ChunkedArray) -> None:
-        # To look for the first takes longer than to see that there is none.
-        if pc.any(found).as_py():
-            row = self.first_row + pc.index(found, True).as_py() + 1
-            raise UserError(f"column {name!r} has {what} value, first in row {row}")
+    def row_number(self, row: int) -> int:
+        return self.first_row + row + 1
 
 
 class StreamedTable:
@@ -76,9 +63,8 @@ class StreamedTable:
         # One pass: no guess from the first rows can go wrong later.
         self._kinds = self._recognise() if self._batches.untyped else {}
 
-    def parts(self, width: int) -> Iterator[Part]:
-        """All rows, in parts whose feature matrix of this width has a few MiB."""
-        length = max(_PART_BYTES // (8 * width), 256)
+    def parts(self, length: int) -> Iterator[Part]:
+        """All rows, at most so many at a time."""
         rows = 0
         with user_errors(self.source):
             for batch in self._batches:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy import sparse
 
 from softgrad.cli.errors import UserError, listing
 from softgrad.cli.model import Model
 from softgrad.cli.stream_table import user_errors
 from softgrad.cli.svmlight_columns import SvmlightColumns
-from softgrad.linear_model._data._files import SVMLIGHT_FORMATS, SvmlightFile, ending_of
+from softgrad.cli.tables import Float64Array, IntArray
+from softgrad.cli.targets import Classes, class_numbers
+from softgrad.linear_model.streaming_files import SVMLIGHT_FORMATS, SvmlightFile, ending_of
 
 
 def is_svmlight(source: str) -> bool:
@@ -21,7 +22,7 @@ def is_svmlight(source: str) -> bool:
     return ending_of(Path(source)) in SVMLIGHT_FORMATS
 
 
-def parts_for(model: Model, source: str) -> Iterator[tuple[Any, NDArray[Any]]]:
+def parts_for(model: Model, source: str) -> Iterator[tuple[sparse.csr_array, IntArray | Float64Array]]:
     """Features (n, d) as the model has them, sparse, and labels of some rows after the other.
 
     Features that no row of the training had are left out, up to the last that one had.
@@ -49,3 +50,14 @@ def parts_for(model: Model, source: str) -> Iterator[tuple[Any, NDArray[Any]]]:
                 )
             yield columns.of(X, file.first_index), labels
             row += X.shape[0]
+
+
+def label_numbers(labels: IntArray | Float64Array, classes: Classes, source: str, first_row: int) -> IntArray:
+    """The class number of each of some rows; messages count them from the first of the file.
+
+    Raises
+    ------
+    UserError
+        If a label is not among the classes.
+    """
+    return class_numbers(labels, classes, lambda row: f"{source}, label of row {first_row + row + 1}")

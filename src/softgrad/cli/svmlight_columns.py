@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import TypeAlias, overload
 
 import numpy as np
 from scipy import sparse
 
 from softgrad.cli.preprocessing import NumberColumn
 from softgrad.cli.tables import BoolArray, IntArray
+
+SparseRows: TypeAlias = sparse.csr_matrix | sparse.csr_array
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,13 +45,13 @@ class SvmlightColumns(Sequence[NumberColumn]):
             return SvmlightColumns(self.indices[place])
         return NumberColumn(str(self.indices[place]), 0.0, 1.0)
 
-    def outside(self, X: Any, first_index: int) -> BoolArray:
+    def outside(self, X: SparseRows, first_index: int) -> BoolArray:
         """Which entries of CSR rows, whose columns count from an index, have none from the first to the last."""
         indices = X.indices.astype(np.int64) + first_index
         beyond: BoolArray = (indices < self.first) | (indices > self.last)
         return beyond
 
-    def of(self, X: Any, first_index: int) -> sparse.csr_array:
+    def of(self, X: SparseRows, first_index: int) -> sparse.csr_array:
         """The entries of CSR rows, whose columns count from an index, that belong to these columns."""
         indices = X.indices.astype(np.int64) + first_index
         places = np.searchsorted(self.indices, indices)

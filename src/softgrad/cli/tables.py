@@ -41,6 +41,13 @@ class Words:
     codes: IntArray
     vocabulary: list[str]
 
+    def among(self, rows: IntArray | BoolArray) -> list[str]:
+        """The words that some rows hold, ascending."""
+        return [self.vocabulary[code] for code in np.unique(self.codes[rows])]
+
+
+Labels = IntArray | BoolArray | Words
+
 
 @dataclass(frozen=True)
 class Table:
@@ -63,25 +70,27 @@ class Table:
     def rows(self) -> int:
         return int(self.data.num_rows)
 
+    def row_number(self, row: int) -> int:
+        """What messages call a row, which is counted from 0 here."""
+        return row + 1
+
     def feature(self, name: str) -> Float64Array | Words:
         """The column as whichever of numbers and words it holds; truth values count as 0 and 1."""
-        column = self._typed(name)
-        self._check_complete(name, column)
+        column = self._complete(name)
         if _is_text(column.type):
             return _words(column)
         if _is_number(column.type):
-            return _numbers(name, column)
+            return self._numbers(name, column)
         raise UserError(f"column {name!r} is neither number nor text: it holds {column.type}")
 
     def numbers(self, name: str) -> Float64Array:
         """The column as float64, where nothing else will do."""
-        column = self._typed(name)
-        self._check_complete(name, column)
+        column = self._complete(name)
         if _is_number(column.type):
-            return _numbers(name, column)
+            return self._numbers(name, column)
         if self.untyped and _is_text(column.type):
             row = _first_failing(column, pa.float64())
-            raise UserError(f"column {name!r}, row {row + 1}: {column[row].as_py()!r} is not a number")
+            raise UserError(f"column {name!r}, row {self.row_number(row)}: {column[row].as_py()!r} is not a number")
         raise UserError(f"column {name!r}: numbers are needed, this holds {column.type}")
 
     def words(self, name: str) -> Words:
@@ -92,10 +101,9 @@ class Table:
             raise UserError(f"column {name!r}: text is needed, this holds {column.type}")
         return _words(column)
 
-    def labels(self, name: str) -> IntArray | BoolArray | Words:
+    def labels(self, name: str) -> Labels:
         """The column as class labels: text, whole numbers or truth values."""
-        column = self._typed(name)
-        self._check_complete(name, column)
+        column = self._complete(name)
         if _is_text(column.type):
             return _words(column)
         if pa.types.is_boolean(column.type):
@@ -122,11 +130,27 @@ class Table:
             return column.cast(column.type.value_type)
         return column
 
+    def _complete(self, name: str) -> pa.ChunkedArray:
+        column = self._typed(name)
+        self._check_complete(name, column)
+        return column
+
     def _check_complete(self, name: str, column: pa.ChunkedArray) -> None:
-        missing = pc.is_null(column, nan_is_null=True)
-        row = pc.index(missing, True).as_py()
-        if row >= 0:
-            raise UserError(f"column {name!r} has a missing value, first in row {row + 1}")
+        if column.null_count or pa.types.is_floating(column.type):
+            missing = pc.is_null(column, nan_is_null=True)
+            # To look for the first takes longer than to see that there is none.
+            if pc.any(missing).as_py():
+                row = self.row_number(pc.index(missing, True).as_py())
+                raise UserError(f"column {name!r} has a missing value, first in row {row}")
+
+    def _numbers(self, name: str, column: pa.ChunkedArray) -> Float64Array:
+        # Not safe: integers beyond 2**53 are rounded to the nearest float64.
+        values = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
+        infinite = np.isinf(values)
+        if infinite.any():
+            row = self.row_number(int(infinite.argmax()))
+            raise UserError(f"column {name!r} has an infinite value, first in row {row}")
+        return values
 
 
 def file_of(source: str) -> Path | None:
@@ -209,15 +233,6 @@ def _built_in(source: str) -> Table:
     # The digits are named by themselves; the kinds of iris and wine have names.
     labels = bunch.target if source == "digits" else bunch.target_names[bunch.target]
     return Table(source, pa.table({**columns, "target": pa.array(labels.tolist())}), False, "target")
-
-
-def _numbers(name: str, column: pa.ChunkedArray) -> Float64Array:
-    # Not safe: integers beyond 2**53 are rounded to the nearest float64.
-    values = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
-    infinite = np.isinf(values)
-    if infinite.any():
-        raise UserError(f"column {name!r} has an infinite value, first in row {int(infinite.argmax()) + 1}")
-    return values
 
 
 def _words(column: pa.ChunkedArray) -> Words:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from softgrad.cli.errors import UserError, listing
-from softgrad.cli.tables import IntArray, Table, Words
+from softgrad.cli.tables import Float64Array, IntArray, Labels, Table, Words
 
 # More distinct values than this are a measurement or an identifier, not classes.
 MOST_CLASSES = 1000
 
 Kind = Literal["text", "integer", "boolean"]
+ClassLabels = tuple[str, ...] | tuple[int, ...] | tuple[bool, ...]
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,18 @@ class Classes:
     """The labels in ascending order; class k is `labels[k]`."""
 
     kind: Kind
-    labels: tuple[str, ...] | tuple[int, ...] | tuple[bool, ...]
+    labels: ClassLabels
 
     @property
     def names(self) -> list[str]:
         """The labels as they are written in text."""
         return [str(label).lower() if self.kind == "boolean" else str(label) for label in self.labels]
+
+
+def kind_of(labels: Labels) -> Kind:
+    if isinstance(labels, Words):
+        return "text"
+    return "boolean" if labels.dtype == np.bool_ else "integer"
 
 
 def learn(table: Table, target: str) -> tuple[Classes, IntArray]:
@@ -38,20 +45,31 @@ def learn(table: Table, target: str) -> tuple[Classes, IntArray]:
     UserError
         If there is only one class, or more than there can be.
     """
-    values = table.labels(target)
-    if isinstance(values, Words):
-        classes, codes = Classes("text", tuple(values.vocabulary)), values.codes
+    labels = table.labels(target)
+    if isinstance(labels, Words):
+        codes, present = labels.codes, labels.vocabulary
     else:
-        present, codes = np.unique(values, return_inverse=True)
-        classes = Classes("boolean" if values.dtype == np.bool_ else "integer", tuple(present.tolist()))
-    if len(classes.labels) == 1:
-        raise UserError(f"target {target!r} has a single class, {classes.labels[0]!r}; two are needed")
-    if len(classes.labels) > MOST_CLASSES:
+        distinct, codes = np.unique(labels, return_inverse=True)
+        present = distinct.tolist()
+    if len(present) > MOST_CLASSES:
         raise UserError(
-            f"target {target!r} has {len(classes.labels)} different values; at most {MOST_CLASSES} classes "
-            f"can be told apart, and regression targets are not supported"
+            f"target {target!r} has {len(present)} different values; at most {MOST_CLASSES} classes can be told apart, "
+            f"and regression targets are not supported"
         )
-    return classes, codes.astype(np.int64)
+    return found_classes(target, kind_of(labels), tuple(present)), codes.astype(np.int64)
+
+
+def found_classes(target: str, kind: Kind, labels: ClassLabels) -> Classes:
+    """Labels of one kind as classes; they are in ascending order.
+
+    Raises
+    ------
+    UserError
+        If there is a single one.
+    """
+    if len(labels) == 1:
+        raise UserError(f"target {target!r} has a single class, {labels[0]!r}; two are needed")
+    return Classes(kind, labels)
 
 
 def number(table: Table, target: str, classes: Classes) -> IntArray:
@@ -62,33 +80,35 @@ def number(table: Table, target: str, classes: Classes) -> IntArray:
     UserError
         If the column holds another kind of label, or a label that is not among the classes.
     """
-    if classes.kind == "text":
-        words = table.words(target)
-        values, found = words.codes, list[object](words.vocabulary)
-    else:
-        labels = table.labels(target)
-        kind = "text" if isinstance(labels, Words) else "boolean" if labels.dtype == np.bool_ else "integer"
-        if isinstance(labels, Words) or kind != classes.kind:
-            raise UserError(
-                f"target {target!r} holds {kind} labels; the classes of the model are {classes.kind}: "
-                f"{listing(classes.names)}"
-            )
-        present, values = np.unique(labels, return_inverse=True)
-        found = present.tolist()
-    return class_numbers(found, values, classes, lambda row: f"target {target!r}, row {row + 1}")
+    labels = table.words(target) if classes.kind == "text" else table.labels(target)
+    kind = kind_of(labels)
+    if kind != classes.kind:
+        raise UserError(
+            f"target {target!r} holds {kind} labels; the classes of the model are {classes.kind}: "
+            f"{listing(classes.names)}"
+        )
+    return class_numbers(labels, classes, lambda row: f"target {target!r}, row {table.row_number(row)}")
 
 
-def class_numbers(found: Sequence[object], values: IntArray, classes: Classes, place: Callable[[int], str]) -> IntArray:
-    """The class number of each row, which holds `found[values[row]]`.
+def class_numbers(labels: Labels | Float64Array, classes: Classes, place: Callable[[int], str]) -> IntArray:
+    """The class number of each row.
 
     Raises
     ------
     UserError
         If a row's label is not among the classes; `place` says in words where the row is, counted from 0.
     """
-    numbers = {label: number for number, label in enumerate(classes.labels)}
-    codes = np.array([numbers.get(label, -1) for label in found], dtype=np.int64)[values]
-    if (codes < 0).any():
-        row = int((codes < 0).argmax())
-        raise UserError(f"{place(row)}: {found[values[row]]!r} is not a class of the model ({listing(classes.names)})")
+    if isinstance(labels, Words):
+        numbers = {label: number for number, label in enumerate(classes.labels)}
+        codes = np.array([numbers.get(word, -1) for word in labels.vocabulary], np.int64)[labels.codes]
+    elif classes.kind == "text":
+        codes = np.full(len(labels), -1)
+    else:
+        known = np.array(classes.labels)
+        codes = np.minimum(np.searchsorted(known, labels), len(known) - 1)
+        codes[known[codes] != labels] = -1
+    if codes.min() < 0:
+        row = int(codes.argmin())
+        label = labels.vocabulary[labels.codes[row]] if isinstance(labels, Words) else labels[row].item()
+        raise UserError(f"{place(row)}: {label!r} is not a class of the model ({listing(classes.names)})")
     return codes
