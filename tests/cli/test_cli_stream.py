@@ -210,6 +210,10 @@ def test_what_cannot_be_streamed() -> None:
     write(animals(), Path("animals.csv"))
     assert "has no column 'sort'" in fails("train", "animals.csv", "--target", "sort", "--stream")
     assert fails("train", "animals.csv", "--stream").startswith("which column is the target? Say --target; the columns")
+    Path("single.csv").write_text("kind\n1\n2\n")
+    assert fails("train", "single.csv", *ALL, "--stream") == "single.csv has no column besides the target 'kind'"
+    said = "single.csv has no column 'sort'; its columns are kind"
+    assert fails("train", "single.csv", "--target", "sort", "--stream") == said
     Path("empty.csv").write_text("a,kind\n")
     assert fails("train", "empty.csv", *ALL, "--stream") == "empty.csv has no rows"
     assert "-C is 0.0; it must be positive" in fails("train", "animals.csv", *ALL, "--stream", "-C", 0)

@@ -7,7 +7,6 @@ import importlib
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from softgrad import examples
 from softgrad.cli.errors import UserError, listing
@@ -83,7 +82,7 @@ def load(name: str) -> Callable[[], Result]:
     return run
 
 
-def as_json(table: Table) -> dict[str, Any]:
+def as_json(table: Table) -> dict[str, object]:
     """The table with one object per row; JSON has no inf and no nan, so these are texts."""
     rows = [
         {heading: _cell_as_json(cell) for heading, cell in zip(table.columns, row, strict=True)} for row in table.rows

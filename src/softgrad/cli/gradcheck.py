@@ -103,7 +103,7 @@ def _plot(request: Request, path: Path) -> None:
     draw_step_errors(path, f"{request.name}: error of its derivative by differences, against their step", errors)
 
 
-def _as_json(name: str, derivative: str, report: softgrad.GradientReport) -> dict[str, Any]:
+def _as_json(name: str, derivative: str, report: softgrad.GradientReport) -> dict[str, object]:
     return {
         "function": name,
         "derivative": derivative,

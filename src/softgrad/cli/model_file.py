@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,7 @@ class _Malformed(Exception):
 
 def save_model(model: Model, path: Path) -> None:
     """Write the model; the file appears whole or not at all."""
-    description: dict[str, Any] = {
+    description: dict[str, object] = {
         "softgrad": softgrad.__version__,
         "target": model.target,
         "classes": asdict(model.classes),
@@ -60,7 +60,7 @@ def save_model(model: Model, path: Path) -> None:
     else:
         description["columns"] = [asdict(column) for column in model.columns]
     tensors["description"] = np.frombuffer(json.dumps(description, allow_nan=False).encode("ascii"), np.uint8)
-    header: dict[str, Any] = {"format": FORMAT}
+    header: dict[str, object] = {"format": FORMAT}
     header["sha256"] = checksum(tensors, header)
     # One entry, since safetensors writes several in an order that differs from run to run.
     content = save(tensors, {"softgrad": json.dumps(header)})
@@ -122,11 +122,11 @@ def _parsed(text: str | bytes) -> dict[str, Any]:
     return description
 
 
-def _no_constant(name: str) -> Any:
+def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number")
 
 
-def _format(header: Mapping[str, Any]) -> int:
+def _format(header: Mapping[str, object]) -> int:
     form = header.get("format")
     if type(form) is not int:
         raise _Malformed("its description has no format number")
@@ -212,7 +212,7 @@ def _list(entry: Mapping[str, Any], key: str) -> list[Any]:
     return value
 
 
-def _text(value: Any, what: str) -> str:
+def _text(value: object, what: str) -> str:
     if not isinstance(value, str):
         raise _Malformed(f"{what} is no text")
     try:

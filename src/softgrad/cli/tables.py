@@ -174,16 +174,15 @@ def load(source: str) -> Table:
         return _built_in(source)
     if not path.is_file():
         raise UserError(f"no such file: {source} (and no built-in data set: {', '.join(BUILT_IN)})")
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    compression = "gzip" if suffixes[-1:] == [".gz"] else None
-    ending = (suffixes[:-1] if compression else suffixes)[-1:]
-    if ending_of(path) in SVMLIGHT_FORMATS:
+    compression = "gzip" if path.suffix.lower() == ".gz" else None
+    ending = ending_of(path)
+    if ending in SVMLIGHT_FORMATS:
         raise UserError(f"{source}: svmlight files are read by `softgrad train --stream`, predict and evaluate alone")
-    if not ending or ending[0] not in FORMATS:
+    if ending not in FORMATS:
         raise UserError(f"{source}: unknown format; {', '.join(FORMATS)} can be read, each also with .gz")
     try:
         with pa.input_stream(str(path), compression=compression) as stream:
-            data = _read(_content(stream), ending[0])
+            data = _read(_content(stream), ending)
     except MemoryError:
         # Arrow's is an ArrowException too, and the file is not at fault.
         raise
@@ -194,7 +193,7 @@ def load(source: str) -> Table:
         raise UserError(f"{source} has two columns named {repeated[0]!r}")
     if data.num_rows == 0:
         raise UserError(f"{source} has no rows")
-    return Table(source, data, ending[0] in (".csv", ".tsv"), None)
+    return Table(source, data, ending in (".csv", ".tsv"), None)
 
 
 def _content(stream: pa.NativeFile) -> pa.Buffer:
