@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -184,6 +183,14 @@ def test_imports_keep_to_the_rooms(path: Path) -> None:
             assert allowed, f"{module} imports {name}"
         else:
             assert top in outside or top in sys.stdlib_module_names, f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("room", ["softgrad.losses", "softgrad.functional"])
+def test_public_names_are_those_of_the_package(room: str) -> None:
+    """A module beside the object of its name would hide it, or be hidden by it."""
+    modules = {name.removeprefix(f"{room}.").split(".")[0] for name in ALL_MODULES if name.startswith(f"{room}.")}
+    assert {name for name in modules if not name.startswith("_")} == set()
+    assert len(modules) > 5
 
 
 def test_no_circle_between_modules() -> None:

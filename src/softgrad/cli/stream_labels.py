@@ -61,7 +61,7 @@ class FoundLabels:
         self.train_rows = self.test_rows = 0
 
     def add(self, labels: Labels, first_row: int) -> BoolArray:
-        """Those of the next part; returns which of its rows are for the training.
+        """Take in the labels of the next part; returns which of its rows are for the training.
 
         Raises
         ------

@@ -15,7 +15,7 @@ from softgrad.cli.svmlight import label_numbers
 from softgrad.cli.svmlight_columns import SparseRows, SvmlightColumns, UsedIndices
 from softgrad.cli.tables import BoolArray, Float64Array, IntArray
 from softgrad.cli.training_gradient import MOST_ROWS
-from softgrad.linear_model.streaming_files import SvmlightFile, are_whole
+from softgrad.linear_model._data._files import SvmlightFile, are_whole
 
 # As many as a table has; the gradient check makes thousands of evaluations for each hundred.
 _COLUMNS_IN_SAMPLE = 64

@@ -14,7 +14,7 @@ from softgrad.cli.stream_table import user_errors
 from softgrad.cli.svmlight_columns import SvmlightColumns
 from softgrad.cli.tables import Float64Array, IntArray
 from softgrad.cli.targets import Classes, class_numbers
-from softgrad.linear_model.streaming_files import SVMLIGHT_FORMATS, SvmlightFile, ending_of
+from softgrad.linear_model._data._files import SVMLIGHT_FORMATS, SvmlightFile, ending_of
 
 
 def is_svmlight(source: str) -> bool:

@@ -10,7 +10,7 @@ from softgrad.cli import tables
 from softgrad.cli.errors import UserError
 from softgrad.cli.files import check_files
 from softgrad.cli.options import check_plot, check_seed
-from softgrad.linear_model.checkpoint import checkpoint_place
+from softgrad.linear_model._solvers._checkpoint import checkpoint_place
 
 
 @dataclass(frozen=True, kw_only=True)
