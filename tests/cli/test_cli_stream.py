@@ -14,7 +14,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from softgrad.cli.stream_columns import Numbers
-from softgrad.linear_model import streaming_chunks, streaming_files
+from softgrad.linear_model._data import _chunks as streaming_chunks
+from softgrad.linear_model._data import _files as streaming_files
 from tests.cli.conftest import animals, command, fails, run, set_cell, succeeds, with_column, write
 from tests.linear_model.test_checkpoint import no_file_longer_than
 from tests.oracles.bounds import EPS

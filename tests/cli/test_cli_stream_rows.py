@@ -10,7 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from softgrad.linear_model import SoftmaxRegression, streaming_chunks, streaming_files
+from softgrad.linear_model import SoftmaxRegression
+from softgrad.linear_model._data import _chunks as streaming_chunks
+from softgrad.linear_model._data import _files as streaming_files
 from tests.cli.conftest import animals, fails, set_cell, succeeds, with_column, write
 from tests.oracles.bounds import EPS
 
