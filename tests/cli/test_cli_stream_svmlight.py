@@ -168,7 +168,7 @@ def test_a_checkpoint_of_an_svmlight_file() -> None:
 
 BAD = {
     "a bad number": ("1 1:1\n0 2:x\n", "cannot read bad.svm, line 2: could not convert string to float: b'x'"),
-    "a value that is not finite": ("1 1:1\n0 2:nan\n", "X, row 2, feature 1 is nan; it must be finite"),
+    "a value that is not finite": ("1 1:1\n0 2:nan\n", "bad.svm, row 2: feature 2 is nan; it must be finite"),
     "a real label": ("1 1:1\n0.5 2:1\n", "the label of row 2 is 0.5; whole numbers are needed"),
     "an infinite label": ("1 1:1\n-inf 2:1\n", "the label of row 2 is -inf; whole numbers are needed"),
     "one class": ("1 1:1\n1 2:1\n", "target 'label' has a single class, 1; two are needed"),
@@ -183,6 +183,21 @@ def test_a_bad_file(case: str) -> None:
     outcome = run("train", "bad.svm", "--stream", "--test-fraction", 0)
     assert outcome.status == 2
     assert message in outcome.stderr
+
+
+@pytest.mark.parametrize("zero_based", [False, True])
+@pytest.mark.parametrize("value", ["nan", "-inf"])
+def test_a_value_that_is_not_finite(value: str, zero_based: bool) -> None:
+    """By its row in the file, test rows counted, and by its index as written; before the fit."""
+    write("rows.svmlight", zero_based=zero_based)
+    succeeds("train", "rows.svmlight", "--stream", "--max-iter", 1, "--model", "model")
+    lines = Path("rows.svmlight").read_text().splitlines(keepends=True)
+    head = sum(line.startswith("#") for line in lines)
+    lines[head + 799] = f"1 3:0.5 7:{value}\n"
+    Path("bad.svm").write_text("".join(lines))
+    message = f"bad.svm, row 800: feature 7 is {value}; it must be finite"
+    for arguments in (["train", "--stream"], ["predict", "model"], ["evaluate", "model"]):
+        assert fails(*arguments, "bad.svm") == message
 
 
 def test_what_an_svmlight_file_does_not_have() -> None:

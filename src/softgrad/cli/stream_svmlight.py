@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from softgrad.cli.errors import UserError
 from softgrad.cli.stream_labels import Division, FoundLabels
 from softgrad.cli.stream_table import user_errors
-from softgrad.cli.svmlight import label_numbers
+from softgrad.cli.svmlight import label_numbers, parts_of
 from softgrad.cli.svmlight_columns import SparseRows, SvmlightColumns, UsedIndices
 from softgrad.cli.tables import BoolArray, Float64Array, IntArray
 from softgrad.cli.training_gradient import MOST_ROWS
@@ -34,7 +34,7 @@ class SvmlightRows:
     Raises
     ------
     UserError
-        If the file cannot be read, or the classes are too few or too many.
+        If the file cannot be read, a value is not finite, or the classes are too few or too many.
     """
 
     # What the label at the start of each line is called.
@@ -47,10 +47,9 @@ class SvmlightRows:
         used = UsedIndices()
         with user_errors(source):
             self._file = SvmlightFile(Path(source))
-            for X, y in self._file:
-                used.add(X.indices)
-                first_row = labels.train_rows + labels.test_rows
-                labels.add(_whole(y, first_row), first_row)
+        for X, y, first_row in parts_of(self._file, source):
+            used.add(X.indices)
+            labels.add(_whole(y, first_row), first_row)
         self.classes = labels.classes()
         self.train_rows, self.test_rows = labels.train_rows, labels.test_rows
         self.columns = SvmlightColumns(used.ascending() + self._file.first_index)
@@ -76,12 +75,9 @@ class SvmlightRows:
     def _read(self) -> Iterator[tuple[SparseRows, IntArray, BoolArray]]:
         """A pass over all rows as they are in the file, their class numbers, and which are for the training."""
         trained_in = self._division.start()
-        first_row = 0
-        with user_errors(self._source):
-            for X, y in self._file:
-                codes = label_numbers(y, self.classes, self._source, first_row)
-                yield X, codes, trained_in(first_row, len(y))
-                first_row += len(y)
+        for X, y, first_row in parts_of(self._file, self._source):
+            codes = label_numbers(y, self.classes, self._source, first_row)
+            yield X, codes, trained_in(first_row, len(y))
 
     def _features(self, X: SparseRows) -> csr_array:
         return self.columns.of(X, self._file.first_index)

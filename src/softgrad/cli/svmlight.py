@@ -11,7 +11,7 @@ from scipy import sparse
 from softgrad.cli.errors import UserError, listing
 from softgrad.cli.model import Model
 from softgrad.cli.stream_table import user_errors
-from softgrad.cli.svmlight_columns import SvmlightColumns
+from softgrad.cli.svmlight_columns import SparseRows, SvmlightColumns
 from softgrad.cli.tables import Float64Array, IntArray
 from softgrad.cli.targets import Classes, class_numbers
 from softgrad.linear_model._data._files import SVMLIGHT_FORMATS, SvmlightFile, ending_of
@@ -30,7 +30,8 @@ def parts_for(model: Model, source: str) -> Iterator[tuple[sparse.csr_array, Int
     Raises
     ------
     UserError
-        If the file cannot be read, the model was trained on other columns, or knows no feature of an index.
+        If the file cannot be read, a value is not finite, the model was trained on other columns, or it knows no
+        feature of an index.
     """
     columns = model.columns
     if not isinstance(columns, SvmlightColumns):
@@ -38,18 +39,42 @@ def parts_for(model: Model, source: str) -> Iterator[tuple[sparse.csr_array, Int
         raise UserError(f"{source}: the model was not trained on an svmlight file; its columns are {names}")
     with user_errors(source):
         file = SvmlightFile(Path(source))
-        row = 0
+    for X, labels, first_row in parts_of(file, source):
+        outside = columns.outside(X, file.first_index)
+        if outside.any():
+            entry = int(outside.argmax())
+            raise UserError(
+                f"{source}, row {first_row + _row_of(X, entry)}: the model knows no feature "
+                f"{X.indices[entry] + file.first_index}, only {columns.first} to {columns.last}"
+            )
+        yield columns.of(X, file.first_index), labels
+
+
+def parts_of(file: SvmlightFile, source: str) -> Iterator[tuple[SparseRows, IntArray | Float64Array, int]]:
+    """A pass over a file: features and labels of some rows, and how many rows were before.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be read, or a value is not finite.
+    """
+    first_row = 0
+    with user_errors(source):
         for X, labels in file:
-            outside = columns.outside(X, file.first_index)
-            if outside.any():
-                entry = int(outside.argmax())
-                at = row + int(np.searchsorted(X.indptr, entry, side="right"))
+            finite = np.isfinite(X.data)
+            if not finite.all():
+                entry = int(finite.argmin())
                 raise UserError(
-                    f"{source}, row {at}: the model knows no feature {X.indices[entry] + file.first_index}, only "
-                    f"{columns.first} to {columns.last}"
+                    f"{source}, row {first_row + _row_of(X, entry)}: feature {X.indices[entry] + file.first_index} is "
+                    f"{X.data[entry]}; it must be finite"
                 )
-            yield columns.of(X, file.first_index), labels
-            row += X.shape[0]
+            yield X, labels, first_row
+            first_row += len(labels)
+
+
+def _row_of(X: SparseRows, entry: int) -> int:
+    """The row of an entry, counted from 1."""
+    return int(np.searchsorted(X.indptr, entry, side="right"))
 
 
 def label_numbers(labels: IntArray | Float64Array, classes: Classes, source: str, first_row: int) -> IntArray:
