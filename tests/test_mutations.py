@@ -6,15 +6,9 @@ tests named beside the mistake run against it in a process of their own. Without
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,8 +18,8 @@ from tests.oracles import exact
 from tests.oracles.bounds import LOGSUMEXP
 from tests.oracles.inputs import fresh_rng
 from tests.oracles.ulp import assert_within
+from tests.workshop import ROOT, Workshop
 
-ROOT = Path(__file__).parents[1]
 ROWS = "tests/functional/test_accuracy.py::"
 LOSS = "tests/losses/test_cross_entropy_accuracy.py::"
 EDGE = "tests/losses/test_cross_entropy_edge_cases.py::"
@@ -232,84 +226,17 @@ MUTATIONS = [
 ]
 
 
-def tool(name: str) -> str | None:
-    """From the system or, as installed by pip, beside the interpreter."""
-    return shutil.which(name, path=os.pathsep.join([os.environ["PATH"], str(Path(sys.executable).parent)]))
-
-
-class Workshop:
-    """A copy of the sources, and the package built from it."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.package = directory / "src" / "softgrad"
-        for name in ("cpp", "src"):
-            shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
-        self._optimise_less()
-        self._keep_one_instruction_set(sg.show_config()["instruction_set"])
-        cmake = tool("cmake")
-        assert cmake, "cmake is needed to build the mutated core: install it, or `pip install cmake`"
-        self.cmake = cmake
-        ninja = tool("ninja")
-        generator = ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}"] if ninja else []
-        self._cmake("-S", ".", "-B", "build", f"-DPython_EXECUTABLE={sys.executable}", *generator)
-        self.build()
-
-    def _optimise_less(self) -> None:
-        """A third of the time to compile; the arithmetic is what is written at any level of optimisation."""
-        lists = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
-        assert lists.count("-O3 ") == 1
-        (self.directory / "CMakeLists.txt").write_text(lists.replace("-O3 ", "-O1 "), encoding="utf-8")
-
-    def _keep_one_instruction_set(self, name: str) -> None:
-        table = self.directory / "cpp" / "dispatch" / "isa.def"
-        lines = table.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines if re.match(rf"SOFTGRAD_ISA\(\w+, {name}, ", line)]
-        assert len(kept) == 1
-        table.write_text(kept[0] + "\n", encoding="utf-8")
-
-    def _cmake(self, *arguments: str) -> None:
-        finished = subprocess.run(
-            [self.cmake, *arguments], cwd=self.directory, capture_output=True, text=True, check=False
-        )
-        assert finished.returncode == 0, finished.stdout + finished.stderr
-
-    def build(self) -> None:
-        self._cmake("--build", "build", "--parallel", "2")
-        (core,) = (self.directory / "build").glob("_core.*")
-        shutil.copy(core, self.package)
-
-    @contextmanager
-    def mutated(self, mutation: Mutation) -> Iterator[None]:
-        source = self.directory / mutation.source
-        text = source.read_text(encoding="utf-8")
-        assert text.count(mutation.right) == 1
-        source.write_text(text.replace(mutation.right, mutation.wrong), encoding="utf-8")
-        try:
-            self.build()
-            yield
-        finally:
-            source.write_text(text, encoding="utf-8")
-
-    def run(self, tests: tuple[str, ...], *options: str) -> subprocess.CompletedProcess[str]:
-        """pytest on the package built here. Without `site` no import hook of an editable installation is in the way."""
-        program = (
-            "import sys, pytest, softgrad, softgrad._core\n"
-            f"for module in (softgrad, softgrad._core):\n"
-            f"    assert module.__file__.startswith({str(self.package)!r}), module.__file__\n"
-            "sys.exit(pytest.main(sys.argv[1:]))\n"
-        )
-        path = os.pathsep.join([str(self.package.parent), *(entry for entry in sys.path if entry)])
-        environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-        environment.pop("SOFTGRAD_ISA", None)
-        return subprocess.run(
-            [sys.executable, "-S", "-c", program, "-q", "-p", "no:cacheprovider", "--tb=line", *options, *tests],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+@contextmanager
+def mutated(workshop: Workshop, mutation: Mutation) -> Iterator[None]:
+    source = workshop.directory / mutation.source
+    text = source.read_text(encoding="utf-8")
+    assert text.count(mutation.right) == 1
+    source.write_text(text.replace(mutation.right, mutation.wrong), encoding="utf-8")
+    try:
+        workshop.build()
+        yield
+    finally:
+        source.write_text(text, encoding="utf-8")
 
 
 @pytest.mark.parametrize("far_below", [0, 80])
@@ -348,7 +275,7 @@ def test_without_a_mutation_all_pass(workshop: Workshop) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
 def test_a_mutation_is_seen(mutation: Mutation, workshop: Workshop) -> None:
-    with workshop.mutated(mutation):
+    with mutated(workshop, mutation):
         finished = workshop.run(mutation.tests)
     report = finished.stdout + finished.stderr
     print(report[-2000:])
