@@ -97,6 +97,8 @@ def test_every_kernel_gives_the_loss_and_the_gradient(name, dtype):
         tolerance = off * (1.0 + np.max(np.abs(exact))) + 4 * resolution(dtype) * np.abs(expected)
         assert np.all(np.abs(losses - expected) <= tolerance), what
         size = np.max(np.abs(slopes), axis=1, keepdims=True)
+        if by_probability:
+            size = np.maximum(size, 0.3 * (upstream * mass)[:, None])
         grid = float(ml_dtypes.finfo(dtype).smallest_subnormal)
         tolerance = 4 * stored(dtype) * size + 0.3 * (upstream * off)[:, None] + grid
         assert np.all(np.abs(gradient.astype(np.float64) - slopes) <= tolerance), what

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import doctest
 import importlib
 import inspect
+import pickle
 import pkgutil
 import re
 from pathlib import Path
@@ -71,6 +73,14 @@ def test_the_public_name_is_the_member(name):
 def test_the_registry_is_read_only(name):
     with pytest.raises(TypeError):
         sg.registry()[name] = MEMBERS[name]
+
+
+@members
+def test_a_member_is_pickled_and_copied_as_itself(name):
+    member = MEMBERS[name]
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        assert pickle.loads(pickle.dumps(member, protocol)) is member
+    assert copy.copy(member) is copy.deepcopy(member) is member
 
 
 @members

@@ -80,6 +80,10 @@ class Differentiable(ABC):
     def __repr__(self) -> str:
         return f"<softgrad.{self.name}>"
 
+    def __reduce__(self) -> str:
+        # Pickled and copied by name: there is one of each, and what it has of the core is no data.
+        return self.name
+
 
 def registry() -> MappingProxyType[str, Differentiable]:
     """All differentiable functions of the library by name, read-only.

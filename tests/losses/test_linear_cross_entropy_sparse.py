@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse
 
 import softgrad as sg
-from softgrad.losses.linear_cross_entropy._operands import Operands
+from softgrad.losses._linear_cross_entropy._operands import Operands
 from tests.oracles.inputs import fresh_rng
 
 WRT = ("weight", "bias")
