@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 import softgrad as sg
-from softgrad import _core
+from softgrad import _core, _native
 from tests.oracles.inputs import fresh_rng
 
 FUNCTIONS = ["softmax", "log_softmax", "logsumexp", "sigmoid", "log_sigmoid"]
@@ -253,6 +253,33 @@ def test_the_mean_is_rounded_once_and_without_a_warning() -> None:
     losses = sg.cross_entropy(VALUES, [1, 5, 9], reduction="none")
     narrow = sg.cross_entropy(VALUES.astype(np.float32), [1, 5, 9])
     assert abs(narrow - losses.mean()) <= np.spacing(narrow)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_a_loss_is_one_call_of_the_core(reduction: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    called = []
+
+    def recorded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            called.append(name)
+            return function(*args, **kwargs)
+
+        return call
+
+    for name in _native.__all__:
+        function = getattr(_native, name)
+        if function is getattr(_core, name, None):
+            monkeypatch.setattr(_native, name, recorded(name, function))
+    x, labels = VALUES.astype(np.float32), np.array([3, 9, 4])
+    for options in ({}, {"ignore_index": -1}, {"label_smoothing": 0.1, "z_loss": 0.1}):
+        for call in (
+            lambda options: sg.cross_entropy(x, labels, reduction=reduction, **options),
+            lambda options: sg.cross_entropy.value_and_grad(x, labels, reduction=reduction, **options),
+            lambda options: sg.cross_entropy.jvp(x, labels, x, reduction=reduction, **options),
+        ):
+            called.clear()
+            call(options)
+            assert called == ["cross_entropy_loss"]
 
 
 def seconds(call: Callable[[], object]) -> float:

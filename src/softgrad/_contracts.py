@@ -169,6 +169,18 @@ def class_labels(
     labels: NDArray[Any], shape: tuple[int, ...], classes: int, ignore_index: int | None
 ) -> tuple[Int64, NDArray[np.bool_] | None]:
     """Class indices as contiguous int64, each in range, 0 where they are ignored; and where that is."""
+    indices, ignored = label_indices(labels, shape, ignore_index)
+    require_classes(labels, indices, classes)
+    return indices, ignored
+
+
+def label_indices(
+    labels: NDArray[Any], shape: tuple[int, ...], ignore_index: int | None
+) -> tuple[Int64, NDArray[np.bool_] | None]:
+    """Labels as contiguous int64, the array itself if it is that, 0 where they are ignored; and where that is.
+
+    Whether each is a class is left to `require_classes` or to the core.
+    """
     if labels.shape != shape:
         raise ValueError(
             f"labels has shape {labels.shape}; for class indices it must be {shape}, the logits without the class axis"
@@ -181,12 +193,16 @@ def class_labels(
     # What int64 cannot hold becomes negative, and is outside as it was.
     if not (indices.dtype == _INT64 and flags.c_contiguous and flags.aligned):
         indices = indices.astype(_INT64, order="C")
+    return indices, ignored
+
+
+def require_classes(labels: NDArray[Any], indices: Int64, classes: int) -> None:
+    """Refuses a label that is no class, which the error names as it was given."""
     outside = _native.first_outside(indices, classes)
     if outside >= 0:
-        index = np.unravel_index(outside, shape) if shape else ()
-        where = f"labels[{', '.join(str(i) for i in index)}]" if shape else "labels"
+        index = np.unravel_index(outside, labels.shape) if labels.shape else ()
+        where = f"labels[{', '.join(str(i) for i in index)}]" if labels.shape else "labels"
         raise ValueError(f"{where} is {labels[tuple(index)]}; logits have {classes} classes (0 to {classes - 1})")
-    return indices, ignored
 
 
 def ignored_label(value: object) -> int | None:

@@ -61,6 +61,44 @@ def test_in_place_logits_survive_a_bad_label():
     np.testing.assert_array_equal(logits, X)
 
 
+@pytest.mark.parametrize("options", [{}, {"z_loss": 0.1}, {"softcap": 2.0, "reduction": "none"}], ids=str)
+def test_every_derivative_names_a_bad_label_before_it_writes(options):
+    """In the last of several blocks of rows."""
+    x, labels = np.zeros((4000, 64)), np.zeros(4000, int)
+    labels[3999] = 64
+    match = r"^labels\[3999\] is 64; logits have 64 classes \(0 to 63\)$"
+    out = np.full(x.shape, 7.0)
+    for call in (
+        lambda: sg.cross_entropy.grad(x, labels, out=out, **options),
+        lambda: sg.cross_entropy.jvp(x, labels, x, **options),
+        lambda: sg.cross_entropy.jvp(x.astype(np.float32), labels, x, **options),
+        lambda: sg.cross_entropy.hvp(x, labels, x, out=out, **options),
+        lambda: sg.cross_entropy.hessian_diagonal(x, labels, **options),
+        lambda: sg.cross_entropy.hessian(x, labels, **options),
+    ):
+        with pytest.raises(ValueError, match=match) as caught:
+            call()
+        # What the core says of it, without a name, is no part of the message.
+        assert caught.value.__context__ is None
+    assert np.all(out == 7.0)
+
+
+def test_losses_in_blocks_name_a_bad_label_before_they_write():
+    x, labels = np.zeros((4000, 64)), np.zeros(4000, int)
+    labels[3999] = 64
+    match = r"^labels\[3999\] is 64; logits have 64 classes \(0 to 63\)$"
+    out = np.full(x.shape, 7.0)
+    with pytest.raises(ValueError, match=match):
+        sg.focal.value_and_grad(x, labels, out=out)
+    assert np.all(out == 7.0)
+    hidden, weight = np.ones((4000, 2)), np.ones((64, 2))
+    places = np.full(hidden.shape, 7.0), np.full(weight.shape, 7.0), None
+    with pytest.raises(ValueError, match=match):
+        sg.linear_cross_entropy.value_and_grad(hidden, weight, labels, out=places, block_bytes=100 * 64 * 8)
+    assert np.all(places[0] == 7.0)
+    assert np.all(places[1] == 7.0)
+
+
 @pytest.mark.parametrize("labels", [[0, 1, 2], [[0, 1, 2, 0]], [[0], [1], [2], [0]], 0], ids=str)
 def test_index_labels_of_the_wrong_shape(labels):
     refuse(ValueError, r"labels has shape \(.*\); .*\(4,\)", labels=labels)

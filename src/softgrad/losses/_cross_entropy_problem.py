@@ -24,6 +24,7 @@ from softgrad._contracts import (
     nonnegative_number,
     output_for,
     positive_number,
+    round_to,
     row_size,
     shape_without,
 )
@@ -31,7 +32,7 @@ from softgrad._diagonal_plus_rank_one import DiagonalPlusRankOne
 from softgrad._products import Product, in_one_dtype, row_products
 from softgrad.losses._problem import Problem
 from softgrad.losses._reduction import Planner, planner, product
-from softgrad.losses._targets import IndexTargets, Targets, targets_of
+from softgrad.losses._targets import Targets, targets_of
 
 
 class CrossEntropyOptions(TypedDict, total=False):
@@ -58,47 +59,77 @@ class CrossEntropyProblem(Problem):
     temperature: float
     z_loss: float
 
-    def loss(self, x: Floating, gradient: Floating | None = None) -> RowValues:
-        return self.plan.result(self.row_losses(x, gradient), self.batch, loss_dtype(x))
+    def loss(self, x: Floating, gradient: Floating | None = None, vector: Floating | None = None) -> RowValues:
+        """With a vector, in the dtype of `x`, the derivative of the reduced loss along it."""
+        if self.plan.reduction == "none":
+            return self.plan.result(self.row_losses(x, gradient, vector), self.batch, loss_dtype(x))
+        loss: RowValues = loss_dtype(x).type(self._native_loss(x, gradient, vector, None))
+        return loss
 
     def tangent(self, x: Floating, vector: Floating) -> RowValues:
         logits, along = in_one_dtype(x, vector)
-        return self.plan.result(self.row_losses(logits, None, along), self.batch, loss_dtype(x))
+        result, dtype = self.loss(logits, None, along), loss_dtype(x)
+        return result if result.dtype == dtype else round_to(np.asarray(result), dtype)[()]
 
     def row_losses(self, x: Floating, gradient: Floating | None, vector: Floating | None = None) -> Float64:
         """The weighted loss of each row, flat; the gradient of the reduced loss, if there is a place for it.
 
         With a vector, in the dtype of `x`, the derivatives of these losses along it.
         """
-        targets, plan = self.targets, self.plan
-        if (
-            isinstance(targets, IndexTargets)
-            and targets.smoothing == 0.0
-            and self.mask is None
-            and self.temperature == 1.0
-            and self._probabilities_alone
-        ):
-            weights, upstream = targets.label_weights, plan.flat_upstream
-            return index_losses(x, self.axes, targets.indices, weights, upstream, plan.scale, gradient, vector)
         losses = np.empty(prod(self.batch))
-        _native.soft_cross_entropy(
-            _native.buffer(x),
-            self.axes,
-            *targets.native,
-            targets.class_weight,
-            targets.smoothing,
-            self.mask,
-            self.softcap,
-            self.temperature,
-            self.z_loss,
-            targets.row_weights(class_weights_inside=True),
-            plan.flat_upstream,
-            plan.scale,
-            losses,
-            None if gradient is None else _native.buffer(gradient),
-            None if vector is None else _native.buffer(vector),
-        )
+        self._native_loss(x, gradient, vector, losses)
         return losses
+
+    def _native_loss(
+        self, x: Floating, gradient: Floating | None, vector: Floating | None, losses: Float64 | None
+    ) -> float:
+        """The mean or the sum, rounded to the dtype of the loss; those of the rows, if there is a place for them."""
+        targets, plan = self.targets, self.plan
+        try:
+            # A call of its own: CPython passes 14 keywords in a dictionary, which takes as long as a small loss.
+            if vector is not None:
+                return _native.cross_entropy_loss(
+                    _native.buffer(x),
+                    targets.native,
+                    self.axes,
+                    label_weight=targets.label_weights,
+                    sample_weight=targets.sample_weight,
+                    class_weight=targets.class_weight,
+                    smoothing=targets.smoothing,
+                    where=self.mask,
+                    softcap=self.softcap,
+                    temperature=self.temperature,
+                    z_loss=self.z_loss,
+                    divisor=plan.divisor,
+                    losses=losses,
+                    tangent=_native.buffer(vector),
+                )
+            return _native.cross_entropy_loss(
+                _native.buffer(x),
+                targets.native,
+                self.axes,
+                label_weight=targets.label_weights,
+                sample_weight=targets.sample_weight,
+                class_weight=targets.class_weight,
+                smoothing=targets.smoothing,
+                where=self.mask,
+                softcap=self.softcap,
+                temperature=self.temperature,
+                z_loss=self.z_loss,
+                upstream=plan.flat_upstream,
+                scale=plan.scale,
+                divisor=plan.divisor,
+                losses=losses,
+                gradient=None if gradient is None else _native.buffer(gradient),
+            )
+        except IndexError as error:
+            no_class = error
+        self._require_classes(x)
+        raise no_class
+
+    def _require_classes(self, x: Floating) -> None:
+        """Of each label; the core does so itself, without naming it."""
+        self.targets.require_classes(self.batch, row_size(x.shape, self.axes))
 
     @property
     def _probabilities_alone(self) -> bool:
@@ -129,6 +160,7 @@ class CrossEntropyProblem(Problem):
 
     def hvp(self, x: Floating, vector: Floating, out: Floating | None = None) -> Floating:
         """`out` may be x itself."""
+        self._require_classes(x)
         if self._probabilities_alone:
             return self._product("softmax", x, vector, out)
         result = output_for(x, out)
@@ -143,6 +175,7 @@ class CrossEntropyProblem(Problem):
         return result
 
     def hessian_diagonal(self, x: Floating) -> Floating:
+        self._require_classes(x)
         if self._probabilities_alone:
             return self._product("variances", x, None)
         result = np.empty(x.shape, x.dtype)
@@ -151,6 +184,7 @@ class CrossEntropyProblem(Problem):
         return result
 
     def hessian(self, x: Floating) -> DiagonalPlusRankOne:
+        self._require_classes(x)
         return self._hessian(x, x.dtype)
 
     def _hessian(self, x: Floating, dtype: np.dtype[Any]) -> DiagonalPlusRankOne:
@@ -254,7 +288,7 @@ def checked_cross_entropy(
     z_loss: float = 0.0,
     where: ArrayLike | None = None,
 ) -> CrossEntropyProblem:
-    """Check everything, write nothing."""
+    """Check everything but what `Targets.require_classes` does, write nothing."""
     divisor = positive_number(temperature, "temperature")
     cap = np.inf if softcap is None else positive_number(softcap, "softcap")
     z_weight = nonnegative_number(z_loss, "z_loss")
@@ -298,15 +332,15 @@ def index_losses(
     derivatives of the losses along it.
     """
     losses = np.empty(indices.size)
-    _native.cross_entropy(
+    _native.cross_entropy_loss(
         _native.buffer(x),
-        axes,
         indices,
-        weights,
-        upstream,
-        scale,
-        losses,
-        None if gradient is None else _native.buffer(gradient),
-        None if vector is None else _native.buffer(vector),
+        axes,
+        label_weight=weights,
+        upstream=upstream,
+        scale=scale,
+        losses=losses,
+        gradient=None if gradient is None else _native.buffer(gradient),
+        tangent=None if vector is None else _native.buffer(vector),
     )
     return losses

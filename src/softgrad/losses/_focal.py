@@ -19,6 +19,7 @@ from softgrad._contracts import (
     floating_array,
     nonnegative_number,
     round_to,
+    row_size,
     shape_without,
 )
 from softgrad._differentiable import Arguments
@@ -132,6 +133,7 @@ class Focal(Loss):
         axes = axes_tuple(axis, x.ndim)
         batch = shape_without(x.shape, axes)
         targets = IndexTargets.of(given, x.shape, axes, batch, class_weight, sample_weight, ignore_index)
+        targets.require_classes(batch, row_size(x.shape, axes))
         weights = targets.weights(batch)
         return x, FocalProblem(axes, batch, weights, plan(batch, weights), targets, power)
 

@@ -18,11 +18,12 @@ from softgrad._contracts import (
     Int64,
     as_array,
     class_count,
-    class_labels,
     floating_array,
     ignored_label,
     is_floating,
+    label_indices,
     nonnegative_weights,
+    require_classes,
     shape_without,
     smoothing,
     target_probabilities,
@@ -42,8 +43,12 @@ class Targets(ABC):
 
     @property
     @abstractmethod
-    def native(self) -> tuple[Int64 | None, NDArray[Any] | None]:
-        """Indices and probabilities as the core takes them, one of which is None."""
+    def native(self) -> NDArray[Any]:
+        """Indices or probabilities as the core takes them."""
+
+    @abstractmethod
+    def require_classes(self, batch: tuple[int, ...], classes: int) -> None:
+        """Refuses a label that is no class: before the first write of whoever does not go to the core at once."""
 
     @abstractmethod
     def weight_sums(self) -> Float64 | None:
@@ -111,6 +116,7 @@ class IndexTargets(Targets):
     """One class a row."""
 
     indices: Int64
+    """Those the caller gave in this form may be no classes: a second look would cost a small call too much."""
 
     @classmethod
     def of(
@@ -129,8 +135,11 @@ class IndexTargets(Targets):
         amount, ignore = smoothing(label_smoothing), ignored_label(ignore_index)
         w = None if class_weight is None else _class_weights(class_weight, logits_shape, axes)
         s = None if sample_weight is None else nonnegative_weights(sample_weight, "sample_weight", batch).reshape(-1)
-        checked, ignored = class_labels(labels, batch, classes, ignore)
-        indices = checked if checked.ndim == 1 else checked.reshape(-1)
+        taken, ignored = label_indices(labels, batch, ignore)
+        # An index into the class weights has to be a class; what was converted shows no more what was given.
+        if w is not None or taken is not labels:
+            require_classes(labels, taken, classes)
+        indices = taken if taken.ndim == 1 else taken.reshape(-1)
         label_weights = None
         if ignored is not None or w is not None or s is not None:
             label_weights = np.ones(indices.shape) if w is None else w[indices]
@@ -141,8 +150,11 @@ class IndexTargets(Targets):
         return cls(w, s, amount, label_weights, indices)
 
     @property
-    def native(self) -> tuple[Int64, None]:
-        return self.indices, None
+    def native(self) -> Int64:
+        return self.indices
+
+    def require_classes(self, batch: tuple[int, ...], classes: int) -> None:
+        require_classes(self.indices.reshape(batch), self.indices, classes)
 
     def weight_sums(self) -> Float64 | None:
         return None if self.class_weight is None else self.class_weight[self.indices]
@@ -201,8 +213,11 @@ class ProbabilityTargets(Targets):
         return cls(w, s, amount, label_weights, probabilities, axes)
 
     @property
-    def native(self) -> tuple[None, NDArray[Any]]:
-        return None, _native.buffer(self.probabilities)
+    def native(self) -> NDArray[Any]:
+        return _native.buffer(self.probabilities)
+
+    def require_classes(self, batch: tuple[int, ...], classes: int) -> None:
+        """There is nothing to refuse: the shape of probabilities says which classes they are of."""
 
     def weight_sums(self) -> Float64:
         return _weight_sums(self.probabilities, self.axes, self.class_weight)

@@ -57,6 +57,7 @@ class Head:
         if progress is not None and not callable(progress):
             raise TypeError(f"progress must be callable, got {type(progress).__name__}")
         problem = checked_cross_entropy(operands.shape, (1,), labels, plan, **options)
+        problem.targets.require_classes(problem.batch, operands.shape[1])
         taken = sizes(operands, block_bytes, numbers=numbers, whole_rows=whole_rows)
         # PyTorch's products copy what is read-only.
         step = taken.step if compute_dtype is None else taken.held
