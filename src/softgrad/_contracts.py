@@ -170,7 +170,7 @@ def class_labels(
 ) -> tuple[Int64, NDArray[np.bool_] | None]:
     """Class indices as contiguous int64, each in range, 0 where they are ignored; and where that is."""
     indices, ignored = label_indices(labels, shape, ignore_index)
-    require_classes(labels, indices, classes)
+    require_classes(labels, indices, shape, classes)
     return indices, ignored
 
 
@@ -196,13 +196,13 @@ def label_indices(
     return indices, ignored
 
 
-def require_classes(labels: NDArray[Any], indices: Int64, classes: int) -> None:
-    """Refuses a label that is no class, which the error names as it was given."""
+def require_classes(labels: NDArray[Any], indices: Int64, shape: tuple[int, ...], classes: int) -> None:
+    """Refuses a label that is no class, which the error names as it was given; `shape` is that of the labels."""
     outside = _native.first_outside(indices, classes)
     if outside >= 0:
-        index = np.unravel_index(outside, labels.shape) if labels.shape else ()
-        where = f"labels[{', '.join(str(i) for i in index)}]" if labels.shape else "labels"
-        raise ValueError(f"{where} is {labels[tuple(index)]}; logits have {classes} classes (0 to {classes - 1})")
+        index = np.unravel_index(outside, shape) if shape else ()
+        where = f"labels[{', '.join(str(i) for i in index)}]" if shape else "labels"
+        raise ValueError(f"{where} is {labels.flat[outside]}; logits have {classes} classes (0 to {classes - 1})")
 
 
 def ignored_label(value: object) -> int | None:

@@ -138,7 +138,7 @@ class IndexTargets(Targets):
         taken, ignored = label_indices(labels, batch, ignore)
         # An index into the class weights has to be a class; what was converted shows no more what was given.
         if w is not None or taken is not labels:
-            require_classes(labels, taken, classes)
+            require_classes(labels, taken, batch, classes)
         indices = taken if taken.ndim == 1 else taken.reshape(-1)
         label_weights = None
         if ignored is not None or w is not None or s is not None:
@@ -154,7 +154,7 @@ class IndexTargets(Targets):
         return self.indices
 
     def require_classes(self, batch: tuple[int, ...], classes: int) -> None:
-        require_classes(self.indices.reshape(batch), self.indices, classes)
+        require_classes(self.indices, self.indices, batch, classes)
 
     def weight_sums(self) -> Float64 | None:
         return None if self.class_weight is None else self.class_weight[self.indices]
