@@ -60,22 +60,4 @@ double cross_entropy_loss(nb::handle logits, nb::handle labels, const Axes& axes
     return result;
 }
 
-void cross_entropy(nb::handle logits, const Axes& axes, nb::handle labels, nb::handle weight, nb::handle upstream,
-                   double scale, nb::handle losses, nb::handle gradient, nb::handle tangent) {
-    cross_entropy_loss(logits, labels, axes, weight, nb::none(), nb::none(), 0.0, nb::none(), no_softcap, 1.0, 0.0,
-                       upstream, scale, 1.0, losses, gradient, tangent);
-}
-
-void soft_cross_entropy(nb::handle logits, const Axes& axes, nb::handle labels, nb::handle probabilities,
-                        nb::handle class_weight, double smoothing, nb::handle where, double softcap, double temperature,
-                        double z_loss, nb::handle weight, nb::handle upstream, double scale, nb::handle losses,
-                        nb::handle gradient, nb::handle tangent) {
-    // The one function takes class weights of labels alone from the weights of the rows.
-    if (probabilities.is_none() && where.is_none() && smoothing == 0.0 && z_loss == 0.0 && temperature == 1.0 &&
-        softcap == no_softcap)
-        throw nb::value_error("softgrad._core: labels alone go to cross_entropy");
-    cross_entropy_loss(logits, labels.is_none() ? probabilities : labels, axes, weight, weight, class_weight, smoothing,
-                       where, softcap, temperature, z_loss, upstream, scale, 1.0, losses, gradient, tangent);
-}
-
 }  // namespace softgrad::python

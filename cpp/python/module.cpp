@@ -68,13 +68,6 @@ NB_MODULE(_core, m) {
            "smoothing"_a = 0.0, "where"_a = nb::none(), "softcap"_a = infinity, "temperature"_a = 1.0, "z_loss"_a = 0.0,
            "upstream"_a = nb::none(), "scale"_a = 1.0, "divisor"_a = 1.0, "losses"_a = nb::none(),
            "gradient"_a = nb::none(), "tangent"_a = nb::none());
-    define(m, "cross_entropy", &python::cross_entropy, "logits"_a, "axes"_a, "labels"_a, "weight"_a.none(),
-           "upstream"_a.none(), "scale"_a, "losses"_a, "gradient"_a.none(), "tangent"_a.none() = nb::none());
-    define(m, "soft_cross_entropy", &python::soft_cross_entropy, "logits"_a, "axes"_a, "labels"_a.none(),
-           "probabilities"_a.none(), "class_weight"_a.none(), "smoothing"_a, "where"_a.none(), "softcap"_a,
-           "temperature"_a, "z_loss"_a, "weight"_a.none(), "upstream"_a.none(), "scale"_a, "losses"_a,
-           "gradient"_a.none(), "tangent"_a.none() = nb::none());
-
     m.def("first_outside", &python::first_outside);
     define(m, "probability_weights", &python::probability_weights, "probabilities"_a, "axes"_a, "class_weight"_a.none(),
            "out"_a);

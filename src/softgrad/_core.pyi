@@ -125,35 +125,6 @@ def cross_entropy_loss(
         An array over rows has another length.
     """
 
-def cross_entropy(
-    logits: _Buffer,
-    axes: Sequence[int],
-    labels: _Int64,
-    weight: _Float64 | None,
-    upstream: _Float64 | None,
-    scale: float,
-    losses: _Float64,
-    gradient: _Buffer | None,
-    tangent: _Buffer | None = None,
-) -> None: ...
-def soft_cross_entropy(
-    logits: _Buffer,
-    axes: Sequence[int],
-    labels: _Int64 | None,
-    probabilities: _Buffer | None,
-    class_weight: _Float64 | None,
-    smoothing: float,
-    where: _Mask | None,
-    softcap: float,
-    temperature: float,
-    z_loss: float,
-    weight: _Float64 | None,
-    upstream: _Float64 | None,
-    scale: float,
-    losses: _Float64,
-    gradient: _Buffer | None,
-    tangent: _Buffer | None = None,
-) -> None: ...
 def probability_weights(
     probabilities: _Buffer, axes: Sequence[int], class_weight: _Float64 | None, out: _Float64
 ) -> None:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from softgrad import _core
 from softgrad._core import (
     available_instruction_sets,
-    cross_entropy,
     cross_entropy_loss,
     dtypes,
     enter_ieee_mode,
@@ -29,7 +28,6 @@ from softgrad._core import (
     row_products,
     set_float_mode,
     sigmoid,
-    soft_cross_entropy,
     softmax,
     softmax_if_plain,
     softmax_means,
@@ -43,7 +41,6 @@ from softgrad._core import (
 __all__ = [
     "available_instruction_sets",
     "buffer",
-    "cross_entropy",
     "cross_entropy_loss",
     "dtypes",
     "enter_ieee_mode",
@@ -61,7 +58,6 @@ __all__ = [
     "set_float_mode",
     "set_num_threads",
     "sigmoid",
-    "soft_cross_entropy",
     "softmax",
     "softmax_if_plain",
     "softmax_means",
