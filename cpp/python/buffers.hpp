@@ -3,6 +3,7 @@
 
 #include <nanobind/nanobind.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -33,6 +34,15 @@ class Array {
     bool floating() const {
         const char* format = view_.format;
         return (format[0] == 'd' || format[0] == 'f' || format[0] == 'e') && format[1] == '\0';
+    }
+    // Whether it is int64, native, aligned and in C order.
+    bool class_indices() const {
+        return view_.format[1] == '\0' && format() == 'l' && PyBuffer_IsContiguous(&view_, 'C');
+    }
+    // Whether it has the shape of an array without its last axis.
+    bool has_shape_of_rows(const Array& array) const {
+        return view_.ndim + 1 == array.view_.ndim &&
+               std::equal(view_.shape, view_.shape + view_.ndim, array.view_.shape);
     }
     Axes last_axis() const { return {view_.ndim - 1}; }
     int ndim() const { return view_.ndim; }
@@ -81,6 +91,15 @@ using OptionalArray = std::unique_ptr<const Array>;
 
 inline OptionalArray optional_array(nb::handle object, Array::Access access) {
     return object.is_none() ? nullptr : std::make_unique<const Array>(object, access);
+}
+
+// Null for bfloat16, and for what has no numbers.
+inline OptionalArray array_or_null(nb::handle object) {
+    try {
+        return std::make_unique<const Array>(object, Array::read);
+    } catch (const nb::python_error&) {
+        return nullptr;
+    }
 }
 
 template <class T>

@@ -1,6 +1,6 @@
 #include "python/cross_entropy.hpp"
 
-#include <optional>
+#include <stdexcept>
 
 #include "arrays/cross_entropy.hpp"
 #include "python/by_dtype.hpp"
@@ -57,6 +57,28 @@ double cross_entropy_loss(nb::handle logits, nb::handle labels, const Axes& axes
     const CrossEntropyOptions options{with.transform, z_loss};
     double result = 0.0;
     compute(x, [&]<class S>() { result = reduced_cross_entropy<S>(rows, targets, options, divisor); });
+    return result;
+}
+
+std::optional<double> cross_entropy_if_plain(nb::handle logits, nb::handle labels, nb::handle gradient) {
+    const OptionalArray x = array_or_null(logits), given = array_or_null(labels);
+    if (!x || !given || !x->floating() || x->ndim() == 0 || !given->class_indices()) return std::nullopt;
+    const Axes axes = x->last_axis();
+    const RowView view = x->rows(axes);
+    const int64_t n = view.rows.size();
+    if (n == 0 || view.entries.size() == 0 || !given->has_shape_of_rows(*x)) return std::nullopt;
+    const OptionalArray slopes = optional_array(gradient, Array::write);
+    const CrossEntropyRows rows{view,    rows_or_none(slopes, axes),   std::nullopt, nullptr, nullptr,
+                                nullptr, 1.0 / static_cast<double>(n), nullptr};
+    const Targets targets{given->contiguous<const int64_t>('l'), std::nullopt, nullptr, 0.0};
+    double result = 0.0;
+    try {
+        compute(*x, [&]<class S>() {
+            result = reduced_cross_entropy<S>(rows, targets, {no_transform, 0.0}, static_cast<double>(n));
+        });
+    } catch (const std::out_of_range&) {
+        return std::nullopt;  // a label that is no class, which has to be named
+    }
     return result;
 }
 

@@ -1,7 +1,5 @@
 #include "python/maps.hpp"
 
-#include <optional>
-
 #include "arrays/elementwise.hpp"
 #include "arrays/logsumexp.hpp"
 #include "arrays/softmax.hpp"
@@ -11,8 +9,6 @@
 namespace softgrad::python {
 
 namespace {
-
-const Transform no_transform{std::nullopt, no_softcap, 1.0};
 
 void map_arrays(RowMap function, const Array& from, const Array& to, const Axes& axes, const Transform& transform) {
     const RowView from_rows = from.rows(axes), to_rows = to.rows(axes);
@@ -33,13 +29,8 @@ void logsumexp_of(const Array& from, const Array& to, const Axes& axes, const Tr
 
 template <class Work>
 bool if_plain(nb::handle x, nb::handle out, const Work& work) {
-    std::optional<Array> from;
-    try {
-        from.emplace(x, Array::read);
-    } catch (const nb::python_error&) {
-        return false;  // bfloat16, or nothing that has numbers
-    }
-    if (!from->floating() || from->ndim() == 0) return false;
+    const OptionalArray from = array_or_null(x);
+    if (!from || !from->floating() || from->ndim() == 0) return false;
     work(*from, Array(out, Array::write));
     return true;
 }

@@ -68,6 +68,7 @@ NB_MODULE(_core, m) {
            "smoothing"_a = 0.0, "where"_a = nb::none(), "softcap"_a = infinity, "temperature"_a = 1.0, "z_loss"_a = 0.0,
            "upstream"_a = nb::none(), "scale"_a = 1.0, "divisor"_a = 1.0, "losses"_a = nb::none(),
            "gradient"_a = nb::none(), "tangent"_a = nb::none());
+    define(m, "cross_entropy_if_plain", &python::cross_entropy_if_plain, "logits"_a, "labels"_a, "gradient"_a.none());
     m.def("first_outside", &python::first_outside);
     define(m, "probability_weights", &python::probability_weights, "probabilities"_a, "axes"_a, "class_weight"_a.none(),
            "out"_a);

@@ -13,6 +13,8 @@ namespace softgrad::python {
 
 constexpr double no_softcap = std::numeric_limits<double>::infinity();
 
+inline const Transform no_transform{std::nullopt, no_softcap, 1.0};
+
 // The mask is kept here for the length of the call.
 struct TransformArrays {
     OptionalArray where;

@@ -25,7 +25,9 @@ def chunks(array: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
     )
 
 
-def elementwise(function: Callable[..., NDArray[np.float64]], x: NDArray[Any], *others: NDArray[Any]) -> Any:
+def elementwise(
+    function: Callable[..., NDArray[np.float64]], x: NDArray[Any], *others: NDArray[Any]
+) -> NDArray[np.floating[Any]]:
     """A function of each element of arrays of one shape, in float64, rounded once to the dtype of `x`."""
     result = np.empty(x.shape, x.dtype)
     operands = (x, *others, result)
@@ -44,4 +46,5 @@ def elementwise(function: Callable[..., NDArray[np.float64]], x: NDArray[Any], *
     ):
         for *inputs, output in parts:
             output[...] = function(*inputs)
-    return result[()]
+    value: NDArray[np.floating[Any]] = result[()]
+    return value

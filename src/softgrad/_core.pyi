@@ -66,6 +66,13 @@ def store_rounded(value: float, out: NDArray[np.floating[Any]]) -> None:
 def first_outside(labels: _Int64, classes: int) -> int:
     """The place in C order of the first label that is no class, -1 if there is none."""
 
+def cross_entropy_if_plain(logits: _Buffer, labels: _Buffer, gradient: _Buffer | None) -> float | None:
+    """The mean cross-entropy of the last axis of arrays that nothing has to be done to first; else None and no more.
+
+    The logits are as for `softmax_if_plain`, the labels int64 in C order, each a class; there is a row. `gradient` is
+    that of the mean.
+    """
+
 def cross_entropy_loss(
     logits: _Buffer,
     labels: _Buffer,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from softgrad import _core
 from softgrad._core import (
     available_instruction_sets,
+    cross_entropy_if_plain,
     cross_entropy_loss,
     dtypes,
     enter_ieee_mode,
@@ -41,6 +42,7 @@ from softgrad._core import (
 __all__ = [
     "available_instruction_sets",
     "buffer",
+    "cross_entropy_if_plain",
     "cross_entropy_loss",
     "dtypes",
     "enter_ieee_mode",

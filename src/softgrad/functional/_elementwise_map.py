@@ -30,13 +30,13 @@ class ElementwiseMap(Differentiable):
     def bend(self, x: Float64) -> Float64:
         """The second derivative."""
 
-    def __call__(self, x: ArrayLike, /, *, out: Floating | None = None) -> Any:
+    def __call__(self, x: ArrayLike, /, *, out: Floating | None = None) -> Floating:
         array = floating_array(x, "x")
         result = output_for(array, out)
         self._kernel(_native.buffer(array), _native.buffer(result))
         return result if out is not None else result[()]
 
-    def jvp(self, x: ArrayLike, tangent: ArrayLike, /) -> Any:
+    def jvp(self, x: ArrayLike, tangent: ArrayLike, /) -> Floating:
         """The derivative in the direction `tangent`: {formula}.
 
         Worked out in float64 and rounded once.
@@ -53,7 +53,7 @@ class ElementwiseMap(Differentiable):
         """
         return self._times_slope(x, tangent, "tangent")
 
-    def vjp(self, x: ArrayLike, cotangent: ArrayLike, /) -> Any:
+    def vjp(self, x: ArrayLike, cotangent: ArrayLike, /) -> Floating:
         """The gradient of a loss whose gradient by {name}(x) is `cotangent`: {formula}, the same product as `jvp`.
 
         Parameters
@@ -68,7 +68,7 @@ class ElementwiseMap(Differentiable):
         """
         return self._times_slope(x, cotangent, "cotangent")
 
-    def hvp(self, x: ArrayLike, cotangent: ArrayLike, vector: ArrayLike, /) -> Any:
+    def hvp(self, x: ArrayLike, cotangent: ArrayLike, vector: ArrayLike, /) -> Floating:
         """The derivative of `vjp` by x in the direction `vector`: {formula}.
 
         Worked out in float64 and rounded once.
@@ -87,7 +87,7 @@ class ElementwiseMap(Differentiable):
         g, v = (same_shape(each, name, array, "x") for each, name in ((cotangent, "cotangent"), (vector, "vector")))
         return elementwise(lambda x, g, v: self.bend(x) * g * v, array, g, v)
 
-    def _times_slope(self, x: ArrayLike, vector: ArrayLike, name: str) -> Any:
+    def _times_slope(self, x: ArrayLike, vector: ArrayLike, name: str) -> Floating:
         array = floating_array(x, "x")
         return elementwise(lambda x, v: self.slope(x) * v, array, same_shape(vector, name, array, "x"))
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 from abc import abstractmethod
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeGuard
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from softgrad._contracts import Floating, Normalizer, Reduction, RowValues, output_for, same_shape, separate
@@ -13,6 +15,10 @@ from softgrad._differentiable import Differentiable
 from softgrad._verbs import keyword_only
 from softgrad.losses._problem import Hessian, Problem
 from softgrad.losses._reduction import Planner, planner
+
+# The mean of an array and its targets, for a call so small that it has no time for a problem; None, and nothing done,
+# where it needs one. The gradient of the mean is written, if there is a place for it.
+PlainMean = Callable[[Floating, ArrayLike, Floating | None], RowValues | None]
 
 
 class Loss(Differentiable):
@@ -30,6 +36,10 @@ class Loss(Differentiable):
         cls.names = {"inputs": inputs, "targets": targets, "hessian": hessian, "Hessian": cls.hessian_type}
         cls.options = keyword_only(cls.problem)
         super().__init_subclass__(**keywords)
+
+    def __init__(self, plain_mean: PlainMean | None = None) -> None:
+        super().__init__()
+        self._plain_mean = plain_mean
 
     @abstractmethod
     def problem(
@@ -50,6 +60,10 @@ class Loss(Differentiable):
         normalizer: Normalizer = "weights",
         **options: Any,
     ) -> RowValues:
+        if self._plain_mean is not None and _is_plain(inputs, reduction, normalizer, options):
+            loss = self._plain_mean(inputs, targets, None)
+            if loss is not None:
+                return loss
         x, problem = self.problem(inputs, targets, planner(reduction, normalizer, None), **options)
         return problem.loss(x)
 
@@ -88,6 +102,12 @@ class Loss(Differentiable):
             As in the call; also if `out` has another shape or dtype, is read-only, or overlaps an input without being
             the {inputs} themselves. `out` is untouched then.
         """
+        plain_mean = self._plain_mean if upstream is None and out is None else None
+        if plain_mean is not None and _is_plain(inputs, reduction, normalizer, options):
+            gradient = np.empty(inputs.shape, inputs.dtype)
+            loss = plain_mean(inputs, targets, gradient)
+            if loss is not None:
+                return loss, gradient
         x, problem = self.problem(inputs, targets, planner(reduction, normalizer, upstream), **options)
         if out is not None:
             separate(out, **{self.names["targets"]: targets}, **options, upstream=upstream)
@@ -234,3 +254,15 @@ class Loss(Differentiable):
         """
         x, problem = self.problem(inputs, targets, planner(reduction, normalizer, upstream), **options)
         return problem.hessian_diagonal(x)
+
+
+def _is_plain(
+    inputs: ArrayLike, reduction: Reduction, normalizer: Normalizer, options: dict[str, Any]
+) -> TypeGuard[Floating]:
+    return (
+        not options
+        and type(inputs) is np.ndarray
+        and reduction == "mean"
+        and type(normalizer) is str
+        and normalizer == "weights"
+    )

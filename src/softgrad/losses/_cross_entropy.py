@@ -8,11 +8,30 @@ from typing import Any, ClassVar, Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
-from softgrad._contracts import Axis, Floating, Normalizer, Reduction, axes_tuple, floating_array, same_shape, separate
+from softgrad import _native
+from softgrad._contracts import (
+    Axis,
+    Floating,
+    Normalizer,
+    Reduction,
+    RowValues,
+    axes_tuple,
+    floating_array,
+    loss_dtype,
+    same_shape,
+    separate,
+)
 from softgrad._differentiable import Arguments
 from softgrad.losses._base import Loss
 from softgrad.losses._cross_entropy_problem import CrossEntropyOptions, CrossEntropyProblem, checked_cross_entropy
 from softgrad.losses._reduction import Planner, planner
+
+
+def _plain_mean(logits: Floating, labels: ArrayLike, gradient: Floating | None) -> RowValues | None:
+    if type(labels) is not np.ndarray:
+        return None
+    mean = _native.cross_entropy_if_plain(logits, labels, gradient)
+    return None if mean is None else loss_dtype(logits).type(mean)
 
 
 class CrossEntropy(Loss, options=(checked_cross_entropy,)):
@@ -183,4 +202,4 @@ class CrossEntropy(Loss, options=(checked_cross_entropy,)):
         return (logits, labels), {"label_smoothing": 0.1, "class_weight": rng.uniform(0.5, 2.0, size=5)}
 
 
-cross_entropy = CrossEntropy()
+cross_entropy = CrossEntropy(_plain_mean)

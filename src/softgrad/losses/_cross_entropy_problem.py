@@ -86,24 +86,6 @@ class CrossEntropyProblem(Problem):
         """The mean or the sum, rounded to the dtype of the loss; those of the rows, if there is a place for them."""
         targets, plan = self.targets, self.plan
         try:
-            # A call of its own: CPython passes 14 keywords in a dictionary, which takes as long as a small loss.
-            if vector is not None:
-                return _native.cross_entropy_loss(
-                    _native.buffer(x),
-                    targets.native,
-                    self.axes,
-                    label_weight=targets.label_weights,
-                    sample_weight=targets.sample_weight,
-                    class_weight=targets.class_weight,
-                    smoothing=targets.smoothing,
-                    where=self.mask,
-                    softcap=self.softcap,
-                    temperature=self.temperature,
-                    z_loss=self.z_loss,
-                    divisor=plan.divisor,
-                    losses=losses,
-                    tangent=_native.buffer(vector),
-                )
             return _native.cross_entropy_loss(
                 _native.buffer(x),
                 targets.native,
@@ -121,6 +103,7 @@ class CrossEntropyProblem(Problem):
                 divisor=plan.divisor,
                 losses=losses,
                 gradient=None if gradient is None else _native.buffer(gradient),
+                tangent=None if vector is None else _native.buffer(vector),
             )
         except IndexError as error:
             no_class = error

@@ -261,7 +261,7 @@ class Sigmoid(Layer):
         return sigmoid(x), x
 
     def _backward(self, kept: Array, gradient: Array) -> Array:
-        return sigmoid.vjp(kept, gradient)  # type: ignore[no-any-return]
+        return sigmoid.vjp(kept, gradient)
 
 
 class Tanh(Layer):
@@ -287,7 +287,7 @@ class Tanh(Layer):
         return np.tanh(x), x
 
     def _backward(self, kept: Array, gradient: Array) -> Array:
-        return 4.0 * sigmoid.vjp(2.0 * kept, gradient)  # type: ignore[no-any-return]
+        return 4.0 * sigmoid.vjp(2.0 * kept, gradient)
 
 
 class ReLU(Layer):
