@@ -63,8 +63,8 @@ def test_the_pool(check: str, program: Path) -> None:
 
 def test_no_two_threads_race(tmp_path: Path) -> None:
     watched = build(tmp_path, "-g", "-fsanitize=thread")
-    run(watched, "each_piece_once")
-    run(watched, "pieces_go_to_who_is_free")
+    run(watched, "each_range_once")
+    run(watched, "ranges_go_to_who_is_free")
 
 
 UNIFIED = "0::/\n"

@@ -59,23 +59,23 @@ void* wait_at_the_gate(void* given) {
     return thread->function(thread->argument);
 }
 
-void each_piece_once() {
+void each_range_once() {
     softgrad::set_thread_count(4);
     std::vector<std::thread> callers;
     for (int caller = 0; caller < 3; ++caller)
         callers.emplace_back([] {
-            for (int64_t pieces = 0; pieces < 300; ++pieces) {
-                // Not atomic: a piece that two threads work on is a race.
-                std::vector<int> times(static_cast<size_t>(pieces));
-                parallel_for(pieces, [&](int64_t i) { ++times[static_cast<size_t>(i)]; });
-                for (int count : times) check(count == 1, "a piece was not worked on exactly once");
+            for (int64_t ranges = 0; ranges < 300; ++ranges) {
+                // Not atomic: a range that two threads work on is a race.
+                std::vector<int> times(static_cast<size_t>(ranges));
+                parallel_for(ranges, [&](int64_t i) { ++times[static_cast<size_t>(i)]; });
+                for (int count : times) check(count == 1, "a range was not worked on exactly once");
             }
         });
     for (auto& caller : callers) caller.join();
 }
 
-// The first piece ends when all others have: no thread may have set others aside for itself.
-void pieces_go_to_who_is_free() {
+// The first range ends when all others have: no thread may have set others aside for itself.
+void ranges_go_to_who_is_free() {
     softgrad::set_thread_count(2);
     for (int64_t blocked : {0, 31, 32, 63}) {
         std::atomic<int> others{0};
@@ -83,7 +83,7 @@ void pieces_go_to_who_is_free() {
             if (i != blocked)
                 ++others;
             else
-                check(comes_true([&] { return others == 63; }), "pieces wait for a thread that is busy");
+                check(comes_true([&] { return others == 63; }), "ranges wait for a thread that is busy");
         });
     }
 }
@@ -94,7 +94,7 @@ void nobody_waits_for_a_worker_that_took_nothing() {
     for (int call = 0; call < 3; ++call) {
         std::atomic<int> done{0};
         parallel_for(100, [&](int64_t) { ++done; });
-        check(done == 100, "pieces were left");
+        check(done == 100, "ranges were left");
     }
     check(asked_for == 2 && comes_true([] { return held == 2; }), "two workers were to be asked for");
     // They come when all is done, to a job that is gone; the next finds them.
@@ -116,13 +116,13 @@ void without_more_threads_the_caller_works_alone() {
     start = Start::refused;
     std::atomic<int> done{0};
     parallel_for(100, [&](int64_t) { ++done; });
-    check(done == 100 && asked_for > 0, "pieces were left");
+    check(done == 100 && asked_for > 0, "ranges were left");
     sigset_t mask;
     pthread_sigmask(SIG_BLOCK, nullptr, &mask);
     check(!sigismember(&mask, SIGINT), "the caller's signals stayed blocked");
 }
 
-// Calls look(i) in a piece of each of two threads.
+// Calls look(i) in a range of each of two threads.
 template <class Look>
 void in_two_threads(const Look& look) {
     softgrad::set_thread_count(2);
@@ -208,8 +208,8 @@ struct Check {
 };
 #define CHECK(name) {#name, name}
 const Check checks[] = {
-    CHECK(each_piece_once),
-    CHECK(pieces_go_to_who_is_free),
+    CHECK(each_range_once),
+    CHECK(ranges_go_to_who_is_free),
     CHECK(nobody_waits_for_a_worker_that_took_nothing),
     CHECK(without_more_threads_the_caller_works_alone),
     CHECK(workers_take_no_signals),

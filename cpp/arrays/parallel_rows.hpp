@@ -10,23 +10,23 @@
 
 namespace softgrad {
 
-// What a piece should cost, and from what cost on a call is shared out: waking a thread takes as long as some 100 us of
+// What a range should cost, and from what cost on a call is shared out: waking a thread takes as long as some 100 us of
 // work. The cost of a row is its number of elements, and for few classes, where the scalars of the row count,
 // tile_row_overhead more. (docs/design has the figures.)
-constexpr int64_t piece_cost = 1 << 13, shared_cost = 1 << 17, tile_row_overhead = 20;
+constexpr int64_t range_cost = 1 << 13, shared_cost = 1 << 17, tile_row_overhead = 20;
 
-// Calls work(begin, end) over [0, rows) in pieces of multiples of `together` rows, in parallel where it pays.
+// Calls work(begin, end) over [0, rows) in ranges of multiples of `together` rows, in parallel where it pays.
 template <class Work>
 void for_ranges(int64_t rows, int64_t row_cost, int64_t together, const Work& work) {
     if (rows == 0) return;
-    const int64_t per_row = std::max<int64_t>(row_cost, 1), wanted = (piece_cost + per_row - 1) / per_row;
+    const int64_t per_row = std::max<int64_t>(row_cost, 1), wanted = (range_cost + per_row - 1) / per_row;
     if (rows < shared_cost / per_row) return work(0, rows);
-    const int64_t per_piece = (wanted + together - 1) / together * together,
-                  pieces = (rows + per_piece - 1) / per_piece;
-    parallel_for(pieces, [&](int64_t i) { work(i * per_piece, std::min(rows, (i + 1) * per_piece)); });
+    const int64_t per_range = (wanted + together - 1) / together * together,
+                  ranges = (rows + per_range - 1) / per_range;
+    parallel_for(ranges, [&](int64_t i) { work(i * per_range, std::min(rows, (i + 1) * per_range)); });
 }
 
-// The same over the rows of a view: what goes through a tile stays together.
+// Calls work(begin, end) over ranges of the rows of a view; what goes through a tile stays together.
 template <class S, class Work>
 void for_row_ranges(const RowView& view, const Work& work) {
     const int64_t n = view.entries.size();

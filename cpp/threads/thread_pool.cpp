@@ -49,15 +49,15 @@ class Affinity {
     static int hardware_threads() { return static_cast<int>(std::max(1u, std::thread::hardware_concurrency())); }
 };
 
-// Neighbouring pieces, handed out in their order; on a cache line of its own.
+// Neighbouring ranges, handed out in their order; on a cache line of its own.
 struct alignas(64) Share {
     std::atomic<int64_t> next{0};
     int64_t end = 0;
 };
 
 struct Job {
-    const std::function<void(int64_t)>& piece;
-    const int64_t pieces;
+    const std::function<void(int64_t)>& on_range;
+    const int64_t ranges;
     const Affinity affinity;
     std::vector<Share> shares;
     std::atomic<size_t> joined{0};
@@ -66,10 +66,10 @@ struct Job {
     std::condition_variable finished;
 
     Job(const std::function<void(int64_t)>& each, int64_t count, const Affinity& cpus, int64_t workers)
-        : piece(each), pieces(count), affinity(cpus), shares(static_cast<size_t>(workers)) {
+        : on_range(each), ranges(count), affinity(cpus), shares(static_cast<size_t>(workers)) {
         for (int64_t w = 0; w < workers; ++w) {
-            shares[static_cast<size_t>(w)].next = pieces * w / workers;
-            shares[static_cast<size_t>(w)].end = pieces * (w + 1) / workers;
+            shares[static_cast<size_t>(w)].next = ranges * w / workers;
+            shares[static_cast<size_t>(w)].end = ranges * (w + 1) / workers;
         }
     }
 
@@ -80,8 +80,8 @@ struct Job {
         for (size_t s = 0; s < shares.size(); ++s) {
             Share& share = shares[(own + s) % shares.size()];
             for (int64_t i = share.next.fetch_add(1); i < share.end; i = share.next.fetch_add(1)) {
-                piece(i);
-                if (done.fetch_add(1) + 1 == pieces) {
+                on_range(i);
+                if (done.fetch_add(1) + 1 == ranges) {
                     std::lock_guard lock(mutex);
                     finished.notify_all();
                 }
@@ -93,25 +93,25 @@ struct Job {
     void wait() {
         const auto asleep = std::chrono::steady_clock::now() + std::chrono::microseconds(200);
         while (std::chrono::steady_clock::now() < asleep) {
-            if (done.load() == pieces) return;
+            if (done.load() == ranges) return;
             std::this_thread::yield();
         }
         std::unique_lock lock(mutex);
-        finished.wait(lock, [this] { return done.load() == pieces; });
+        finished.wait(lock, [this] { return done.load() == ranges; });
     }
 };
 
 class Pool {
   public:
-    void run(int64_t pieces, const std::function<void(int64_t)>& piece, int threads, const Affinity& affinity) {
+    void run(int64_t ranges, const std::function<void(int64_t)>& on_range, int threads, const Affinity& affinity) {
         std::unique_lock one_job(job_mutex_, std::defer_lock);
-        const int helpers = static_cast<int>(std::min<int64_t>(threads, pieces)) - 1;
+        const int helpers = static_cast<int>(std::min<int64_t>(threads, ranges)) - 1;
         if (helpers <= 0 || !one_job.try_lock()) {
-            for (int64_t i = 0; i < pieces; ++i) piece(i);
+            for (int64_t i = 0; i < ranges; ++i) on_range(i);
             return;
         }
-        // A worker may look at the job after the caller has left: it owns a share of it, and finds no piece to take.
-        auto job = std::make_shared<Job>(piece, pieces, affinity, helpers + 1);
+        // A worker may look at the job after the caller has left: it owns a share of it, and finds no range to take.
+        auto job = std::make_shared<Job>(on_range, ranges, affinity, helpers + 1);
         {
             std::lock_guard lock(mutex_);
             start_workers(helpers);
@@ -130,7 +130,7 @@ class Pool {
     }
 
   private:
-    // As many as there can be: where the system allows no more threads, the others take the pieces. A worker is given
+    // As many as there can be: where the system allows no more threads, the others take the ranges. A worker is given
     // no signal: a handler, or a thread that waits for one, belongs to the program.
     void start_workers(int wanted) {
         if (workers_ >= wanted) return;
@@ -224,12 +224,12 @@ int thread_count() { return allowed_threads(Affinity()); }
 
 void set_thread_count(int count) { threads = count; }
 
-void parallel_for(int64_t pieces, const std::function<void(int64_t)>& piece) {
-    if (pieces > 1 && threads.load() != 1) {
+void parallel_for(int64_t ranges, const std::function<void(int64_t)>& on_range) {
+    if (ranges > 1 && threads.load() != 1) {
         const Affinity affinity;
-        return pool.load()->run(pieces, piece, allowed_threads(affinity), affinity);
+        return pool.load()->run(ranges, on_range, allowed_threads(affinity), affinity);
     }
-    for (int64_t i = 0; i < pieces; ++i) piece(i);
+    for (int64_t i = 0; i < ranges; ++i) on_range(i);
 }
 
 }  // namespace softgrad

@@ -1,7 +1,7 @@
-// Threads for one job at a time: each, the caller among them, takes pieces one by one from a share of its own, then
+// Threads for one job at a time: each, the caller among them, takes ranges one by one from a share of its own, then
 // from the others'.
 //
-// The caller waits only for pieces that a worker has taken, never for a worker that took none. A second caller that
+// The caller waits only for ranges that a worker has taken, never for a worker that took none. A second caller that
 // comes while a job runs works alone. Workers sleep while there is nothing to do. After fork() the child starts with
 // none.
 #pragma once
@@ -21,7 +21,7 @@ void set_thread_count(int count);
 // and /sys are.
 int cpu_quota(const std::string& root);
 
-// Calls piece(i) once for each i in [0, pieces); piece must not throw.
-void parallel_for(int64_t pieces, const std::function<void(int64_t)>& piece);
+// Calls on_range(i) once for each i in [0, ranges); on_range must not throw.
+void parallel_for(int64_t ranges, const std::function<void(int64_t)>& on_range);
 
 }  // namespace softgrad
