@@ -10,12 +10,12 @@
 
 namespace softgrad {
 
-// Rows gathered together when a row does not stand in one piece: of each class then some neighbouring lines are read
-// and written.
+// Rows gathered together where a row is not contiguous: of each class then some neighbouring lines are read and
+// written.
 constexpr int64_t most_gathered_rows = 64;
 static_assert(most_gathered_rows <= tile_rows);
 constexpr int64_t most_gathered_elements = 1 << 19;
-// Rows of two bytes an entry are widened where they stand in one piece: no more of them than the innermost caches hold.
+// Rows of two bytes an entry are widened where they are contiguous: no more of them than the innermost caches hold.
 constexpr int64_t most_widened_elements = 1 << 13;
 
 // Elements from row to row where rows are gathered: an odd number of lines, so that neighbours do not fall on the same
@@ -26,7 +26,7 @@ int64_t row_distance(int64_t n) {
     return ((n + per_line - 1) / per_line | 1) * per_line;
 }
 
-// Whether the rows of a view, each in pieces, are neighbours that the transposing kernels can move.
+// Whether the rows of a view, none of them contiguous, are neighbours that the transposing kernels can move.
 template <class S>
 bool stands_side_by_side(const RowView& view) {
     return std::is_same_v<S, Compute<S>> && view.rows.step() == static_cast<int64_t>(sizeof(S));
@@ -89,9 +89,9 @@ void each_row_with(const RowView& x, const Views<k>& others, const RowView* out,
         }
         return;
     }
-    const auto in_pieces = [](const RowView* view) { return !view->entries.contiguous(sizeof(S)); };
+    const auto is_strided = [](const RowView* view) { return !view->entries.contiguous(sizeof(S)); };
     const bool strided =
-        in_pieces(&x) || (out && in_pieces(out)) || std::any_of(others.begin(), others.end(), in_pieces);
+        is_strided(&x) || (out && is_strided(out)) || std::any_of(others.begin(), others.end(), is_strided);
     const int64_t together = strided ? most_gathered_elements : most_widened_elements;
     const int64_t at_a_time = std::clamp<int64_t>(together / std::max<int64_t>(n, 1), 1, most_gathered_rows);
     const int64_t apart = row_distance<T>(n), size = at_a_time * apart;

@@ -9,7 +9,7 @@
 
 namespace softgrad {
 
-// Calls move(i, j, element) for `count` rows from `first` on that do not stand in one piece, entry by entry, so that
+// Calls move(i, j, element) for `count` rows from `first` on that are not contiguous, entry by entry, so that
 // neighbouring rows are read and written together.
 template <class S, class Move>
 void for_entries(const RowView& view, int64_t first, int64_t count, const Move& move) {
@@ -20,7 +20,7 @@ void for_entries(const RowView& view, int64_t first, int64_t count, const Move& 
     });
 }
 
-// Rows of two bytes an entry, each in one piece, to floats `apart` from row to row and back; at once where they follow
+// Rows of two bytes an entry, each contiguous, to floats `apart` from row to row and back; at once where they follow
 // each other.
 template <class S>
 void widen_rows(const RowView& view, int64_t first, int64_t count, float* to, int64_t apart) {

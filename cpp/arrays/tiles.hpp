@@ -17,8 +17,8 @@ inline bool fits_a_tile(int64_t n) { return n > 0 && n <= most_tile_classes; }
 // 2^k pixels share it.
 constexpr int64_t classes_ahead = 6;
 
-// Calls move(element of the tile, element) for the entries of a tile of few classes whose rows do not stand in one
-// piece: entry by entry, and then in one run where the rows are neighbours.
+// Calls move(element of the tile, element) for the entries of a tile of few classes whose rows are not
+// contiguous: entry by entry, and then in one run where the rows are neighbours.
 template <class S, class Tile, class Move>
 void for_tile_entries(const RowView& view, int64_t first, int64_t count, Tile* tile, const Move& move) {
     if (view.rows.step() != static_cast<int64_t>(sizeof(S)))

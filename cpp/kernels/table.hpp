@@ -71,8 +71,8 @@ struct KernelsOf : RowKernels<T> {
     TokenRow (*token_logprobs)(const T* x, int64_t n, int64_t target);
     void (*sigmoid)(const T* x, T* out, int64_t n);
     void (*log_sigmoid)(const T* x, T* out, int64_t n);
-    // Between `count` rows in memory, `stride` bytes apart, whose n entries stand in one piece, and the n columns of a
-    // tile, `apart` elements apart, from the first of it on.
+    // Between `count` contiguous rows of n entries in memory, `stride` bytes apart, and the n columns of a tile,
+    // `apart` elements apart, from the first of it on.
     void (*fill)(const char* rows, int64_t stride, int64_t n, int64_t count, T* tile, int64_t apart);
     void (*drain)(const T* tile, int64_t apart, int64_t n, int64_t count, char* rows, int64_t stride);
     TileKernels<T> tiles;

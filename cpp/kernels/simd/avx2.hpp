@@ -34,9 +34,9 @@ SOFTGRAD_INLINE Float narrow(Double low, Double high) {
     return _mm256_set_m128(_mm256_cvtpd_ps(high), _mm256_cvtpd_ps(low));
 }
 
-SOFTGRAD_INLINE Double joined_pieces(const Piece<double>* p) { return _mm256_set_m128d(p[1], p[0]); }
+SOFTGRAD_INLINE Double joined_slices(const Slice<double>* s) { return _mm256_set_m128d(s[1], s[0]); }
 template <int k>
-SOFTGRAD_INLINE Piece<double> piece_of(Double v) {
+SOFTGRAD_INLINE Slice<double> slice_of(Double v) {
     return k ? _mm256_extractf128_pd(v, 1) : _mm256_castpd256_pd128(v);
 }
 SOFTGRAD_INLINE Float zip_low(Float a, Float b) { return _mm256_unpacklo_ps(a, b); }

@@ -30,12 +30,12 @@ SOFTGRAD_INLINE Float narrow(Double low, Double high) {
     return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(low)), _mm512_cvtpd_ps(high), 1);
 }
 
-SOFTGRAD_INLINE Double joined_pieces(const Piece<double>* p) {
-    const __m512d low = _mm512_insertf64x2(_mm512_castpd128_pd512(p[0]), p[1], 1);
-    return _mm512_insertf64x2(_mm512_insertf64x2(low, p[2], 2), p[3], 3);
+SOFTGRAD_INLINE Double joined_slices(const Slice<double>* s) {
+    const __m512d low = _mm512_insertf64x2(_mm512_castpd128_pd512(s[0]), s[1], 1);
+    return _mm512_insertf64x2(_mm512_insertf64x2(low, s[2], 2), s[3], 3);
 }
 template <int k>
-SOFTGRAD_INLINE Piece<double> piece_of(Double v) {
+SOFTGRAD_INLINE Slice<double> slice_of(Double v) {
     return _mm512_extractf64x2_pd(v, k);
 }
 SOFTGRAD_INLINE Float zip_low(Float a, Float b) { return _mm512_unpacklo_ps(a, b); }

@@ -7,7 +7,7 @@
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
 
-using portable::joined_pieces, portable::piece_of;
+using portable::joined_slices, portable::slice_of;
 using portable::load_first, portable::maximum;
 using portable::narrow, portable::widen_high, portable::widen_low;
 using portable::narrow_float16, portable::widen_float16;

@@ -50,28 +50,28 @@ SOFTGRAD_INLINE Float narrow(Double low, Double high) {
     return v;
 }
 
-// A vector of its pieces, and piece k of it.
-SOFTGRAD_INLINE Double joined_pieces(const Piece<double>* p) {
+// A vector of its slices, and slice k of it.
+SOFTGRAD_INLINE Double joined_slices(const Slice<double>* s) {
     Double v;
-    __builtin_memcpy(&v, p, sizeof v);
+    __builtin_memcpy(&v, s, sizeof v);
     return v;
 }
 template <int k>
-SOFTGRAD_INLINE Piece<double> piece_of(Double v) {
-    Piece<double> piece;
-    __builtin_memcpy(&piece, reinterpret_cast<const char*>(&v) + k * sizeof piece, sizeof piece);
-    return piece;
+SOFTGRAD_INLINE Slice<double> slice_of(Double v) {
+    Slice<double> slice;
+    __builtin_memcpy(&slice, reinterpret_cast<const char*>(&v) + k * sizeof slice, sizeof slice);
+    return slice;
 }
 
-// Of two vectors the first (last) half of each piece, lane by lane in turn.
+// Of two vectors the first (last) half of each slice, lane by lane in turn.
 template <int first, class V>
 SOFTGRAD_INLINE V zipped(V a, V b) {
     constexpr int entries = 16 / sizeof a[0];
     V v{};
-    for (int piece = 0; piece < pieces * entries; piece += entries)
+    for (int slice = 0; slice < slices * entries; slice += entries)
         for (int i = 0; i < entries / 2; ++i) {
-            v[piece + 2 * i] = a[piece + first * entries / 2 + i];
-            v[piece + 2 * i + 1] = b[piece + first * entries / 2 + i];
+            v[slice + 2 * i] = a[slice + first * entries / 2 + i];
+            v[slice + 2 * i + 1] = b[slice + first * entries / 2 + i];
         }
     return v;
 }

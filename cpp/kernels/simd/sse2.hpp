@@ -8,7 +8,7 @@
 namespace softgrad::SOFTGRAD_ISA_NAME {
 
 using portable::fma, portable::fused, portable::load_first, portable::maximum;
-using portable::joined_pieces, portable::piece_of;
+using portable::joined_slices, portable::slice_of;
 using portable::narrow_float16, portable::widen_float16;
 
 SOFTGRAD_INLINE Double widen_low(Float v) { return _mm_cvtps_pd(v); }

@@ -67,12 +67,12 @@ SOFTGRAD_INLINE void store(T* to, Vec<T> v) {
 
 // The entries that 16 bytes hold of a row: the part of a vector that no instruction on its lanes crosses.
 template <class T>
-struct PieceOf {
+struct SliceOf {
     using V __attribute__((vector_size(16))) = T;
     static constexpr int entries = 16 / sizeof(T);
 };
 template <class T>
-using Piece = typename PieceOf<T>::V;
-constexpr int pieces = SOFTGRAD_VECTOR_BYTES / 16;
+using Slice = typename SliceOf<T>::V;
+constexpr int slices = SOFTGRAD_VECTOR_BYTES / 16;
 
 }  // namespace softgrad::SOFTGRAD_ISA_NAME

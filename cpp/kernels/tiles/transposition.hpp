@@ -7,7 +7,7 @@
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
 
-// Of row r of every piece the columns become of column c all rows, and the reverse.
+// Of row r of every slice the columns become of column c all rows, and the reverse.
 SOFTGRAD_INLINE void transpose(Double (&v)[2]) {
     const Double first = v[0];
     v[0] = zip_low(first, v[1]);
@@ -25,22 +25,22 @@ SOFTGRAD_INLINE void transpose(Float (&v)[4]) {
 // Moves `count` columns of as many rows as a pack has lanes, the first at `row`, `stride` bytes apart.
 template <class T, int count>
 SOFTGRAD_INLINE void fill_columns(const char* row, int64_t stride, T* column, int64_t apart) {
-    constexpr int together = PieceOf<T>::entries;
+    constexpr int together = SliceOf<T>::entries;
     Vec<T> packs[together];
     for (int r = 0; r < together; ++r) {
-        Piece<T> of_rows[pieces];
-        for (int p = 0; p < pieces; ++p) {
-            const char* at = row + (p * together + r) * stride;
+        Slice<T> of_rows[slices];
+        for (int s = 0; s < slices; ++s) {
+            const char* at = row + (s * together + r) * stride;
             if constexpr (count == together) {
-                __builtin_memcpy(&of_rows[p], at, sizeof of_rows[p]);
+                __builtin_memcpy(&of_rows[s], at, sizeof of_rows[s]);
             } else {
-                of_rows[p] = Piece<T>{};
-                for (int c = 0; c < count; ++c) of_rows[p][c] = reinterpret_cast<const T*>(at)[c];
+                of_rows[s] = Slice<T>{};
+                for (int c = 0; c < count; ++c) of_rows[s][c] = reinterpret_cast<const T*>(at)[c];
             }
         }
-        Piece<double> raw[pieces];
-        for (int p = 0; p < pieces; ++p) raw[p] = (Piece<double>)of_rows[p];
-        packs[r] = (Vec<T>)joined_pieces(raw);
+        Slice<double> raw[slices];
+        for (int s = 0; s < slices; ++s) raw[s] = (Slice<double>)of_rows[s];
+        packs[r] = (Vec<T>)joined_slices(raw);
     }
     transpose(packs);
     for (int c = 0; c < count; ++c) store(column + c * apart, packs[c]);
@@ -48,15 +48,15 @@ SOFTGRAD_INLINE void fill_columns(const char* row, int64_t stride, T* column, in
 
 template <class T, int count>
 SOFTGRAD_INLINE void drain_columns(const T* column, int64_t apart, char* row, int64_t stride) {
-    constexpr int together = PieceOf<T>::entries;
+    constexpr int together = SliceOf<T>::entries;
     Vec<T> packs[together] = {};
     for (int c = 0; c < count; ++c) packs[c] = load(column + c * apart);
     transpose(packs);
-    auto put = [&]<int p>() __attribute__((always_inline)) {
-        if constexpr (p < pieces)
+    auto put = [&]<int s>() __attribute__((always_inline)) {
+        if constexpr (s < slices)
             for (int r = 0; r < together; ++r) {
-                char* at = row + (p * together + r) * stride;
-                const Piece<T> of_row = (Piece<T>)piece_of<p>((Double)packs[r]);
+                char* at = row + (s * together + r) * stride;
+                const Slice<T> of_row = (Slice<T>)slice_of<s>((Double)packs[r]);
                 if constexpr (count == together)
                     __builtin_memcpy(at, &of_row, sizeof of_row);
                 else
@@ -69,11 +69,11 @@ SOFTGRAD_INLINE void drain_columns(const T* column, int64_t apart, char* row, in
     put.template operator()<3>();
 }
 
-// Calls move<count>(j) for pieces of count entries from j on that cover a row; the last may be moved in part a second
+// Calls move<count>(j) for slices of count entries from j on that cover a row; the last may be moved in part a second
 // time.
 template <class T, class Move>
-SOFTGRAD_INLINE void for_pieces(int64_t n, Move move) {
-    constexpr int together = PieceOf<T>::entries;
+SOFTGRAD_INLINE void for_slices(int64_t n, Move move) {
+    constexpr int together = SliceOf<T>::entries;
     if (n >= together) {
         for (int64_t j = 0; j < n; j += together)
             move.template operator()<together>(j + together <= n ? j : n - together);
@@ -93,7 +93,7 @@ void fill_tile(const char* rows, int64_t stride, int64_t n, int64_t count, T* ti
     constexpr int width = Simd<T>::width;
     int64_t i = 0;
     for (; i + width <= count; i += width)
-        for_pieces<T>(n, [&]<int columns>(int64_t j) __attribute__((always_inline)) {
+        for_slices<T>(n, [&]<int columns>(int64_t j) __attribute__((always_inline)) {
             fill_columns<T, columns>(rows + i * stride + j * static_cast<int64_t>(sizeof(T)), stride,
                                      tile + j * apart + i, apart);
         });
@@ -106,7 +106,7 @@ void drain_tile(const T* tile, int64_t apart, int64_t n, int64_t count, char* ro
     constexpr int width = Simd<T>::width;
     int64_t i = 0;
     for (; i + width <= count; i += width)
-        for_pieces<T>(n, [&]<int columns>(int64_t j) __attribute__((always_inline)) {
+        for_slices<T>(n, [&]<int columns>(int64_t j) __attribute__((always_inline)) {
             drain_columns<T, columns>(tile + j * apart + i, apart,
                                       rows + i * stride + j * static_cast<int64_t>(sizeof(T)), stride);
         });
