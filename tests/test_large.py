@@ -34,7 +34,7 @@ def test_more_than_2_to_the_31_elements_from_one_row():
 
 
 def test_one_row_of_more_than_2_to_the_31_classes():
-    """Equal logits: the counts of the lanes and the sum of the blocks reach 2^31 and beyond."""
+    """Equal logits: the counts of the lanes and the sums of the parts reach 2^31 and beyond."""
     x = np.broadcast_to(np.float32(1.5), (MANY,))
     log_count = np.log(np.longdouble(MANY))
     lse = sg.logsumexp(x)

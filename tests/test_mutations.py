@@ -184,7 +184,7 @@ MUTATIONS = [
         "kept[v] = broadcast(T(-10000));",
         (
             ROWS + "test_extreme_values_in_every_lane",
-            ROWS + "test_blocks_of_minus_infinity",
+            ROWS + "test_stretches_of_minus_infinity",
             ROWS + "test_every_length",
         ),
     ),

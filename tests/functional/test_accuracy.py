@@ -16,11 +16,11 @@ from tests.oracles.bounds import (
     SOFTMAX,
 )
 from tests.oracles.inputs import (
-    BLOCK,
     FAMILIES,
     GROUP,
     LANES,
     LONG,
+    STRETCH,
     elementwise_inputs,
     fresh_rng,
     lengths,
@@ -33,7 +33,7 @@ families = pytest.mark.parametrize("family", FAMILIES)
 
 def rows_for(length):
     """Many short rows, since the core takes them in tiles of many; few long ones."""
-    return 150 if length <= 10 else 4 if length <= BLOCK // 2 else 2
+    return 150 if length <= 10 else 4 if length <= STRETCH // 2 else 2
 
 
 def largest_finite(x):
@@ -143,9 +143,9 @@ def test_nan_and_infinity_in_every_lane_reach_their_row_only(length, value, dtyp
 
 @dtypes
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_nan_and_infinity_in_every_block(value, dtype):
-    length = 3 * BLOCK + 5
-    edges = [0, 1, LANES[dtype] - 1, BLOCK - 1, BLOCK, 2 * BLOCK - 1, 2 * BLOCK, 3 * BLOCK, length - 1]
+def test_nan_and_infinity_in_every_stretch(value, dtype):
+    length = 3 * STRETCH + 5
+    edges = [0, 1, LANES[dtype] - 1, STRETCH - 1, STRETCH, 2 * STRETCH - 1, 2 * STRETCH, 3 * STRETCH, length - 1]
     x = fresh_rng().standard_normal((len(edges), length)).astype(dtype)
     x[np.arange(len(edges)), edges] = value
     assert np.all(np.isnan(sg.softmax(x)))
@@ -154,16 +154,16 @@ def test_nan_and_infinity_in_every_block(value, dtype):
 
 
 @dtypes
-def test_blocks_of_minus_infinity(dtype):
-    """A first block, a last block and lanes without a finite value: -inf - -inf must never be taken."""
-    length = 3 * BLOCK + 5
+def test_stretches_of_minus_infinity(dtype):
+    """A first stretch, a last stretch and lanes without a finite value: -inf - -inf must never be taken."""
+    length = 3 * STRETCH + 5
     rng = fresh_rng()
     finite = {
         "last entry": [length - 1],
         "first entry": [0],
-        "one in the middle": [BLOCK + 17],
-        "second block": range(BLOCK, 2 * BLOCK),
-        "tail": range(3 * BLOCK, length),
+        "one in the middle": [STRETCH + 17],
+        "second stretch": range(STRETCH, 2 * STRETCH),
+        "tail": range(3 * STRETCH, length),
         "one lane": range(5, length, LANES[dtype]),
     }
     for name, places in finite.items():
@@ -175,7 +175,7 @@ def test_blocks_of_minus_infinity(dtype):
 @dtypes
 def test_rising_and_falling_rows(dtype):
     """The running maximum changes in every step, or never."""
-    for length in (10, 700, 2 * BLOCK + 3):
+    for length in (10, 700, 2 * STRETCH + 3):
         rising = np.linspace(-500.0, 500.0, length, dtype=dtype)
         check(np.stack([rising, rising[::-1], -np.abs(rising), np.abs(rising)]), f"ramps over {length} classes")
 

@@ -14,7 +14,7 @@ from tests.losses.problems import one_hot
 from tests.oracles import exact
 from tests.oracles.bounds import FLOAT32, LOSS
 from tests.oracles.half import BFLOAT16, FLOAT16, HALF_DTYPES, assert_half_within, every_value, long, nearest
-from tests.oracles.inputs import BLOCK, FAMILIES, GROUP, LANES, LONG, fresh_rng
+from tests.oracles.inputs import FAMILIES, GROUP, LANES, LONG, STRETCH, fresh_rng
 from tests.oracles.ulp import assert_within
 
 dtypes = pytest.mark.parametrize("dtype", HALF_DTYPES, ids=str)
@@ -61,7 +61,7 @@ def check_loss(x, labels, what):
 def test_bounds(dtype, family):
     rng = fresh_rng()
     lanes = LANES[FLOAT32]
-    for rows, length in ((150, 3), (90, 10), (4, lanes - 1), (4, lanes + 1), (3, GROUP[FLOAT32] + 1), (2, BLOCK + 1)):
+    for rows, length in ((150, 3), (90, 10), (4, lanes - 1), (4, lanes + 1), (3, GROUP[FLOAT32] + 1), (2, STRETCH + 1)):
         x = draw(family, rng, (rows, length), dtype)
         check(x, f"{family}, {length} classes")
         for labels in (np.argmax(long(x), axis=1), rng.integers(length, size=rows)):

@@ -7,7 +7,7 @@ import pytest
 
 import softgrad as sg
 from tests.oracles.bounds import DTYPES
-from tests.oracles.inputs import BLOCK, LANES, fresh_rng
+from tests.oracles.inputs import LANES, STRETCH, fresh_rng
 
 dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 ROW_FUNCTIONS = ["softmax", "log_softmax", "logsumexp", "hardmax"]
@@ -76,7 +76,7 @@ LAYOUTS = [
 def test_layouts(layout, name, dtype):
     function = getattr(sg, name)
     rng = fresh_rng()
-    for shape in ((1, 1), (7, 3), (150, 10), (5, 70), (3, 700), (2, BLOCK + 7)):
+    for shape in ((1, 1), (7, 3), (150, 10), (5, 70), (3, 700), (2, STRETCH + 7)):
         x = (5.0 * rng.standard_normal(shape)).astype(dtype)
         other = layout(x)
         np.testing.assert_array_equal(other, x)

@@ -7,11 +7,11 @@ import pytest
 
 import softgrad as sg
 from tests.oracles.bounds import DTYPES
-from tests.oracles.inputs import BLOCK, fresh_rng
+from tests.oracles.inputs import STRETCH, fresh_rng
 
 dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 functions = pytest.mark.parametrize("name", ["softmax", "log_softmax", "sigmoid", "log_sigmoid"])
-SHAPES = [(150, 10), (5, 70), (3, BLOCK + 7)]
+SHAPES = [(150, 10), (5, 70), (3, STRETCH + 7)]
 
 
 def draw(shape, dtype):
@@ -162,7 +162,7 @@ def product_arguments(name, verb, shape, dtype):
 
 @dtypes
 @products
-@pytest.mark.parametrize("shape", [(150, 10), (3, BLOCK + 7)], ids=str)
+@pytest.mark.parametrize("shape", [(150, 10), (3, STRETCH + 7)], ids=str)
 def test_products_into_out(shape, name, verb, dtype):
     product = getattr(getattr(sg, name), verb)
     x, arguments = draw(shape, dtype), product_arguments(name, verb, shape, dtype)

@@ -11,7 +11,7 @@ from softgrad import reference
 from tests.oracles import transformed
 from tests.oracles.bounds import DTYPES, FLOAT64, LOG_SOFTMAX, LOGSUMEXP, SOFTMAX
 from tests.oracles.half import HALF_DTYPES, assert_half_within, long
-from tests.oracles.inputs import BLOCK, FAMILIES, GROUP, LANES, fresh_rng
+from tests.oracles.inputs import FAMILIES, GROUP, LANES, STRETCH, fresh_rng
 from tests.oracles.ulp import assert_within
 
 dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -23,7 +23,7 @@ TEMPERATURES = [0.1, 0.7, 3.3, 40.0]
 
 
 def shapes(dtype):
-    return ((150, 3), (90, 10), (4, LANES[dtype] + 1), (3, GROUP[dtype] + 1), (2, BLOCK + 1))
+    return ((150, 3), (90, 10), (4, LANES[dtype] + 1), (3, GROUP[dtype] + 1), (2, STRETCH + 1))
 
 
 def some_classes(rng, x, share=0.6):

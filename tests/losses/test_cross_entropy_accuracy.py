@@ -9,7 +9,7 @@ import softgrad as sg
 from tests.losses.problems import one_hot
 from tests.oracles import exact, generate
 from tests.oracles.bounds import DTYPES, GRADIENT, LOSS
-from tests.oracles.inputs import BLOCK, FAMILIES, GROUP, LANES, LONG, fresh_rng, lengths
+from tests.oracles.inputs import FAMILIES, GROUP, LANES, LONG, STRETCH, fresh_rng, lengths
 from tests.oracles.ulp import assert_within
 
 dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -18,7 +18,7 @@ families = pytest.mark.parametrize("family", FAMILIES)
 
 def rows_for(length):
     """Many short rows, since the core takes them in tiles of many; few long ones."""
-    return 150 if length <= 10 else 4 if length <= BLOCK // 2 else 2
+    return 150 if length <= 10 else 4 if length <= STRETCH // 2 else 2
 
 
 def some_labels(rng, x):
@@ -155,7 +155,7 @@ def test_rows_of_the_tables(dtype):
 @families
 def test_probability_labels(family, dtype):
     rng = fresh_rng()
-    for shape in ((150, 2), (80, 10), (4, LANES[dtype] + 1), (3, 700), (1, BLOCK + 1)):
+    for shape in ((150, 2), (80, 10), (4, LANES[dtype] + 1), (3, 700), (1, STRETCH + 1)):
         x = FAMILIES[family](rng, shape, dtype)
         q = rng.uniform(0.0, 1.0, shape).astype(dtype)
         q[(rng.random(shape) < 0.3) | (x == -np.inf)] = 0.0
@@ -167,7 +167,7 @@ def test_probability_labels(family, dtype):
 def test_label_smoothing(family, dtype):
     rng = fresh_rng()
     smoothing = np.longdouble(0.1)
-    for shape in ((150, 2), (80, 10), (4, LANES[dtype] + 1), (3, 700), (1, BLOCK + 1)):
+    for shape in ((150, 2), (80, 10), (4, LANES[dtype] + 1), (3, 700), (1, STRETCH + 1)):
         x = FAMILIES[family](rng, shape, dtype)
         labels = rng.integers(shape[1], size=shape[0])
         target = (1 - smoothing) * one_hot(labels, shape[1], np.longdouble) + smoothing / shape[1]
@@ -211,7 +211,7 @@ def test_one_hot_rows_give_the_loss_of_their_index(family, dtype):
 @families
 def test_gradient_rows_sum_to_zero(family, dtype):
     rng = fresh_rng()
-    for shape in ((150, 3), (5, 700), (2, BLOCK + 1)):
+    for shape in ((150, 3), (5, 700), (2, STRETCH + 1)):
         x = FAMILIES[family](rng, shape, dtype)
         for labels in some_labels(rng, x):
             _, gradient = sg.cross_entropy.value_and_grad(x, labels, reduction="sum")

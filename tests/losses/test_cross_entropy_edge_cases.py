@@ -9,7 +9,7 @@ import softgrad as sg
 from tests.losses.problems import one_hot
 from tests.oracles.bounds import DTYPES, GRADIENT, LOSS
 from tests.oracles.edge_cases import edge_cases, edge_cases_without_where
-from tests.oracles.inputs import BLOCK, LANES, fresh_rng
+from tests.oracles.inputs import LANES, STRETCH, fresh_rng
 from tests.oracles.ulp import assert_within
 
 dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -103,7 +103,7 @@ def test_smoothing_is_spread_over_the_allowed_classes_only(kind, dtype):
 @pytest.mark.parametrize(("case", "dtype"), CASES)
 def test_padded_with_masked_classes(case, dtype, kind):
     """Classes at -inf change nothing but their own places, on whichever side and however many."""
-    for before, after in ((0, 1), (70, 0), (0, 300), (BLOCK + 1, 300)):
+    for before, after in ((0, 1), (70, 0), (0, 300), (STRETCH + 1, 300)):
         x = np.concatenate([np.full(before, -np.inf), case.x, np.full(after, -np.inf)]).astype(dtype)
         own = slice(before, before + len(case.x))
         labels = labels_for(kind, before + case.label, x.size, dtype)

@@ -8,7 +8,7 @@ import pytest
 import softgrad as sg
 from tests.losses.problems import LABEL_KINDS, draw_problem
 from tests.oracles.bounds import DTYPES
-from tests.oracles.inputs import BLOCK, fresh_rng
+from tests.oracles.inputs import STRETCH, fresh_rng
 
 dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 kinds = pytest.mark.parametrize("kind", LABEL_KINDS)
@@ -30,7 +30,7 @@ def assert_same(actual, expected):
 @dtypes
 @kinds
 @options
-@pytest.mark.parametrize("shape", [(1, 1), (150, 10), (5, 70), (3, 700), (2, BLOCK + 7)], ids=str)
+@pytest.mark.parametrize("shape", [(1, 1), (150, 10), (5, 70), (3, 700), (2, STRETCH + 7)], ids=str)
 def test_layouts(shape, options, kind, dtype):
     problem = draw_problem(fresh_rng(), *shape, dtype)
     x, labels = problem.logits, problem.labels(kind)
@@ -113,7 +113,7 @@ def test_class_weight_of_several_axes(dtype):
 @dtypes
 @kinds
 @options
-@pytest.mark.parametrize("shape", [(150, 10), (5, 70), (3, BLOCK + 7)], ids=str)
+@pytest.mark.parametrize("shape", [(150, 10), (5, 70), (3, STRETCH + 7)], ids=str)
 def test_out(shape, options, kind, dtype):
     problem = draw_problem(fresh_rng(), *shape, dtype)
     x, labels = problem.logits, problem.labels(kind)

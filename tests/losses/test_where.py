@@ -9,7 +9,7 @@ import softgrad as sg
 from tests.losses.problems import one_hot
 from tests.oracles import transformed
 from tests.oracles.bounds import DTYPES, EPS, GRADIENT, LOSS
-from tests.oracles.inputs import BLOCK, FAMILIES, GROUP, LANES, fresh_rng
+from tests.oracles.inputs import FAMILIES, GROUP, LANES, STRETCH, fresh_rng
 from tests.oracles.ulp import assert_within
 
 dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -69,7 +69,7 @@ def test_indices(setting, family, dtype):
 @pytest.mark.parametrize("family", ["normal 5", "confident 17", "equal", "dominant 12"])
 def test_many_classes(family, dtype):
     rng = fresh_rng()
-    x, labels, mask = draw(rng, family, (2, 3 * BLOCK + 5), dtype)
+    x, labels, mask = draw(rng, family, (2, 3 * STRETCH + 5), dtype)
     for setting, options in SETTINGS.items():
         check(x, labels, mask, f"{family}, {setting}", **options)
 

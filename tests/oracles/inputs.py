@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 Family = Callable[[np.random.Generator, tuple[int, int], np.dtype], NDArray]
 
-# The native core works in logical lanes, reads groups of four times as many, and sums in blocks.
+# The native core works in logical lanes, reads groups of four times as many, and takes up sums after a stretch.
 LANES = {np.dtype(np.float32): 64, np.dtype(np.float64): 32}
 GROUP = {dtype: 4 * lanes for dtype, lanes in LANES.items()}
-BLOCK = 4096
+STRETCH = 4096
 LONG = 2**17 + 1
 
 
@@ -24,8 +24,8 @@ def around(*sizes: int) -> list[int]:
 
 
 def lengths(dtype: np.dtype) -> list[int]:
-    """Row lengths: the shortest, every border of a lane, a group and a block, and two inside all of them."""
-    return [1, 2, 3, 10, *around(LANES[dtype], GROUP[dtype], BLOCK), 101, 1000]
+    """Row lengths: the shortest, every border of a lane, a group and a stretch, and two inside all of them."""
+    return [1, 2, 3, 10, *around(LANES[dtype], GROUP[dtype], STRETCH), 101, 1000]
 
 
 def fresh_rng() -> np.random.Generator:

@@ -23,7 +23,7 @@ from tests.oracles.bounds import (
     SIGMOID,
     SOFTMAX,
 )
-from tests.oracles.inputs import BLOCK, FAMILIES, GROUP, LANES, elementwise_inputs
+from tests.oracles.inputs import FAMILIES, GROUP, LANES, STRETCH, elementwise_inputs
 from tests.oracles.ulp import ulp_error
 
 SEED = 20240229
@@ -64,7 +64,7 @@ def main() -> None:
     probe, rng = Probe(), np.random.default_rng(SEED)
     for dtype in DTYPES:
         for family in FAMILIES.values():
-            for shape in ((150, 3), (70, 10), (3, LANES[dtype] + 1), (3, GROUP[dtype] + 1), (1, BLOCK + 1)):
+            for shape in ((150, 3), (70, 10), (3, LANES[dtype] + 1), (3, GROUP[dtype] + 1), (1, STRETCH + 1)):
                 probe.rows(rng, family(rng, shape, dtype))
         probe.elements(elementwise_inputs(rng, dtype))
     print(

@@ -8,7 +8,7 @@ import pytest
 from tests.oracles import exact, generate
 from tests.oracles import multiprecision as mp
 from tests.oracles.bounds import DTYPES, FLOAT64
-from tests.oracles.inputs import BLOCK, FAMILIES, fresh_rng
+from tests.oracles.inputs import FAMILIES, STRETCH, fresh_rng
 from tests.oracles.ulp import unit
 
 TOLERANCE = 0.01
@@ -55,10 +55,10 @@ def test_elementwise_values_of_the_tables(dtype):
 
 
 @pytest.mark.parametrize("family", ["normal 30", "offset 1e6", "dominant 17", "confident 40"])
-def test_fresh_rows_across_a_block(family):
-    x = FAMILIES[family](fresh_rng(), (1, BLOCK + 1), FLOAT64)[0]
+def test_fresh_rows_across_a_stretch(family):
+    x = FAMILIES[family](fresh_rng(), (1, STRETCH + 1), FLOAT64)[0]
     row = [float(value) for value in x]
-    assert_exact(exact.softmax(x)[:: BLOCK // 64], as_long(mp.softmax(row))[:: BLOCK // 64])
+    assert_exact(exact.softmax(x)[:: STRETCH // 64], as_long(mp.softmax(row))[:: STRETCH // 64])
     assert_exact(exact.softmax(x).max(), as_long(mp.softmax(row)).max())
     label = np.argmax(x)
     assert_exact(exact.loss(x[None], label[None]), as_long([mp.loss(row, int(label))]))

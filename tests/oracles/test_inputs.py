@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.oracles.bounds import DTYPES
-from tests.oracles.inputs import BLOCK, FAMILIES, GROUP, LANES, elementwise_inputs, fresh_rng, lengths
+from tests.oracles.inputs import FAMILIES, GROUP, LANES, STRETCH, elementwise_inputs, fresh_rng, lengths
 
 SHAPE = (7, 300)
 
@@ -81,7 +81,7 @@ def test_special_families(dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_lengths_reach_every_border(dtype):
-    for size in (LANES[dtype], GROUP[dtype], BLOCK):
+    for size in (LANES[dtype], GROUP[dtype], STRETCH):
         assert {size - 1, size, size + 1} <= set(lengths(dtype))
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.oracles import exact
 from tests.oracles.bounds import DTYPES, GRADIENT, LOG_SOFTMAX, LOSS, SOFTMAX
-from tests.oracles.inputs import BLOCK, FAMILIES, LONG, fresh_rng
+from tests.oracles.inputs import FAMILIES, LONG, STRETCH, fresh_rng
 from tests.oracles.ulp import ulp_error
 
 dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -72,19 +72,19 @@ def failures(mutation, dtype, families, length):
 
 @dtypes
 def test_the_right_formula_passes(dtype):
-    assert failures(None, dtype, FAMILIES, BLOCK + 1) == set()
+    assert failures(None, dtype, FAMILIES, STRETCH + 1) == set()
 
 
 @dtypes
 @pytest.mark.parametrize(
     ("mutation", "length", "must_fail"),
     [
-        ("log(1 + R)", BLOCK + 1, {("log_softmax", "confident 40"), ("loss", "confident 40")}),
-        ("p - 1", BLOCK + 1, {("gradient", "confident 40")}),
-        ("lse - x", BLOCK + 1, {("loss", "offset 1e4")}),
-        ("exp(x - lse)", BLOCK + 1, {("softmax", "offset 1e4"), ("gradient", "offset 1e4")}),
-        ("rounded shift", BLOCK + 1, {("softmax", "normal 30"), ("gradient", "normal 30")}),
-        ("flush to zero", BLOCK + 1, {("softmax", "underflow")}),
+        ("log(1 + R)", STRETCH + 1, {("log_softmax", "confident 40"), ("loss", "confident 40")}),
+        ("p - 1", STRETCH + 1, {("gradient", "confident 40")}),
+        ("lse - x", STRETCH + 1, {("loss", "offset 1e4")}),
+        ("exp(x - lse)", STRETCH + 1, {("softmax", "offset 1e4"), ("gradient", "offset 1e4")}),
+        ("rounded shift", STRETCH + 1, {("softmax", "normal 30"), ("gradient", "normal 30")}),
+        ("flush to zero", STRETCH + 1, {("softmax", "underflow")}),
         ("one chain", LONG, {("softmax", "normal 1"), ("softmax", "dominant 12"), ("loss", "dominant 12")}),
     ],
 )

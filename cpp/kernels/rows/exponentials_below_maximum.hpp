@@ -95,15 +95,15 @@ SOFTGRAD_INLINE BelowMaximum sum_below_maximum_from(const RowToSum<T>& row) {
 
     Vec<T> below = lowest;
     auto nothing = [](int64_t, int64_t) {};
-    row.maximum.each_block(row.n, nothing, [&](int64_t begin, int64_t end) __attribute__((always_inline)) {
+    row.maximum.each_segment(row.n, nothing, [&](int64_t begin, int64_t end) __attribute__((always_inline)) {
         auto look = [&](Vec<T> x) __attribute__((always_inline)) {
             below = softgrad::SOFTGRAD_ISA_NAME::maximum(x == maximum ? lowest : x, below);
         };
         for (; begin + width <= end; begin += width) look(load(row.x + begin));
         if (begin < end) look(load_or_pad(row.x + begin, static_cast<int>(end - begin), T(-infinity)));
     });
-    const T in_blocks = largest_of_lanes(below),
-            largest = in_blocks > row.maximum.elsewhere ? in_blocks : row.maximum.elsewhere;
+    const T in_segments = largest_of_lanes(below),
+            largest = in_segments > row.maximum.elsewhere ? in_segments : row.maximum.elsewhere;
 
     Mask<T> maxima{};
     SumsBelowMaximum<T> sums(bound_at(origin, broadcast(largest)));
@@ -164,7 +164,7 @@ SOFTGRAD_INLINE BelowMaximum sum_below_maximum_from(const RowToSum<T>& row) {
     TwoParts<double> sum{};
     int64_t added = 0;
     auto take = [&]() __attribute__((always_inline)) { sum = sum_of_totals<T>(sum, sums.total()); };
-    auto add_block = [&]<bool holds_maximum>(int64_t begin, int64_t end) __attribute__((always_inline)) {
+    auto add_segment = [&]<bool holds_maximum>(int64_t begin, int64_t end) __attribute__((always_inline)) {
         add.template operator()<holds_maximum>(begin, end);
         added += end - begin;
         if (added < SumsBelowMaximum<T>::most) return;
@@ -172,17 +172,17 @@ SOFTGRAD_INLINE BelowMaximum sum_below_maximum_from(const RowToSum<T>& row) {
         sums.clear();
         added = 0;
     };
-    row.maximum.each_block(row.n, [&](int64_t begin, int64_t end) __attribute__((always_inline)) {
-        add_block.template operator()<false>(begin, end);
+    row.maximum.each_segment(row.n, [&](int64_t begin, int64_t end) __attribute__((always_inline)) {
+        add_segment.template operator()<false>(begin, end);
     }, [&](int64_t begin, int64_t end) __attribute__((always_inline)) {
-        add_block.template operator()<true>(begin, end);
+        add_segment.template operator()<true>(begin, end);
     });
     take();
     return {sum, sum_of_counts<T>(maxima)};
 }
 
 template <class T, bool two_parts, bool moved>
-__attribute__((noinline)) BelowMaximum sum_below_maximum_piecewise(RowToSum<T> part) {
+__attribute__((noinline)) BelowMaximum sum_below_maximum_by_parts(RowToSum<T> part) {
     BelowMaximum total{};
     const T maximum = part.maximum.value;
     for (int64_t left = part.n; left > 0; left -= part.n) {
@@ -206,8 +206,8 @@ __attribute__((noinline)) BelowMaximum sum_below_maximum_piecewise(RowToSum<T> p
 
 template <class T, bool two_parts>
 SOFTGRAD_INLINE BelowMaximum sum_below_maximum(const RowToSum<T>& row) {
-    if (row.origin.subtract[0] != T(0)) return sum_below_maximum_piecewise<T, two_parts, true>(row);
-    if (row.n > SumsBelowMaximum<T>::longest) return sum_below_maximum_piecewise<T, two_parts, false>(row);
+    if (row.origin.subtract[0] != T(0)) return sum_below_maximum_by_parts<T, two_parts, true>(row);
+    if (row.n > SumsBelowMaximum<T>::longest) return sum_below_maximum_by_parts<T, two_parts, false>(row);
     return sum_below_maximum_from<T, two_parts, false>(row);
 }
 

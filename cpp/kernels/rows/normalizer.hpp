@@ -10,7 +10,7 @@ namespace softgrad::SOFTGRAD_ISA_NAME {
 template <class T>
 struct Normalizer {
     T maximum;
-    Maximum<T> blocks;
+    Maximum<T> of_row;
     int64_t maxima;             // how many entries equal the maximum
     double rest;                // R
     TwoParts<double> log_rest;  // log1p(R)
@@ -38,8 +38,8 @@ template <class T, bool two_parts = false>
 inline Normalizer<T> normalize(const T* x, int64_t n, const Maximum<T>& of_row, T* exponentials, const T* results,
                                [[maybe_unused]] const T* x_low = nullptr) {
     Normalizer<T> result;
-    result.blocks = of_row;
-    result.maximum = result.blocks.value;
+    result.of_row = of_row;
+    result.maximum = result.of_row.value;
     result.regular = is_finite(result.maximum);
     if (!result.regular) return result;
 
@@ -49,7 +49,7 @@ inline Normalizer<T> normalize(const T* x, int64_t n, const Maximum<T>& of_row, 
     result.at_maximum = at_maximum.value[0];
     const TwoParts<Double> e_maximum = half_of(at_maximum.in_parts(), 0);
     const BelowMaximum below =
-        sum_below_maximum<T, two_parts>({x, x_low, n, result.blocks, origin, exponentials, results});
+        sum_below_maximum<T, two_parts>({x, x_low, n, result.of_row, origin, exponentials, results});
     result.maxima = below.maxima;
 
     const Masses<double> masses = {static_cast<double>(below.maxima), {e_maximum.high[0], e_maximum.low[0]}, below.sum};

@@ -15,7 +15,7 @@ template <class T>
 inline int64_t index_of_maximum(const Normalizer<T>& row, const T* e, int64_t n) {
     constexpr int width = Simd<T>::width;
     int64_t k = n;
-    row.blocks.each_block(n, [](int64_t, int64_t) {}, [&](int64_t j, int64_t end) {
+    row.of_row.each_segment(n, [](int64_t, int64_t) {}, [&](int64_t j, int64_t end) {
         if (k < n) return;
         while (j + width <= end && !any(load(e + j) == broadcast(row.at_maximum))) j += width;
         while (e[j] != row.at_maximum) ++j;

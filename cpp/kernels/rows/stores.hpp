@@ -17,18 +17,18 @@ SOFTGRAD_INLINE void write_row(T* out, int64_t begin, int64_t end, Value value) 
 }
 
 // row[j] = use(row[j], j, count) over a row of stored exponentials. `use` is told at compile time whether one may
-// belong to the maximum, as in the blocks that hold it.
+// belong to the maximum, as in the segments that hold it.
 template <class T, class Use>
 SOFTGRAD_INLINE void map_exponentials(const Normalizer<T>& normalizer, T* row, int64_t n, Use use) {
-    auto write_block = [&]<bool may_be_maximum>(int64_t begin, int64_t end) __attribute__((always_inline)) {
+    auto write_segment = [&]<bool may_be_maximum>(int64_t begin, int64_t end) __attribute__((always_inline)) {
         write_row(row, begin, end, [&](int64_t j, int count) __attribute__((always_inline)) {
             return use.template operator()<may_be_maximum>(load_or_pad(row + j, count, T(0)), j, count);
         });
     };
-    normalizer.blocks.each_block(n, [&](int64_t begin, int64_t end) __attribute__((always_inline)) {
-        write_block.template operator()<false>(begin, end);
+    normalizer.of_row.each_segment(n, [&](int64_t begin, int64_t end) __attribute__((always_inline)) {
+        write_segment.template operator()<false>(begin, end);
     }, [&](int64_t begin, int64_t end) __attribute__((always_inline)) {
-        write_block.template operator()<true>(begin, end);
+        write_segment.template operator()<true>(begin, end);
     });
 }
 
