@@ -1,7 +1,7 @@
-// Contiguous rows of two-byte numbers to floats and back, bit for bit as in arrays/dtypes.hpp, pack by pack.
+// Contiguous rows of two-byte numbers to floats and back, bit for bit as in arrays/dtypes.hpp, vector by vector.
 #pragma once
 
-#include "kernels/simd/pack.hpp"
+#include "kernels/simd/vectors.hpp"
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
 

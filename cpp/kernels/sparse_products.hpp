@@ -1,7 +1,7 @@
 // Products of sparse rows, in CSR form, with a dense matrix whose rows have k columns; and of their transpose.
 #pragma once
 
-#include "kernels/simd/pack.hpp"
+#include "kernels/simd/vectors.hpp"
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
 

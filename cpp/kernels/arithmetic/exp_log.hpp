@@ -1,4 +1,4 @@
-// exp and log1p over packs. The coefficients are printed by polynomials.py.
+// exp and log1p over vectors. The coefficients are printed by polynomials.py.
 //
 // exp:   x = n ln2 + t, |t| <= ln2 / 2, exp(x) = 2^n (1 + (t + t^2 q(t))). ln2 is in two parts, the first short enough
 //        that n times it is exact; t^2 q(t) and what the second part gives are added before they meet the first, so

@@ -1,8 +1,8 @@
 // Sums over a row, spread over the logical lanes in an order that the vector width does not change, kept in two
 // doubles.
 //
-// The (up to four) elements that a lane has in a group are added pairwise in float64, which for float loses nothing
-// that could be seen and for double rounds twice at most; from there on double sums are kept in two parts.
+// The (up to four) elements that a logical lane has in a group are added pairwise in float64, which for float loses
+// nothing that could be seen and for double rounds twice at most; from there on double sums are kept in two parts.
 #pragma once
 
 #include "kernels/arithmetic/two_parts.hpp"
@@ -11,7 +11,7 @@ namespace softgrad::SOFTGRAD_ISA_NAME {
 
 // Elements whose four logical stripes are summed together.
 template <class T>
-constexpr int64_t group = 4 * Simd<T>::lanes;
+constexpr int64_t group = 4 * Simd<T>::logical_lanes;
 
 // Calls visit(offset, count, vector, depth) for the vectors of [begin, end), begin being a multiple of a group, in the
 // order of the sums: groups of four stripes of the logical lanes, in a group lane by lane, so that the four elements of
@@ -19,16 +19,16 @@ constexpr int64_t group = 4 * Simd<T>::lanes;
 // flush(vector).
 template <class T, class Visit, class Flush>
 SOFTGRAD_INLINE void for_groups(int64_t begin, int64_t end, Visit visit, Flush flush) {
-    constexpr int width = Simd<T>::width, lanes = Simd<T>::lanes, vectors = lanes / width;
+    constexpr int width = Simd<T>::width, logical_lanes = Simd<T>::logical_lanes, vectors = logical_lanes / width;
     int64_t base = begin;
     for (; base + group<T> <= end; base += group<T>)
         for (int v = 0; v < vectors; ++v) {
-            for (int depth = 0; depth < 4; ++depth) visit(base + depth * lanes + v * width, width, v, depth);
+            for (int depth = 0; depth < 4; ++depth) visit(base + depth * logical_lanes + v * width, width, v, depth);
             flush(v);
         }
     for (int v = 0; v < vectors && base + v * width < end; ++v) {
         for (int depth = 0; depth < 4; ++depth) {
-            const int64_t offset = base + depth * lanes + v * width;
+            const int64_t offset = base + depth * logical_lanes + v * width;
             if (offset >= end) break;
             visit(offset, static_cast<int>(end - offset < width ? end - offset : width), v, depth);
         }
@@ -43,9 +43,9 @@ template <>
 struct FourTerms<double> {
     Double pairs[2] = {};
     SOFTGRAD_INLINE void add(int depth, Double term) { pairs[depth / 2] = depth % 2 ? pairs[depth / 2] + term : term; }
-    template <class Term, class... Packs>
-    SOFTGRAD_INLINE void add(int depth, Term term, Packs... packs) {
-        add(depth, term(packs...));
+    template <class Term, class... Vectors>
+    SOFTGRAD_INLINE void add(int depth, Term term, Vectors... vectors) {
+        add(depth, term(vectors...));
     }
     SOFTGRAD_INLINE Double take() {
         const Double sum = pairs[0] + pairs[1];
@@ -61,11 +61,11 @@ struct FourTerms<float> {
         low.add(depth, widen_low(term));
         high.add(depth, widen_high(term));
     }
-    // term(packs...) in double.
-    template <class Term, class... Packs>
-    SOFTGRAD_INLINE void add(int depth, Term term, Packs... packs) {
-        low.add(depth, term(widen_low(packs)...));
-        high.add(depth, term(widen_high(packs)...));
+    // term(vectors...) in double.
+    template <class Term, class... Vectors>
+    SOFTGRAD_INLINE void add(int depth, Term term, Vectors... vectors) {
+        low.add(depth, term(widen_low(vectors)...));
+        high.add(depth, term(widen_high(vectors)...));
     }
 };
 
@@ -82,7 +82,7 @@ inline auto plain_total(const V (&lanes)[count]) {
 // Sums that need no more than the row's own dtype: of what roundings took away.
 template <class T>
 class LaneResidues {
-    static constexpr int width = Simd<T>::width, count = Simd<T>::lanes / width;
+    static constexpr int width = Simd<T>::width, count = Simd<T>::logical_lanes / width;
     Vec<T> sums[count] = {}, group = {};
 
   public:
@@ -96,7 +96,8 @@ class LaneResidues {
 };
 
 // What the lanes of a row have, one number: for float the first parts are added in double, the second in float.
-inline TwoParts<double> total_of_lanes(const TwoParts<Float> (&lanes)[Simd<float>::lanes / Simd<float>::width]) {
+inline TwoParts<double> total_of_lanes(
+    const TwoParts<Float> (&lanes)[Simd<float>::logical_lanes / Simd<float>::width]) {
     constexpr int count = sizeof lanes / sizeof lanes[0];
     Double high[2 * count];
     Float low[count];
@@ -119,7 +120,8 @@ SOFTGRAD_INLINE void fold_lanes_in_parts(TwoParts<Double>& sum) {
     if constexpr (half > 1) fold_lanes_in_parts<half / 2>(sum);
 }
 
-inline TwoParts<double> total_of_lanes(const TwoParts<Double> (&lanes)[Simd<double>::lanes / Simd<double>::width]) {
+inline TwoParts<double> total_of_lanes(
+    const TwoParts<Double> (&lanes)[Simd<double>::logical_lanes / Simd<double>::width]) {
     constexpr int count = sizeof lanes / sizeof lanes[0];
     TwoParts<Double> folded[count];
     for (int i = 0; i < count; ++i) folded[i] = lanes[i];
@@ -137,7 +139,7 @@ class LaneSums;
 
 template <>
 class LaneSums<float> {
-    static constexpr int per_float = Simd<float>::lanes / Simd<float>::width;
+    static constexpr int per_float = Simd<float>::logical_lanes / Simd<float>::width;
     Double sums[2 * per_float] = {};
 
   public:
@@ -150,7 +152,7 @@ class LaneSums<float> {
 
 template <>
 class LaneSums<double> {
-    TwoParts<Double> sums[Simd<double>::lanes / Simd<double>::width] = {};
+    TwoParts<Double> sums[Simd<double>::logical_lanes / Simd<double>::width] = {};
 
   public:
     SOFTGRAD_INLINE void add(int vector, FourTerms<double>& terms) { fold(sums[vector], {terms.take(), Double{}}); }

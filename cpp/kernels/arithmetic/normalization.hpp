@@ -105,7 +105,7 @@ class Probabilities {
     Double inverse_[halves<T>];
 
   public:
-    // inverse, largest and factor: of the halves of a pack. `at_maximum` is the exponential of the maximum as it is
+    // inverse, largest and factor: of the halves of a vector. `at_maximum` is the exponential of the maximum as it is
     // stored.
     SOFTGRAD_INLINE Probabilities(const TwoParts<Double>* inverse, const TwoParts<Double>* largest,
                                   const Double* factor, Vec<T> at_maximum)

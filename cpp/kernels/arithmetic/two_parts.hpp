@@ -1,7 +1,7 @@
-// Numbers in two parts, and packs in double.
+// Numbers in two parts, and vectors in double.
 #pragma once
 
-#include "kernels/simd/pack.hpp"
+#include "kernels/simd/vectors.hpp"
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
 
@@ -11,7 +11,7 @@ struct TwoParts {
     T high, low;
 };
 
-// The halves of a pack in double: two for float, one for double.
+// The halves of a vector in double: two for float, one for double.
 template <class T>
 constexpr int halves = sizeof(double) / sizeof(T);
 
@@ -23,16 +23,16 @@ SOFTGRAD_INLINE TwoParts<Double> half_of(TwoParts<Float> v, int half) {
 }
 SOFTGRAD_INLINE TwoParts<Double> half_of(TwoParts<Double> v, int) { return v; }
 
-SOFTGRAD_INLINE Float joined(const Double* parts, Float) { return narrow(parts[0], parts[1]); }
-SOFTGRAD_INLINE Double joined(const Double* parts, Double) { return parts[0]; }
+SOFTGRAD_INLINE Float joined(const Double* of_halves, Float) { return narrow(of_halves[0], of_halves[1]); }
+SOFTGRAD_INLINE Double joined(const Double* of_halves, Double) { return of_halves[0]; }
 
-// use(half of each pack) in double, rounded once.
-template <class V, class Use, class... Packs>
-SOFTGRAD_INLINE V in_double(Use use, V first, Packs... others) {
-    Double parts[sizeof(double) / sizeof first[0]];
+// use(half of each vector) in double, rounded once.
+template <class V, class Use, class... Vectors>
+SOFTGRAD_INLINE V in_double(Use use, V first, Vectors... others) {
+    Double of_halves[sizeof(double) / sizeof first[0]];
     for (int h = 0; h < static_cast<int>(sizeof(double) / sizeof first[0]); ++h)
-        parts[h] = use(half_of(first, h), half_of(others, h)...);
-    return joined(parts, first);
+        of_halves[h] = use(half_of(first, h), half_of(others, h)...);
+    return joined(of_halves, first);
 }
 
 template <class T>

@@ -47,14 +47,14 @@ inline int64_t sum_of_counts(Mask<T> counts) {
 // Sums of the exponentials of a row over its logical lanes.
 template <class T>
 class SumsBelowMaximum {
-    static constexpr int width = Simd<T>::width, count = Simd<T>::lanes / width;
+    static constexpr int width = Simd<T>::width, count = Simd<T>::logical_lanes / width;
     BoundedSum<T> sums[count];
     Vec<T> bound;
 
   public:
     // Entries after which to take the sum and begin anew: 64 of a lane, so that of what is lost in the bound the
     // roundings are 2^-20 (2^-49) at most.
-    static constexpr int64_t most = 64 * Simd<T>::lanes;
+    static constexpr int64_t most = 64 * Simd<T>::logical_lanes;
     // Entries that may be summed from one bound: for float what is lost in it is then no more than 2^-6 of the sum; for
     // double it never is.
     static constexpr int64_t longest = sizeof(T) == sizeof(float) ? int64_t(1) << 17 : INT64_MAX;
@@ -88,7 +88,8 @@ inline TwoParts<double> sum_of_totals(TwoParts<double> a, TwoParts<double> b) {
 // `moved`: the origin is not 0. Inline, since a call costs as much as sixty entries.
 template <class T, bool two_parts, bool moved>
 SOFTGRAD_INLINE BelowMaximum sum_below_maximum_from(const RowToSum<T>& row) {
-    constexpr int width = Simd<T>::width, lanes = Simd<T>::lanes, vectors = lanes / width, together = 4;
+    constexpr int width = Simd<T>::width, logical_lanes = Simd<T>::logical_lanes, vectors = logical_lanes / width,
+                  together = 4;
     Origin<T> origin = row.origin;
     if constexpr (!moved) origin.subtract = Vec<T>{};  // known when it is compiled, so that nothing is subtracted
     const Vec<T> maximum = broadcast(row.maximum.value), lowest = broadcast(T(-infinity));
@@ -121,7 +122,7 @@ SOFTGRAD_INLINE BelowMaximum sum_below_maximum_from(const RowToSum<T>& row) {
                 }
             }
         };
-        // Four vectors, from one to the next `apart` entries: of the same lanes, or side by side.
+        // Four vectors, from one to the next `apart` entries: of the same logical lanes, or side by side.
         auto visit = [&]<int apart>(int64_t offset, int vector) __attribute__((always_inline)) {
             Vec<T> x[together], x_low[together];
             Exponential<T> e[together];
@@ -133,7 +134,7 @@ SOFTGRAD_INLINE BelowMaximum sum_below_maximum_from(const RowToSum<T>& row) {
                                                        [&](int i, Vec<T> value) __attribute__((always_inline)) {
                 store(row.exponentials + offset + i * apart, value);
             });
-            if constexpr (apart == lanes)
+            if constexpr (apart == logical_lanes)
                 sums.add_in_turn(vector, e);
             else
                 sums.template add_side_by_side<together>(vector, e);
@@ -142,7 +143,7 @@ SOFTGRAD_INLINE BelowMaximum sum_below_maximum_from(const RowToSum<T>& row) {
         for (; offset + group<T> <= end; offset += group<T>)
             for (int v = 0; v < vectors; ++v) {
                 fetch_next_row(row, offset + v * together * width, together * width);
-                visit.template operator()<lanes>(offset + v * width, v);
+                visit.template operator()<logical_lanes>(offset + v * width, v);
             }
         int vector = 0;
         for (; offset + together * width <= end; offset += together * width, vector = (vector + together) % vectors) {

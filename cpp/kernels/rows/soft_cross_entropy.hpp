@@ -48,15 +48,15 @@ inline void subtract_targets(const Normalizer<float>& row, float* e, const doubl
                  at_maximum = broadcast(static_cast<double>(row.at_maximum));
     map_exponentials(row, e, n,
                      [&]<bool may_be_maximum>(Float each, int64_t j, int count) __attribute__((always_inline)) {
-        Double parts[2];
+        Double of_halves[2];
         for (int h = 0; h < 2; ++h) {
             const int here = count - h * half_width < half_width ? count - h * half_width : half_width;
             const Double exponential = half_of(each, h), target = load_or_pad(q + j + h * half_width, here, 0.0);
             Double p = exponential * inverse;
             if constexpr (may_be_maximum) p = exponential == at_maximum ? largest : p;
-            parts[h] = p - target * scale;
+            of_halves[h] = p - target * scale;
         }
-        return joined(parts, each);
+        return joined(of_halves, each);
     });
 }
 

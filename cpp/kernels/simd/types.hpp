@@ -30,7 +30,7 @@ struct Simd<float> {
     using M = Int32;
     using Integer = int32_t;
     static constexpr int width = SOFTGRAD_VECTOR_BYTES / 4;
-    static constexpr int lanes = 64;
+    static constexpr int logical_lanes = 64;
 };
 template <>
 struct Simd<double> {
@@ -38,7 +38,7 @@ struct Simd<double> {
     using M = Int64;
     using Integer = int64_t;
     static constexpr int width = SOFTGRAD_VECTOR_BYTES / 8;
-    static constexpr int lanes = 32;
+    static constexpr int logical_lanes = 32;
 };
 template <class T>
 using Vec = typename Simd<T>::V;

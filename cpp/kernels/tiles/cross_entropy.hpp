@@ -31,17 +31,17 @@ void cross_entropy_tile(T* tile, int64_t n, int64_t rows, const int64_t* targets
         if (!scale) return;
         const Mask<T> is_maximum = at_target_of_pack == pack.maximum;
         T slopes[width];
-        Double factor[halves<T>], parts[halves<T>];
+        Double factor[halves<T>], of_halves[halves<T>];
         for (int h = 0; h < halves<T>; ++h) {
             factor[h] = load(scale + i + h * half_width);
             const Double p =
                 half_of(load(exponentials + i), h) * double(ExpConstants<T>::unspare) * pack.inverse[h].high;
             const Double maximal = half_of(is_maximum ? broadcast(T(1)) : Vec<T>{}, h);
             // Adding 0 makes a -0 a +0.
-            parts[h] = (maximal == 1.0 ? 0.0 - pack.rest[h].high * pack.largest[h].high : p - 1.0) * factor[h];
+            of_halves[h] = (maximal == 1.0 ? 0.0 - pack.rest[h].high * pack.largest[h].high : p - 1.0) * factor[h];
         }
         scale_pack(tile + i, n, pack.probabilities(factor));
-        store(slopes, joined(parts, Vec<T>{}));
+        store(slopes, joined(of_halves, Vec<T>{}));
         for (int lane = 0; lane < width; ++lane) *at_target[i + lane] = slopes[lane];
     });
 }

@@ -13,13 +13,13 @@ void logsumexp_tile(const T* tile, int64_t n, int64_t rows, T* out) {
     find_logarithms(packs, rows);
     each_pack<T>(rows, [&](int64_t i, int64_t k) __attribute__((always_inline)) {
         const Pack<T>& pack = packs[k];
-        Double parts[halves<T>];
+        Double of_halves[halves<T>];
         for (int h = 0; h < halves<T>; ++h) {
             // Not plus(): where the maximum is infinite R is NaN.
             const TwoParts<Double> sum = two_sum(half_of(pack.maximum, h), pack.log_rest[h].high);
-            parts[h] = sum.high + (sum.low + pack.log_rest[h].low);
+            of_halves[h] = sum.high + (sum.low + pack.log_rest[h].low);
         }
-        Vec<T> result = joined(parts, Vec<T>{});
+        Vec<T> result = joined(of_halves, Vec<T>{});
         const Mask<T> infinite = pack.maximum - pack.maximum != Vec<T>{};
         if (any(infinite)) {
             Mask<T> holds_nan{};

@@ -27,10 +27,10 @@ void product_tile(Product product, T* tile, const T* v, const T* w, int64_t n, i
         };
         // The entries of the tile become value(h, exponentials, entries of the vectors).
         auto map = [&](auto value, auto... vectors) __attribute__((always_inline)) {
-            Double parts[halves<T>];
+            Double of_halves[halves<T>];
             each([&](int64_t j, int h, Double exponential, auto... entries) __attribute__((always_inline)) {
-                parts[h] = value(h, exponential, entries...);
-                if (h == halves<T> - 1) store(e + j * tile_rows, joined(parts, Vec<T>{}));
+                of_halves[h] = value(h, exponential, entries...);
+                if (h == halves<T> - 1) store(e + j * tile_rows, joined(of_halves, Vec<T>{}));
             }, vectors...);
         };
         Double factor[halves<T>], inverse[halves<T>], at_maximum[halves<T>], not_largest[halves<T>];

@@ -88,10 +88,10 @@ void soft_cross_entropy_tile(T* tile, int64_t n, int64_t rows, const double* q, 
         for (int64_t j = 0; j < n; ++j) {
             T* const at = tile + i + j * tile_rows;
             const Vec<T> exponentials = load(at);
-            Double parts[halves<T>];
+            Double of_halves[halves<T>];
             for (int h = 0; h < halves<T>; ++h)
-                parts[h] = differences[h](half_of(exponentials, h), load(q + i + j * tile_rows + h * half_width));
-            store(at, joined(parts, Vec<T>{}));
+                of_halves[h] = differences[h](half_of(exponentials, h), load(q + i + j * tile_rows + h * half_width));
+            store(at, joined(of_halves, Vec<T>{}));
         }
     });
 }

@@ -2,7 +2,7 @@
 // registers. Entry by entry this took longer than the arithmetic on them.
 #pragma once
 
-#include "kernels/simd/pack.hpp"
+#include "kernels/simd/vectors.hpp"
 #include "kernels/table.hpp"
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
@@ -22,11 +22,11 @@ SOFTGRAD_INLINE void transpose(Float (&v)[4]) {
     v[3] = (Float)zip_high(high[0], high[1]);
 }
 
-// Moves `count` columns of as many rows as a pack has lanes, the first at `row`, `stride` bytes apart.
+// Moves `count` columns of as many rows as a pack holds, the first at `row`, `stride` bytes apart.
 template <class T, int count>
 SOFTGRAD_INLINE void fill_columns(const char* row, int64_t stride, T* column, int64_t apart) {
     constexpr int together = SliceOf<T>::entries;
-    Vec<T> packs[together];
+    Vec<T> vectors[together];
     for (int r = 0; r < together; ++r) {
         Slice<T> of_rows[slices];
         for (int s = 0; s < slices; ++s) {
@@ -40,23 +40,23 @@ SOFTGRAD_INLINE void fill_columns(const char* row, int64_t stride, T* column, in
         }
         Slice<double> raw[slices];
         for (int s = 0; s < slices; ++s) raw[s] = (Slice<double>)of_rows[s];
-        packs[r] = (Vec<T>)joined_slices(raw);
+        vectors[r] = (Vec<T>)joined_slices(raw);
     }
-    transpose(packs);
-    for (int c = 0; c < count; ++c) store(column + c * apart, packs[c]);
+    transpose(vectors);
+    for (int c = 0; c < count; ++c) store(column + c * apart, vectors[c]);
 }
 
 template <class T, int count>
 SOFTGRAD_INLINE void drain_columns(const T* column, int64_t apart, char* row, int64_t stride) {
     constexpr int together = SliceOf<T>::entries;
-    Vec<T> packs[together] = {};
-    for (int c = 0; c < count; ++c) packs[c] = load(column + c * apart);
-    transpose(packs);
+    Vec<T> vectors[together] = {};
+    for (int c = 0; c < count; ++c) vectors[c] = load(column + c * apart);
+    transpose(vectors);
     auto put = [&]<int s>() __attribute__((always_inline)) {
         if constexpr (s < slices)
             for (int r = 0; r < together; ++r) {
                 char* at = row + (s * together + r) * stride;
-                const Slice<T> of_row = (Slice<T>)slice_of<s>((Double)packs[r]);
+                const Slice<T> of_row = (Slice<T>)slice_of<s>((Double)vectors[r]);
                 if constexpr (count == together)
                     __builtin_memcpy(at, &of_row, sizeof of_row);
                 else
