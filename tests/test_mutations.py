@@ -52,14 +52,14 @@ MUTATIONS = [
         (LOSS + "test_every_length",),
     ),
     Mutation(
-        "p - 1 for -R / (1 + R) at a target that is the maximum",
+        "p - 1 for -R / (1 + R) at a label that is the maximum",
         "cpp/kernels/rows/cross_entropy.hpp",
         "if (is_maximum) return",
         "if (false && is_maximum) return",
         (LOSS + "test_every_length",),
     ),
     Mutation(
-        "p - 1 for -R / (1 + R) at a target of few classes",
+        "p - 1 for -R / (1 + R) at a label of few classes",
         "cpp/kernels/tiles/cross_entropy.hpp",
         "(maximal == 1.0 ? 0.0 - pack.rest[h].high * pack.largest[h].high : p - 1.0)",
         "(p - 1.0)",
@@ -198,7 +198,7 @@ MUTATIONS = [
     Mutation(
         "0 * inf in probability labels",
         "cpp/kernels/rows/soft_cross_entropy.hpp",
-        "distance_terms.add(depth, weight == zero ? zero : term);",
+        "distance_terms.add(depth, target == zero ? zero : term);",
         "distance_terms.add(depth, term);",
         (EDGE + "test_probability_zero_at_minus_infinity_costs_nothing",),
     ),

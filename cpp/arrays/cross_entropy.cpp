@@ -101,9 +101,9 @@ void each_tile_loss(const CrossEntropyRows& call, const RowWeights& weights, con
     });
 }
 
-// Against the label of each row, with the logits as they are.
+// Against the class index of each row, with the logits as they are.
 template <class S>
-void to_labels(const CrossEntropyRows& call, const int64_t* labels) {
+void to_indices(const CrossEntropyRows& call, const int64_t* indices) {
     using T = Compute<S>;
     const int64_t n = call.logits.entries.size();
     const RowWeights weights{call.label_weight, call.label_weight};
@@ -111,20 +111,20 @@ void to_labels(const CrossEntropyRows& call, const int64_t* labels) {
         each_tile_loss<S>(
             call, weights,
             [&](int64_t first, int64_t count, int64_t rows, T* tile, const double* scale, double* losses) {
-            int64_t targets[tile_rows] = {};
-            std::copy(labels + first, labels + first + count, targets);
-            kernels<T>().tiles.cross_entropy(tile, n, rows, targets, scale, losses);
+            int64_t labels[tile_rows] = {};
+            std::copy(indices + first, indices + first + count, labels);
+            kernels<T>().tiles.cross_entropy(tile, n, rows, labels, scale, losses);
         });
         return;
     }
     const auto kernel = kernels<T>().cross_entropy;
     each_loss<S>(call, weights, true,
-                 [&](int64_t r, const T* x, double scale, T* grad) { return kernel(x, n, labels[r], scale, grad); });
+                 [&](int64_t r, const T* x, double scale, T* grad) { return kernel(x, n, indices[r], scale, grad); });
 }
 
-// Against a weight of each class, with the logits as they are.
+// Against the target of each row, with the logits as they are.
 template <class S>
-void to_weights(const CrossEntropyRows& call, const Targets& targets, double z_loss) {
+void to_targets(const CrossEntropyRows& call, const Labels& labels, double z_loss) {
     using T = Compute<S>;
     const int64_t n = call.logits.entries.size();
     const RowWeights weights{call.label_weight, call.sample_weight};
@@ -132,7 +132,7 @@ void to_weights(const CrossEntropyRows& call, const Targets& targets, double z_l
         each_tile_loss<S>(
             call, weights,
             [&](int64_t first, int64_t count, int64_t rows, T* tile, const double* scale, double* losses) {
-            const auto write = [&](double* q) { write_target_weights(targets, first, count, n, nullptr, n, q); };
+            const auto write = [&](double* q) { write_targets(labels, first, count, n, nullptr, n, q); };
             with_target_tile(n, count, rows, write, [&](const double* q) {
                 kernels<T>().tiles.soft_cross_entropy(tile, n, rows, q, scale, losses);
             });
@@ -142,14 +142,14 @@ void to_weights(const CrossEntropyRows& call, const Targets& targets, double z_l
     const auto kernel = kernels<T>().soft_cross_entropy;
     each_loss<S>(call, weights, z_loss == 0.0, [&](int64_t r, const T* x, double scale, T* grad) {
         Scratch<double, Use::target> q(n);
-        write_target_weights(targets, r, 1, n, nullptr, n, q.data());
+        write_targets(labels, r, 1, n, nullptr, n, q.data());
         return kernel(x, nullptr, n, q.data(), z_loss, 0.0, 0.0, scale, grad);
     });
 }
 
-// Against a weight of each class, with transformed logits.
+// Against the target of each row, with transformed logits.
 template <class S>
-void of_transformed(const CrossEntropyRows& call, const Targets& targets, const CrossEntropyOptions& options) {
+void of_transformed(const CrossEntropyRows& call, const Labels& labels, const CrossEntropyOptions& options) {
     using T = Compute<S>;
     const int64_t n = call.logits.entries.size();
     const Transform& transform = options.transform;
@@ -164,7 +164,7 @@ void of_transformed(const CrossEntropyRows& call, const Targets& targets, const 
             if (grad) std::fill(grad, grad + n, T(0));
             return 0.0;
         }
-        write_target_weights(targets, r, 1, n, row.allowed, row.allowed_count, q.data());
+        write_targets(labels, r, 1, n, row.allowed, row.allowed_count, q.data());
         const double loss = kernel(row.high, row.low, n, q.data(), options.z_loss, row.maximum, row.maximum_low, scale,
                                    grad ? row.high : nullptr);
         if (grad)
@@ -177,28 +177,28 @@ void of_transformed(const CrossEntropyRows& call, const Targets& targets, const 
 }  // namespace
 
 template <class S>
-void cross_entropy(const CrossEntropyRows& call, const Targets& targets, const CrossEntropyOptions& options) {
-    if (!options.transform.is_identity()) return of_transformed<S>(call, targets, options);
-    if (targets.labels && targets.smoothing == 0.0 && options.z_loss == 0.0) return to_labels<S>(call, targets.labels);
-    to_weights<S>(call, targets, options.z_loss);
+void cross_entropy(const CrossEntropyRows& call, const Labels& labels, const CrossEntropyOptions& options) {
+    if (!options.transform.is_identity()) return of_transformed<S>(call, labels, options);
+    if (labels.indices && labels.smoothing == 0.0 && options.z_loss == 0.0) return to_indices<S>(call, labels.indices);
+    to_targets<S>(call, labels, options.z_loss);
 }
 
 template <class S>
-double reduced_cross_entropy(const CrossEntropyRows& rows, const Targets& targets, const CrossEntropyOptions& options,
+double reduced_cross_entropy(const CrossEntropyRows& rows, const Labels& labels, const CrossEntropyOptions& options,
                              double divisor) {
     const int64_t count = rows.logits.rows.size();
-    if (targets.labels && first_outside(targets.labels, count, rows.logits.entries.size()) >= 0)
+    if (labels.indices && first_outside(labels.indices, count, rows.logits.entries.size()) >= 0)
         throw std::out_of_range("softgrad._core: a label that is no class");
     Scratch<double, Use::losses> scratch(rows.losses ? 0 : count);
     CrossEntropyRows call = rows;
     if (!rows.losses) call.losses = scratch.data();
-    cross_entropy<S>(call, targets, options);
+    cross_entropy<S>(call, labels, options);
     return static_cast<Compute<S>>(sum(call.losses, count) / divisor);
 }
 
-#define SOFTGRAD_INSTANTIATE(name, S, format)                                                                     \
-    template void cross_entropy<S>(const CrossEntropyRows&, const Targets&, const CrossEntropyOptions&);          \
-    template double reduced_cross_entropy<S>(const CrossEntropyRows&, const Targets&, const CrossEntropyOptions&, \
+#define SOFTGRAD_INSTANTIATE(name, S, format)                                                                    \
+    template void cross_entropy<S>(const CrossEntropyRows&, const Labels&, const CrossEntropyOptions&);          \
+    template double reduced_cross_entropy<S>(const CrossEntropyRows&, const Labels&, const CrossEntropyOptions&, \
                                              double);
 SOFTGRAD_DTYPES(SOFTGRAD_INSTANTIATE)
 #undef SOFTGRAD_INSTANTIATE

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "arrays/layout.hpp"
-#include "arrays/target_weights.hpp"
+#include "arrays/targets.hpp"
 #include "arrays/transformed_rows.hpp"
 
 namespace softgrad {
@@ -32,12 +32,12 @@ struct CrossEntropyRows {
 
 // Chooses the kernel, for the dtype S of the logits.
 template <class S>
-void cross_entropy(const CrossEntropyRows& rows, const Targets& targets, const CrossEntropyOptions& options);
+void cross_entropy(const CrossEntropyRows& rows, const Labels& labels, const CrossEntropyOptions& options);
 
 // The sum of the losses over `divisor`, rounded to the type that S is worked on in. rows.losses may be null. Throws
 // std::out_of_range, with nothing written, if a label is no class.
 template <class S>
-double reduced_cross_entropy(const CrossEntropyRows& rows, const Targets& targets, const CrossEntropyOptions& options,
+double reduced_cross_entropy(const CrossEntropyRows& rows, const Labels& labels, const CrossEntropyOptions& options,
                              double divisor);
 
 }  // namespace softgrad

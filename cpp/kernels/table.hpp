@@ -46,9 +46,8 @@ struct TileKernels {
     void (*log_softmax)(T* tile, int64_t n, int64_t rows);
     void (*logsumexp)(const T* tile, int64_t n, int64_t rows, T* out);
     // The gradient takes the place of the tile where `scale` is given.
-    void (*cross_entropy)(T* tile, int64_t n, int64_t rows, const int64_t* targets, const double* scale,
-                          double* losses);
-    // q: a tile of target weights.
+    void (*cross_entropy)(T* tile, int64_t n, int64_t rows, const int64_t* labels, const double* scale, double* losses);
+    // q: a tile of targets.
     void (*soft_cross_entropy)(T* tile, int64_t n, int64_t rows, const double* q, const double* scale, double* losses);
     // v, w: tiles as well, or null. The mean goes to means[i] and has no scale.
     void (*product)(Product product, T* tile, const T* v, const T* w, int64_t n, int64_t rows, const double* scale,
@@ -67,8 +66,8 @@ struct SparseKernels {
 template <class T>
 struct KernelsOf : RowKernels<T> {
     T (*logsumexp)(const T* x, int64_t n);
-    double (*cross_entropy)(const T* x, int64_t n, int64_t target, double scale, T* gradient);
-    TokenRow (*token_logprobs)(const T* x, int64_t n, int64_t target);
+    double (*cross_entropy)(const T* x, int64_t n, int64_t label, double scale, T* gradient);
+    TokenRow (*token_logprobs)(const T* x, int64_t n, int64_t label);
     void (*sigmoid)(const T* x, T* out, int64_t n);
     void (*log_sigmoid)(const T* x, T* out, int64_t n);
     // Between `count` contiguous rows of n entries in memory, `stride` bytes apart, and the n columns of a tile,

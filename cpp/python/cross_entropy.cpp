@@ -22,8 +22,8 @@ T* of_rows(const OptionalArray& array, char format, int64_t rows) {
     return data_or_null<T>(array, format);
 }
 
-Targets targets_of(const Array& labels, const Axes& axes, const OptionalArray& class_weight, double smoothing,
-                   int64_t rows) {
+Labels labels_of(const Array& labels, const Axes& axes, const OptionalArray& class_weight, double smoothing,
+                 int64_t rows) {
     const double* weights = data_or_null<const double>(class_weight, 'd');
     if (labels.format() != 'l') return {nullptr, probabilities_of(labels, axes), weights, smoothing};
     if (labels.size() != rows) throw nb::type_error("softgrad._core: wrong buffer");
@@ -53,10 +53,10 @@ double cross_entropy_loss(nb::handle logits, nb::handle labels, const Axes& axes
                                 of_rows<const double>(above, 'd', n),
                                 scale,
                                 of_rows<double>(out, 'd', n)};
-    const Targets targets = targets_of(given, axes, of_classes, smoothing, n);
+    const Labels row_labels = labels_of(given, axes, of_classes, smoothing, n);
     const CrossEntropyOptions options{with.transform, z_loss};
     double result = 0.0;
-    compute(x, [&]<class S>() { result = reduced_cross_entropy<S>(rows, targets, options, divisor); });
+    compute(x, [&]<class S>() { result = reduced_cross_entropy<S>(rows, row_labels, options, divisor); });
     return result;
 }
 

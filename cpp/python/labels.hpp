@@ -5,12 +5,12 @@
 
 #include <cstdint>
 
-#include "arrays/target_weights.hpp"
+#include "arrays/targets.hpp"
 #include "python/buffers.hpp"
 
 namespace softgrad::python {
 
-// Target probabilities, read as they are stored.
+// Labels that are probabilities, read as they are stored.
 Probabilities probabilities_of(const Array& array, const Axes& axes);
 
 // The place of the first label that is no class; -1 if there is none.

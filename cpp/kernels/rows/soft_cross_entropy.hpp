@@ -1,4 +1,4 @@
-// Cross-entropy against target weights q (any sum Q): loss Q log1p(R) + sum q_j (m - x_j), gradient Q p - q, times
+// Cross-entropy against a target q (of any sum Q): loss Q log1p(R) + sum q_j (m - x_j), gradient Q p - q, times
 // `scale`; with a z-loss of weight z on the normalizer l = logsumexp: z l^2 more, and 2 z l p.
 #pragma once
 
@@ -25,13 +25,13 @@ inline TargetSums target_sums(const T* x, [[maybe_unused]] const T* x_low, const
         double logits[Simd<double>::width];
         for (int i = 0; i < Simd<double>::width; ++i)
             logits[i] = i < count ? static_cast<double>(x[offset + i]) : maximum;
-        const Double logit = load(logits), weight = load_or_pad(q + offset, count, 0.0);
+        const Double logit = load(logits), target = load_or_pad(q + offset, count, 0.0);
         Double above = m - logit;
         if constexpr (two_parts) above -= load_or_pad(x_low + offset, count, 0.0);
-        const Double term = weight * above;
-        total_terms.add(depth, weight);
-        below_terms.add(depth, logit == m ? zero : weight);
-        distance_terms.add(depth, weight == zero ? zero : term);
+        const Double term = target * above;
+        total_terms.add(depth, target);
+        below_terms.add(depth, logit == m ? zero : target);
+        distance_terms.add(depth, target == zero ? zero : term);
     };
     for_groups<double>(0, n, visit, flush);
     const TwoParts<double> t = total.total(), b = below.total(), d = distance.total();

@@ -8,8 +8,8 @@
 namespace softgrad::SOFTGRAD_ISA_NAME {
 
 template <class T>
-TokenRow token_logprobs_row(const T* x, int64_t n, int64_t target) {
-    const T logit = x[target];
+TokenRow token_logprobs_row(const T* x, int64_t n, int64_t label) {
+    const T logit = x[label];
     const Normalizer<T> row = normalize<T>(x, n, row_maximum(x, n), nullptr, nullptr);
     if (!row.regular || row.rest != row.rest) return {not_a_number, not_a_number, 0};
 

@@ -5,15 +5,15 @@
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
 
-// losses[i] of class targets[i], unscaled; the gradient times scale[i].
+// losses[i] of class labels[i], unscaled; the gradient times scale[i].
 template <class T>
-void cross_entropy_tile(T* tile, int64_t n, int64_t rows, const int64_t* targets, const double* scale, double* losses) {
+void cross_entropy_tile(T* tile, int64_t n, int64_t rows, const int64_t* labels, const double* scale, double* losses) {
     constexpr int width = Simd<T>::width, half_width = Simd<double>::width;
-    T* at_target[tile_rows];
+    T* at_label[tile_rows];
     T logits[tile_rows], exponentials[tile_rows];
     for (int64_t i = 0; i < rows; ++i) {
-        at_target[i] = tile + targets[i] * tile_rows + i;
-        logits[i] = *at_target[i];
+        at_label[i] = tile + labels[i] * tile_rows + i;
+        logits[i] = *at_label[i];
     }
     Pack<T> packs[most_packs<T>];
     find_maxima(tile, n, rows, packs);
@@ -21,15 +21,15 @@ void cross_entropy_tile(T* tile, int64_t n, int64_t rows, const int64_t* targets
     find_logarithms(packs, rows);
     if (scale) find_inverses(packs, rows);
     if (scale)
-        for (int64_t i = 0; i < rows; ++i) exponentials[i] = *at_target[i];
+        for (int64_t i = 0; i < rows; ++i) exponentials[i] = *at_label[i];
     each_pack<T>(rows, [&](int64_t i, int64_t k) __attribute__((always_inline)) {
         const Pack<T>& pack = packs[k];
-        const Vec<T> at_target_of_pack = load(logits + i);
+        const Vec<T> at_label_of_pack = load(logits + i);
         for (int h = 0; h < halves<T>; ++h)
             store(losses + i + h * half_width,
-                  plus(half_of(pack.maximum, h) - half_of(at_target_of_pack, h), pack.log_rest[h]));
+                  plus(half_of(pack.maximum, h) - half_of(at_label_of_pack, h), pack.log_rest[h]));
         if (!scale) return;
-        const Mask<T> is_maximum = at_target_of_pack == pack.maximum;
+        const Mask<T> is_maximum = at_label_of_pack == pack.maximum;
         T slopes[width];
         Double factor[halves<T>], of_halves[halves<T>];
         for (int h = 0; h < halves<T>; ++h) {
@@ -42,7 +42,7 @@ void cross_entropy_tile(T* tile, int64_t n, int64_t rows, const int64_t* targets
         }
         scale_pack(tile + i, n, pack.probabilities(factor));
         store(slopes, joined(of_halves, Vec<T>{}));
-        for (int lane = 0; lane < width; ++lane) *at_target[i + lane] = slopes[lane];
+        for (int lane = 0; lane < width; ++lane) *at_label[i + lane] = slopes[lane];
     });
 }
 

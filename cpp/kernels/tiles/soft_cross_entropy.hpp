@@ -1,4 +1,4 @@
-// Cross-entropy of a tile against target weights q, as in rows/soft_cross_entropy.hpp, without a z-loss.
+// Cross-entropy of a tile against targets q, as in rows/soft_cross_entropy.hpp, without a z-loss.
 #pragma once
 
 #include "kernels/tiles/packs.hpp"
@@ -16,11 +16,11 @@ template <class T>
 SOFTGRAD_INLINE PackTargets sum_targets(const T* x, const double* q, int64_t n, Double maximum, int half) {
     TwoParts<Double> total{}, below{}, distance{};
     for (int64_t j = 0; j < n; ++j) {
-        const Double logit = half_of(load(x + j * tile_rows), half), weight = load(q + j * tile_rows),
-                     term = weight * (maximum - logit);
-        add_term<T>(total, weight);
-        add_term<T>(below, logit == maximum ? Double{} : weight);
-        add_term<T>(distance, weight == Double{} ? Double{} : term);
+        const Double logit = half_of(load(x + j * tile_rows), half), target = load(q + j * tile_rows),
+                     term = target * (maximum - logit);
+        add_term<T>(total, target);
+        add_term<T>(below, logit == maximum ? Double{} : target);
+        add_term<T>(distance, target == Double{} ? Double{} : term);
     }
     return {rounded(total), rounded(below), rounded(distance)};
 }
@@ -57,7 +57,7 @@ struct PackDifference {
     }
 };
 
-// losses[i], unscaled, with the tile q of weights; the gradient times scale[i].
+// losses[i], unscaled, with the tile q of targets; the gradient times scale[i].
 template <class T>
 void soft_cross_entropy_tile(T* tile, int64_t n, int64_t rows, const double* q, const double* scale, double* losses) {
     constexpr int half_width = Simd<double>::width;

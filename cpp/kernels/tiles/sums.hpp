@@ -22,7 +22,7 @@ SOFTGRAD_INLINE Double rounded(TwoParts<Double> sum) {
     return sum.high + (sum.high - sum.high == Double{} ? sum.low : Double{});
 }
 
-// The sum of each row of a tile of target weights.
+// The sum of each row of a tile of targets.
 inline void sum_tile(const double* q, int64_t n, int64_t rows, double* sums) {
     for (int64_t i = 0; i < rows; i += Simd<double>::width) {
         TwoParts<Double> total{};

@@ -1,4 +1,4 @@
-#include "arrays/target_weights.hpp"
+#include "arrays/targets.hpp"
 
 #include <bit>
 #include <limits>
@@ -22,27 +22,27 @@ double nan_if_negative(const double* q, int64_t n) {
 
 }  // namespace
 
-void write_target_weights(const Targets& targets, int64_t first, int64_t count, int64_t n, const unsigned char* allowed,
-                          int64_t allowed_count, double* q) {
-    const double* w = targets.class_weight;
-    const double kept = 1.0 - targets.smoothing;
-    const double spread = targets.smoothing / static_cast<double>(std::max<int64_t>(allowed_count, 1));
-    if (targets.labels)
+void write_targets(const Labels& labels, int64_t first, int64_t count, int64_t n, const unsigned char* allowed,
+                   int64_t allowed_count, double* q) {
+    const double* w = labels.class_weight;
+    const double kept = 1.0 - labels.smoothing;
+    const double spread = labels.smoothing / static_cast<double>(std::max<int64_t>(allowed_count, 1));
+    if (labels.indices)
         std::fill(q, q + count * n, 0.0);
     else {
-        targets.probabilities->read(targets.probabilities->view, first, count, q);
+        labels.probabilities->read(labels.probabilities->view, first, count, q);
         multiply_by_class_weight(q, n, count, w);
     }
     // In one run where every class has the same share: over a few classes the loop of a row is too short.
-    if (targets.smoothing != 0.0 && !allowed && !w)
+    if (labels.smoothing != 0.0 && !allowed && !w)
         for (int64_t e = 0; e < count * n; ++e) q[e] = kept * q[e] + spread;
-    else if (targets.smoothing != 0.0)
+    else if (labels.smoothing != 0.0)
         for (int64_t i = 0; i < count; ++i)
             for (int64_t j = 0; j < n; ++j)
                 q[i * n + j] = kept * q[i * n + j] + (allowed && !allowed[j] ? 0.0 : w ? spread * w[j] : spread);
-    if (targets.labels)
+    if (labels.indices)
         for (int64_t i = 0; i < count; ++i) {
-            const int64_t t = targets.labels[first + i];
+            const int64_t t = labels.indices[first + i];
             q[i * n + t] += kept * (w ? w[t] : 1.0);
         }
 }
@@ -88,10 +88,10 @@ void probability_weights(const Probabilities& probabilities, const double* class
             for (int64_t first = begin; first < end; first += tile_rows) {
                 const int64_t count = std::min(tile_rows, end - first), rows = whole_packs<double>(count);
                 double nan_where_wrong[tile_rows] = {};
-                const auto write = [&](double* weights) {
-                    if (probabilities.read(probabilities.view, first, count, weights))
-                        for (int64_t i = 0; i < count; ++i) nan_where_wrong[i] = nan_if_negative(weights + i * n, n);
-                    multiply_by_class_weight(weights, n, count, class_weight);
+                const auto write = [&](double* targets) {
+                    if (probabilities.read(probabilities.view, first, count, targets))
+                        for (int64_t i = 0; i < count; ++i) nan_where_wrong[i] = nan_if_negative(targets + i * n, n);
+                    multiply_by_class_weight(targets, n, count, class_weight);
                 };
                 with_target_tile(n, count, rows, write, [&](const double* q) {
                     double sums[tile_rows];

@@ -1,5 +1,5 @@
-// The weights of the classes in the targets of rows: class_weight[j] * ((1 - smoothing) * y_j + smoothing / K), y from
-// an index or from given probabilities, K the number of classes that take part.
+// What the labels of rows become: targets q_j = class_weight[j] * ((1 - smoothing) * y_j + smoothing / K), y from an
+// index or from given probabilities, K the number of classes that take part.
 #pragma once
 
 #include <algorithm>
@@ -18,8 +18,8 @@ struct Probabilities {
                  double* to);  // read_as_double of how they are stored
 };
 
-struct Targets {
-    const int64_t* labels;  // or null:
+struct Labels {
+    const int64_t* indices;  // or null:
     std::optional<Probabilities> probabilities;
     const double* class_weight;  // may be null
     double smoothing;
@@ -32,19 +32,19 @@ int64_t first_outside(const int64_t* labels, int64_t n, int64_t classes);
 template <class S>
 bool read_as_double(const RowView& view, int64_t first, int64_t count, double* to);
 
-// The target weights of rows, one after the other, spread over the classes that take part.
-void write_target_weights(const Targets& targets, int64_t first, int64_t count, int64_t n, const unsigned char* allowed,
-                          int64_t allowed_count, double* q);
+// The targets of rows, one after the other, spread over the classes that take part.
+void write_targets(const Labels& labels, int64_t first, int64_t count, int64_t n, const unsigned char* allowed,
+                   int64_t allowed_count, double* q);
 
-// Calls work(tile of the target weights of `count` rows), which write(rows) puts one after the other; zeros in the rows
+// Calls work(tile of the targets of `count` rows), which write(rows) puts one after the other; zeros in the rows
 // that are missing.
 template <class Write, class Work>
 void with_target_tile(int64_t n, int64_t count, int64_t rows, const Write& write, const Work& work) {
     Scratch<double, Use::target> scratch(2 * n * tile_rows);
-    double *const weights = scratch.data(), *const tile = weights + n * tile_rows;
-    write(weights);
-    std::fill(weights + count * n, weights + rows * n, 0.0);
-    kernels<double>().fill(reinterpret_cast<const char*>(weights), n * static_cast<int64_t>(sizeof(double)), n, rows,
+    double *const targets = scratch.data(), *const tile = targets + n * tile_rows;
+    write(targets);
+    std::fill(targets + count * n, targets + rows * n, 0.0);
+    kernels<double>().fill(reinterpret_cast<const char*>(targets), n * static_cast<int64_t>(sizeof(double)), n, rows,
                            tile, tile_rows);
     work(tile);
 }
