@@ -149,7 +149,7 @@ void to_targets(const CrossEntropyRows& call, const Labels& labels, double z_los
 
 // Against the target of each row, with transformed logits.
 template <class S>
-void of_transformed(const CrossEntropyRows& call, const Labels& labels, const CrossEntropyOptions& options) {
+void of_staged(const CrossEntropyRows& call, const Labels& labels, const CrossEntropyOptions& options) {
     using T = Compute<S>;
     const int64_t n = call.logits.entries.size();
     const Transform& transform = options.transform;
@@ -158,8 +158,8 @@ void of_transformed(const CrossEntropyRows& call, const Labels& labels, const Cr
     const bool sums_to_zero = options.z_loss == 0.0 && !transform.has_softcap();
     each_loss<S>(call, weights, sums_to_zero, [&](int64_t r, const T* x, double scale, T* grad) {
         Scratch<double, Use::target> q(n);
-        Scratch<double, Use::transformed> scratch(transformed_size(n));
-        const TransformedRow row = transform_row(x, n, transform, r, scratch.data());
+        Scratch<double, Use::staged> scratch(staged_size(n));
+        const StagedRow row = stage_row(x, n, transform, r, scratch.data());
         if (row.allowed_count == 0) {
             if (grad) std::fill(grad, grad + n, T(0));
             return 0.0;
@@ -178,7 +178,7 @@ void of_transformed(const CrossEntropyRows& call, const Labels& labels, const Cr
 
 template <class S>
 void cross_entropy(const CrossEntropyRows& call, const Labels& labels, const CrossEntropyOptions& options) {
-    if (!options.transform.is_identity()) return of_transformed<S>(call, labels, options);
+    if (!options.transform.is_identity()) return of_staged<S>(call, labels, options);
     if (labels.indices && labels.smoothing == 0.0 && options.z_loss == 0.0) return to_indices<S>(call, labels.indices);
     to_targets<S>(call, labels, options.z_loss);
 }

@@ -5,8 +5,8 @@
 #include <optional>
 
 #include "arrays/layout.hpp"
+#include "arrays/staged_rows.hpp"
 #include "arrays/targets.hpp"
-#include "arrays/transformed_rows.hpp"
 
 namespace softgrad {
 

@@ -24,13 +24,13 @@ void logsumexp(const RowView& x, const Transform& transform, S* out) {
     const auto kernel = kernels<T>().logsumexp;
     const auto two_parts_kernel = instruction_set().kernels->log_normalizer;
     for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
-        Scratch<double, Use::transformed> scratch(plain ? 0 : transformed_size(n));
+        Scratch<double, Use::staged> scratch(plain ? 0 : staged_size(n));
         each_row<S>(x, nullptr, begin, end, [&](int64_t r, const T* from, T*) {
             if (plain) {
                 out[r] = narrow_to<S>(kernel(from, n));
                 return;
             }
-            const TransformedRow row = transform_row(from, n, transform, r, scratch.data());
+            const StagedRow row = stage_row(from, n, transform, r, scratch.data());
             double parts[2];
             two_parts_kernel(row.high, row.low, n, parts);
             const double sum = row.maximum + parts[0], taken = sum - row.maximum;

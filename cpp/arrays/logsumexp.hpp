@@ -2,7 +2,7 @@
 #pragma once
 
 #include "arrays/layout.hpp"
-#include "arrays/transformed_rows.hpp"
+#include "arrays/staged_rows.hpp"
 
 namespace softgrad {
 

@@ -58,7 +58,7 @@ void map_products(Product product, const RowView& x, const Views<k>& vectors, co
     if (plain && fits_a_tile(n))
         return products_in_tiles<S, k>(product, x, vectors, factor, scale, massless_is_zero, out);
     for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
-        Scratch<double, Use::transformed> scratch(plain ? 0 : transformed_size(n));
+        Scratch<double, Use::staged> scratch(plain ? 0 : staged_size(n));
         Scratch<double, Use::vector> masked_vectors(plain ? 0 : static_cast<int64_t>(k) * n);
         each_row_with<S, k>(x, vectors, &out, begin, end,
                             [&](int64_t r, const T* from, const Vectors<T, k>& of_row, T* to) {
@@ -73,7 +73,7 @@ void map_products(Product product, const RowView& x, const Views<k>& vectors, co
                 kernels<T>().product(product, from, nullptr, two.v, two.w, n, factor_of_row * scale, to);
                 return;
             }
-            const TransformedRow row = transform_row(from, n, transform, r, scratch.data());
+            const StagedRow row = stage_row(from, n, transform, r, scratch.data());
             if (row.allowed_count == 0 || is_zero(row.allowed)) return static_cast<void>(std::fill(to, to + n, T(0)));
             Vectors<double, k> masked;
             for (size_t v = 0; v < k; ++v)
@@ -118,7 +118,7 @@ void softmax_means(const RowView& x, const RowView& v, const Transform& transfor
         return;
     }
     for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
-        Scratch<double, Use::transformed> scratch(plain ? 0 : transformed_size(n));
+        Scratch<double, Use::staged> scratch(plain ? 0 : staged_size(n));
         Scratch<double, Use::vector> masked_memory(plain ? 0 : n);
         Scratch<T, Use::gradient> exponentials(plain ? n : 0);
         each_row_with<S, 1>(x, {&v}, nullptr, begin, end,
@@ -130,7 +130,7 @@ void softmax_means(const RowView& x, const RowView& v, const Transform& transfor
                                                       exponentials.data());
                 return;
             }
-            const TransformedRow row = transform_row(from, n, transform, r, scratch.data());
+            const StagedRow row = stage_row(from, n, transform, r, scratch.data());
             const double* masked = masked_vector(vector[0], n, row, masked_memory.data());
             means[r] = is_massless(from, n, 1, row.allowed)
                            ? 0.0

@@ -30,9 +30,9 @@ void map_rows(RowMap function, const RowView& x, const Transform& transform, con
     const auto kernel = is_log ? two_parts.log_softmax : two_parts.softmax;
     const T left_out = is_log ? -std::numeric_limits<T>::infinity() : T(0);
     for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
-        Scratch<double, Use::transformed> scratch(transformed_size(n));
+        Scratch<double, Use::staged> scratch(staged_size(n));
         each_row<S>(x, &out, begin, end, [&](int64_t r, const T* from, T* to) {
-            const TransformedRow row = transform_row(from, n, transform, r, scratch.data());
+            const StagedRow row = stage_row(from, n, transform, r, scratch.data());
             if (row.allowed_count == 0) return static_cast<void>(std::fill(to, to + n, left_out));
             kernel(row.high, row.low, row.high, n);
             for (int64_t j = 0; j < n; ++j)

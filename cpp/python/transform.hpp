@@ -6,7 +6,7 @@
 #include <limits>
 #include <optional>
 
-#include "arrays/transformed_rows.hpp"
+#include "arrays/staged_rows.hpp"
 #include "python/buffers.hpp"
 
 namespace softgrad::python {

@@ -19,7 +19,7 @@ struct Transform {
     bool is_identity() const;
 };
 
-struct TransformedRow {
+struct StagedRow {
     double* high;
     double* low;
     const unsigned char* allowed;  // null: all
@@ -28,16 +28,16 @@ struct TransformedRow {
     double maximum_low;
 };
 
-// The memory that one transformed row takes, in doubles.
-inline int64_t transformed_size(int64_t n) { return 2 * n + (n + 7) / 8; }
+// The memory that one staged row takes, in doubles.
+inline int64_t staged_size(int64_t n) { return 2 * n + (n + 7) / 8; }
 
-// x is worked on in T (float or double); memory holds transformed_size(n) doubles.
+// x is worked on in T (float or double); memory holds staged_size(n) doubles.
 template <class T>
-TransformedRow transform_row(const T* x, int64_t n, const Transform& transform, int64_t row, double* memory);
+StagedRow stage_row(const T* x, int64_t n, const Transform& transform, int64_t row, double* memory);
 
-// A vector that goes with a transformed row: in double, 0 in the classes that are left out.
+// A vector that goes with a staged row: in double, 0 in the classes that are left out.
 template <class T>
-const double* masked_vector(const T* v, int64_t n, const TransformedRow& row, double* memory) {
+const double* masked_vector(const T* v, int64_t n, const StagedRow& row, double* memory) {
     for (int64_t j = 0; j < n; ++j) memory[j] = row.allowed && !row.allowed[j] ? 0.0 : static_cast<double>(v[j]);
     return memory;
 }

@@ -1,4 +1,4 @@
-#include "arrays/transformed_rows.hpp"
+#include "arrays/staged_rows.hpp"
 
 #include <cmath>
 #include <limits>
@@ -67,10 +67,10 @@ bool Transform::has_softcap() const { return std::isfinite(softcap); }
 bool Transform::is_identity() const { return !where && !has_softcap() && temperature == 1.0; }
 
 template <class T>
-TransformedRow transform_row(const T* x, int64_t n, const Transform& transform, int64_t row, double* memory) {
+StagedRow stage_row(const T* x, int64_t n, const Transform& transform, int64_t row, double* memory) {
     using W = Wide<T>;
     constexpr W infinity = std::numeric_limits<W>::infinity();
-    TransformedRow result{memory, memory + n, nullptr, n, 0.0, 0.0};
+    StagedRow result{memory, memory + n, nullptr, n, 0.0, 0.0};
     result.allowed =
         mask_of_row(transform, row, n, reinterpret_cast<unsigned char*>(memory + 2 * n), result.allowed_count);
 
@@ -97,8 +97,8 @@ TransformedRow transform_row(const T* x, int64_t n, const Transform& transform, 
     return result;
 }
 
-template TransformedRow transform_row<float>(const float*, int64_t, const Transform&, int64_t, double*);
-template TransformedRow transform_row<double>(const double*, int64_t, const Transform&, int64_t, double*);
+template StagedRow stage_row<float>(const float*, int64_t, const Transform&, int64_t, double*);
+template StagedRow stage_row<double>(const double*, int64_t, const Transform&, int64_t, double*);
 
 template <class T>
 T pulled_back(const Transform& transform, T x, double gradient) {
