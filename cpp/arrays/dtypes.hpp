@@ -58,7 +58,7 @@ template <>
 inline float narrow_to<float>(float value) {
     return value;
 }
-// Both round to nearest, ties to even.
+// To two bytes: to nearest, ties to even.
 template <>
 inline BFloat16 narrow_to<BFloat16>(float value) {
     const uint32_t bits = bits_of(value);

@@ -7,7 +7,7 @@
 
 namespace softgrad {
 
-// Of the label of each row: log-probability, entropy of the row, rank.
+// The log-probability of the label of each row, the entropy of the row and the rank of the label.
 template <class S>
 void token_logprobs(const RowView& logits, const int64_t* labels, double* logprobs, double* entropies, int64_t* ranks);
 

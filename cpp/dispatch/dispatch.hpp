@@ -13,10 +13,11 @@ struct InstructionSet {
     const Kernels* kernels;
 };
 
-// Those this machine has, the widest first.
+// The instruction sets that this machine has, the widest first.
 const std::vector<InstructionSet>& available_instruction_sets();
 
-// The one in use. Throws std::runtime_error, naming the choices, if `SOFTGRAD_ISA` asks for one that is not there.
+// The instruction set in use. Throws std::runtime_error, naming the choices, if `SOFTGRAD_ISA` asks for one that is
+// not there.
 const InstructionSet& instruction_set();
 
 }  // namespace softgrad

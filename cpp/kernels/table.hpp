@@ -36,7 +36,7 @@ struct TokenRow {
 // the bits of a row must not depend on its neighbours or its layout.
 constexpr int64_t most_tile_classes = 64;
 
-// They come in tiles: entry j of row i at tile[j * tile_rows + i], the first `rows` of them filled, a multiple of
+// Short rows come in tiles: entry j of row i at tile[j * tile_rows + i], the first `rows` of them filled, a multiple of
 // `together`. The result takes the place of the tile.
 constexpr int64_t tile_rows = 64;
 template <class T>
@@ -88,7 +88,7 @@ struct Conversions {
 struct Kernels {
     KernelsOf<float> float32;
     KernelsOf<double> float64;
-    // Of rows x + x_low whose maximum has no second part.
+    // For rows x + x_low whose maximum has no second part.
     RowKernels<double> two_parts;
     void (*log_normalizer)(const double* x, const double* x_low, int64_t n, double* parts);
     double (*sum)(const double* values, int64_t n);

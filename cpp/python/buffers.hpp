@@ -47,7 +47,7 @@ class Array {
     Axes last_axis() const { return {view_.ndim - 1}; }
     int ndim() const { return view_.ndim; }
     int64_t size() const { return view_.len / view_.itemsize; }
-    // Of a matrix.
+    // How long an axis of a matrix is.
     int64_t length(int axis) const {
         if (view_.ndim != 2) throw nb::type_error("softgrad._core: wrong buffer");
         return view_.shape[axis];

@@ -8,7 +8,7 @@
 
 namespace softgrad::python {
 
-// work.operator()<S>() for the dtype of the array.
+// Calls work.operator()<S>() for the dtype of the array.
 template <class Work>
 auto by_dtype(const Array& array, const Work& work) {
     switch (array.format()) {
@@ -21,7 +21,8 @@ auto by_dtype(const Array& array, const Work& work) {
     throw nb::type_error("softgrad._core: an array of another dtype");
 }
 
-// The same for what computes: without the lock of the interpreter where there is much to do.
+// Calls work.operator()<S>(), which computes, for the dtype of the array: without the lock of the interpreter where
+// there is much to do.
 template <class Work>
 void compute(const Array& array, const Work& work) {
     by_dtype(array, [&]<class S>() {

@@ -11,8 +11,8 @@ void softmax(nb::handle x, nb::handle out, const Axes& axes, nb::handle where, d
 void log_softmax(nb::handle x, nb::handle out, const Axes& axes, nb::handle where, double temperature);
 void logsumexp(nb::handle x, nb::handle out, const Axes& axes, nb::handle where);
 
-// Of the last axis, without options: what a small call has time for. If x is no array that nothing has to be done to
-// first, the result is false, and nothing has happened.
+// A map over the last axis, without options: what a small call has time for. If x is no array that nothing has to be
+// done to first, the result is false, and nothing has happened.
 bool softmax_if_plain(nb::handle x, nb::handle out);
 bool log_softmax_if_plain(nb::handle x, nb::handle out);
 bool logsumexp_if_plain(nb::handle x, nb::handle out);

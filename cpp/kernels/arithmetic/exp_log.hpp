@@ -84,7 +84,7 @@ struct Exponential {
     Vec<T> value;  // times 2^spare
     Vec<T> u, u_error, scale, t, t_error;
 
-    // With what all these roundings took away; t^2 q(t) is about t^2 / 2.
+    // Its value and what all these roundings took away; t^2 q(t) is about t^2 / 2.
     SOFTGRAD_INLINE TwoParts<Vec<T>> in_parts() const {
         return {value, ((u - ((T(1) + u) - T(1))) + fma(t, t_error, u_error)) * scale};
     }
@@ -162,7 +162,7 @@ SOFTGRAD_INLINE Double log1p_in_one(Double r) {
     return fma(log.k, broadcast(C::ln2_high), log.f - (log.curve - fma(log.k, broadcast(C::ln2_low), lost)));
 }
 
-// The same in two parts; `inverse` is 1 / (1 + r), to a few roundings.
+// log(1 + r) for r >= 0 (or NaN), in two parts; `inverse` is 1 / (1 + r), to a few roundings.
 SOFTGRAD_INLINE TwoParts<Double> log1p(Double r, Double inverse) {
     using C = ExpConstants<double>;
     const TwoParts<Double> u = two_sum(broadcast(1.0), r);
@@ -174,7 +174,7 @@ SOFTGRAD_INLINE TwoParts<Double> log1p(Double r, Double inverse) {
 
 inline TwoParts<Double> log1p(Double r) { return log1p(r, 1.0 / (1.0 + r)); }
 
-// Of one number.
+// log(1 + r) of one number, in one part.
 inline double log1p_in_one(double r) { return log1p_in_one(broadcast(r))[0]; }
 
 inline TwoParts<double> log1p(double r, double inverse) {

@@ -23,7 +23,7 @@ SOFTGRAD_INLINE TwoParts<V> scaled(TwoParts<V> value, TwoParts<V> factor) {
     return {product.high, product.low + value.high * factor.low};
 }
 
-// The same number, its first part rounded once.
+// A number in two parts, made one whose first part is the whole, rounded once.
 template <class V>
 SOFTGRAD_INLINE TwoParts<V> rounded_first(TwoParts<V> value) {
     const V high = value.high + value.low;

@@ -6,7 +6,7 @@
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
 
-// Of one half of a pack; as TargetSums.
+// What TargetSums are of a row, of the rows in one half of a pack.
 struct PackTargets {
     Double total, below_maximum, distance;
 };
