@@ -30,9 +30,9 @@ from softgrad._contracts import (
 )
 from softgrad._diagonal_plus_rank_one import DiagonalPlusRankOne
 from softgrad._products import Product, in_one_dtype, row_products
+from softgrad.losses._labels import Labels, labels_of
 from softgrad.losses._problem import Problem
 from softgrad.losses._reduction import Planner, planner, product
-from softgrad.losses._targets import Targets, targets_of
 
 
 class CrossEntropyOptions(TypedDict, total=False):
@@ -53,7 +53,7 @@ class CrossEntropyOptions(TypedDict, total=False):
 class CrossEntropyProblem(Problem):
     """Cross-entropies of rows of logits."""
 
-    targets: Targets
+    labels: Labels
     mask: NDArray[np.bool_] | None
     softcap: float
     temperature: float
@@ -84,16 +84,16 @@ class CrossEntropyProblem(Problem):
         self, x: Floating, gradient: Floating | None, vector: Floating | None, losses: Float64 | None
     ) -> float:
         """The mean or the sum, rounded to the dtype of the loss; those of the rows, if there is a place for them."""
-        targets, plan = self.targets, self.plan
+        labels, plan = self.labels, self.plan
         try:
             return _native.cross_entropy_loss(
                 _native.buffer(x),
-                targets.native,
+                labels.native,
                 self.axes,
-                label_weight=targets.label_weights,
-                sample_weight=targets.sample_weight,
-                class_weight=targets.class_weight,
-                smoothing=targets.smoothing,
+                label_weight=labels.label_weights,
+                sample_weight=labels.sample_weight,
+                class_weight=labels.class_weight,
+                smoothing=labels.smoothing,
                 where=self.mask,
                 softcap=self.softcap,
                 temperature=self.temperature,
@@ -112,7 +112,7 @@ class CrossEntropyProblem(Problem):
 
     def _require_classes(self, x: Floating) -> None:
         """Of each label; the core does so itself, without naming it."""
-        self.targets.require_classes(self.batch, row_size(x.shape, self.axes))
+        self.labels.require_classes(self.batch, row_size(x.shape, self.axes))
 
     @property
     def _probabilities_alone(self) -> bool:
@@ -124,7 +124,7 @@ class CrossEntropyProblem(Problem):
 
         0 for a row that does not count; None: 1 for all.
         """
-        factors = [self.targets.row_weights(class_weights_inside=True), self.targets.totals(self.axes, self.mask)]
+        factors = [self.labels.row_weights(class_weights_inside=True), self.labels.totals(self.axes, self.mask)]
         return product([*factors, self.plan.flat_upstream])
 
     def _product(self, product: Product, x: Floating, vector: Floating | None, out: Floating | None = None) -> Floating:
@@ -187,7 +187,7 @@ class CrossEntropyProblem(Problem):
                 slope = slope / np.square(np.cosh(rows / self.softcap))
             beta = np.zeros(self.batch)
             if self.z_loss != 0.0:
-                weights = product([self.targets.row_weights(class_weights_inside=True), self.plan.flat_upstream])
+                weights = product([self.labels.row_weights(class_weights_inside=True), self.plan.flat_upstream])
                 beta = 2.0 * self.z_loss * (scale if weights is None else scale * weights.reshape(self.batch))
                 log_normalizer = np.empty(self.batch)
                 _native.logsumexp(z / self.temperature, log_normalizer, last, allowed)
@@ -218,7 +218,7 @@ class CrossEntropyProblem(Problem):
             self,
             axes=(rows.ndim - 1,),
             mask=None if self.mask is None else class_rows(self.mask, self.axes) != 0.0,
-            targets=self.targets.as_rows(),
+            labels=self.labels.as_rows(),
         )
         last.row_losses(rows, gradient)
         bent = -2.0 / self.softcap * np.tanh(rows / self.softcap)
@@ -239,7 +239,7 @@ class CrossEntropyProblem(Problem):
             batch=shape_without(view.shape, axes),
             weights=None if self.weights is None else block.numbers(self.weights),
             plan=self.plan.at(block),
-            targets=self.targets.at(block),
+            labels=self.labels.at(block),
             mask=None if self.mask is None else block.view(self.mask),
         )
 
@@ -250,7 +250,7 @@ class CrossEntropyProblem(Problem):
             batch=(part.stop - part.start if isinstance(part, slice) else len(part),),
             weights=None if self.weights is None else self.weights[part],
             plan=self.plan.rows(part),
-            targets=self.targets.rows(part),
+            labels=self.labels.rows(part),
             mask=None if self.mask is None else self.mask[part],
         )
 
@@ -271,17 +271,17 @@ def checked_cross_entropy(
     z_loss: float = 0.0,
     where: ArrayLike | None = None,
 ) -> CrossEntropyProblem:
-    """Check everything but what `Targets.require_classes` does, write nothing."""
+    """Check everything but what `Labels.require_classes` does, write nothing."""
     divisor = positive_number(temperature, "temperature")
     cap = np.inf if softcap is None else positive_number(softcap, "softcap")
     z_weight = nonnegative_number(z_loss, "z_loss")
     mask = class_mask(where, logits_shape)
     batch = shape_without(logits_shape, axes)
-    targets = targets_of(
+    checked = labels_of(
         labels, logits_shape, axes, batch, class_weight, sample_weight, ignore_index, label_smoothing, mask
     )
-    weights = targets.weights(batch)
-    return CrossEntropyProblem(axes, batch, weights, plan(batch, weights), targets, mask, cap, divisor, z_weight)
+    weights = checked.weights(batch)
+    return CrossEntropyProblem(axes, batch, weights, plan(batch, weights), checked, mask, cap, divisor, z_weight)
 
 
 def cross_entropy_problem(

@@ -27,9 +27,9 @@ from softgrad._products import in_one_dtype, row_products
 from softgrad.losses._base import Loss
 from softgrad.losses._centred import centred
 from softgrad.losses._cross_entropy_problem import index_losses
+from softgrad.losses._labels import IndexLabels
 from softgrad.losses._problem import BlockProblem
 from softgrad.losses._reduction import Planner
-from softgrad.losses._targets import IndexTargets
 
 
 class Focal(Loss):
@@ -132,10 +132,10 @@ class Focal(Loss):
             raise TypeError(f"labels has dtype {given.dtype}; focal takes class indices")
         axes = axes_tuple(axis, x.ndim)
         batch = shape_without(x.shape, axes)
-        targets = IndexTargets.of(given, x.shape, axes, batch, class_weight, sample_weight, ignore_index)
-        targets.require_classes(batch, row_size(x.shape, axes))
-        weights = targets.weights(batch)
-        return x, FocalProblem(axes, batch, weights, plan(batch, weights), targets, power)
+        checked = IndexLabels.of(given, x.shape, axes, batch, class_weight, sample_weight, ignore_index)
+        checked.require_classes(batch, row_size(x.shape, axes))
+        weights = checked.weights(batch)
+        return x, FocalProblem(axes, batch, weights, plan(batch, weights), checked, power)
 
     def sample_arguments(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> Arguments:
         logits = rng.normal(scale=3.0, size=(6, 5)).astype(dtype)
@@ -146,7 +146,7 @@ class Focal(Loss):
 class FocalProblem(BlockProblem):
     """Functions of the cross-entropies of rows, which are the core's."""
 
-    targets: IndexTargets
+    labels: IndexLabels
     gamma: float
 
     def loss_blocks(self, x: Floating) -> Iterator[Block]:
@@ -154,27 +154,27 @@ class FocalProblem(BlockProblem):
         return blocks(x.shape, self.axes, 1)
 
     def weighted_losses(self, x: Floating, block: Block, gradient: Floating | None) -> Float64:
-        view, targets = block.view(x), self.targets.at(block)
-        modulation = self._modulation(block, view, targets)
+        view, labels = block.view(x), self.labels.at(block)
+        modulation = self._modulation(block, view, labels)
         if gradient is not None:
             plan = self.plan.at(block)
             factor = modulation.first if plan.flat_upstream is None else modulation.first * plan.flat_upstream
             index_losses(
                 view,
                 block.class_axes(view),
-                targets.indices,
-                targets.label_weights,
+                labels.indices,
+                labels.label_weights,
                 upstream=factor,
                 scale=plan.scale,
                 gradient=block.view(gradient),
             )
-        return modulation.loss if targets.label_weights is None else modulation.loss * targets.label_weights
+        return modulation.loss if labels.label_weights is None else modulation.loss * labels.label_weights
 
     def weighted_rates(self, x: Floating, block: Block, vector: Floating) -> Float64:
-        view, targets = block.view(x), self.targets.at(block)
+        view, labels = block.view(x), self.labels.at(block)
         logits, along = in_one_dtype(view, block.view(vector))
-        rates = index_losses(logits, block.class_axes(view), targets.indices, targets.label_weights, vector=along)
-        return rates * self._modulation(block, view, targets).first
+        rates = index_losses(logits, block.class_axes(view), labels.indices, labels.label_weights, vector=along)
+        return rates * self._modulation(block, view, labels).first
 
     def curvatures(self, x: Floating, block: Block) -> Floating:
         return self._second_order(x, block).diagonal()
@@ -196,16 +196,16 @@ class FocalProblem(BlockProblem):
         matrices[..., classes, classes] = terms.diagonal()
         return round_to(self.scaled(every, matrices), x.dtype)
 
-    def _modulation(self, block: Block, view: Floating, targets: IndexTargets) -> _Modulation:
+    def _modulation(self, block: Block, view: Floating, labels: IndexLabels) -> _Modulation:
         """That of each row of a block, flat, 0 where the row does not count."""
-        weights = targets.label_weights
+        weights = labels.label_weights
         counts = None if weights is None else (weights != 0.0).astype(np.float64)
-        entropy = index_losses(view, block.class_axes(view), targets.indices, counts)
+        entropy = index_losses(view, block.class_axes(view), labels.indices, counts)
         with np.errstate(under="ignore"):
             return _modulation(entropy, np.exp(-entropy), self.gamma)
 
     def _second_order(self, x: Floating, block: Block) -> _SecondOrder:
-        indices = self.targets.indices[block.part]
+        indices = self.labels.indices[block.part]
         logits = self.counting(block, block.rows(x))
         last, gradient = (logits.ndim - 1,), np.empty_like(logits)
         entropy = index_losses(logits, last, indices, gradient=gradient)

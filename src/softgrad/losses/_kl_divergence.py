@@ -137,7 +137,7 @@ class KLDivergence(Loss):
         sample_weight: ArrayLike | None = None,
     ) -> tuple[Floating, DivergenceProblem]:
         x = floating_array(logits, "logits")
-        targets = same_shape(target_logits, "target_logits", x, "logits")
+        teacher = same_shape(target_logits, "target_logits", x, "logits")
         axes = axes_tuple(axis, x.ndim)
         class_count(x.shape, axes)
         divisor = positive_number(temperature, "temperature")
@@ -146,7 +146,7 @@ class KLDivergence(Loss):
         weights = None if sample_weight is None else nonnegative_numbers(sample_weight, "sample_weight", batch)
         if mask is not None:
             weights = np.where(mask.any(axis=axes), 1.0 if weights is None else weights, 0.0)
-        return x, DivergenceProblem(axes, batch, weights, plan(batch, weights), targets, mask, divisor)
+        return x, DivergenceProblem(axes, batch, weights, plan(batch, weights), teacher, mask, divisor)
 
     def sample_arguments(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> Arguments:
         student, teacher = rng.normal(scale=3.0, size=(2, 6, 5)).astype(dtype)
@@ -157,7 +157,7 @@ class KLDivergence(Loss):
 class DivergenceProblem(TermsProblem):
     """Divergences of rows of logits from those of a teacher."""
 
-    targets: Floating
+    target_logits: Floating
     mask: NDArray[np.bool_] | None
     temperature: float
     temporaries: ClassVar[int] = 4
@@ -193,7 +193,7 @@ class DivergenceProblem(TermsProblem):
 
     def second_order(self, x: Floating, block: Block, product: Product, vectors: Float64 | None = None) -> Floating:
         """A product of the derivatives of p, as rows; NaN where q is no distribution, as the loss is NaN there."""
-        defined = np.isfinite(self.logits(block, self.targets).max(axis=-1, keepdims=True))
+        defined = np.isfinite(self.logits(block, self.target_logits).max(axis=-1, keepdims=True))
         logits = np.where(defined, self.logits(block, x), np.nan)
         last = (logits.ndim - 1,)
         allowed = None if self.mask is None else block.rows(self.mask, np.bool_, copy=False)
@@ -202,8 +202,8 @@ class DivergenceProblem(TermsProblem):
     def divergence(self, x: Floating, block: Block) -> tuple[Float64, Float64]:
         """sum q (exp(u) - 1 - u) of each row, and p - q."""
         # The logarithms of probabilities are large where their difference is not: float64 needs more than its digits.
-        work = np.longdouble if np.float64 in (x.dtype, self.targets.dtype) else np.float64
-        student, teacher = (self.logits(block, array).astype(work) for array in (x, self.targets))
+        work = np.longdouble if np.float64 in (x.dtype, self.target_logits.dtype) else np.float64
+        student, teacher = (self.logits(block, array).astype(work) for array in (x, self.target_logits))
         return _divergence(student, teacher, self.temperature)
 
     def _without(self, block: Block, rows: Float64, value: float) -> Float64:

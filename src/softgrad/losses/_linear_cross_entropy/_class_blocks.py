@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from softgrad import _native
 from softgrad._contracts import Float64, Floating
 from softgrad.losses._cross_entropy_problem import CrossEntropyProblem
+from softgrad.losses._labels import ProbabilityLabels
 from softgrad.losses._linear_cross_entropy._gradients import Sums
 from softgrad.losses._linear_cross_entropy._head import Head
 from softgrad.losses._linear_cross_entropy._sizes import count
-from softgrad.losses._targets import ProbabilityTargets
 
 
 def losses(head: Head, sums: Sums | None) -> Float64:
@@ -76,7 +76,7 @@ class _RowBlock:
             total += self._losses_of(classes, others, sums)
         if self.problem.z_loss != 0.0:
             penalty = self.problem.z_loss * np.square(np.logaddexp.reduce(inside))
-            weights = self.problem.targets.row_weights(class_weights_inside=True)
+            weights = self.problem.labels.row_weights(class_weights_inside=True)
             total += penalty if weights is None else penalty * weights
         return total
 
@@ -114,7 +114,7 @@ class _RowBlock:
         found = self._problem_with(buffers.targets, 0.0).row_losses(buffers.logits, None)
         if sums is None:
             return found
-        totals = self.problem.targets.totals((1,), self.problem.mask)
+        totals = self.problem.labels.totals((1,), self.problem.mask)
         np.subtract(1.0 if totals is None else totals, buffers.targets.sum(axis=1), out=buffers.targets[:, -1])
         slope = self._slope(buffers.products)
         self._problem_with(buffers.targets, self.problem.z_loss).row_losses(buffers.logits, buffers.logits)
@@ -128,24 +128,24 @@ class _RowBlock:
 
     def _write_targets(self, classes: slice, out: Float64) -> None:
         """The targets of some classes, class weights and smoothing in them; that of the others is 0."""
-        targets, mask = self.problem.targets, self.problem.mask
-        weights = 1.0 if targets.class_weight is None else targets.class_weight[classes]
+        labels, mask = self.problem.labels, self.problem.mask
+        class_weights = 1.0 if labels.class_weight is None else labels.class_weight[classes]
         inside = out[:, :-1]
         out[:, -1] = 0.0
-        targets.write(classes, inside)
-        if targets.smoothing != 0.0:
-            inside *= 1.0 - targets.smoothing
+        labels.write(classes, inside)
+        if labels.smoothing != 0.0:
+            inside *= 1.0 - labels.smoothing
             if mask is None:
-                inside += targets.smoothing / self.head.operands.shape[1]
+                inside += labels.smoothing / self.head.operands.shape[1]
             else:
-                inside += mask[:, classes] * (targets.smoothing / mask.sum(axis=1))[:, None]
-        inside *= weights
+                inside += mask[:, classes] * (labels.smoothing / mask.sum(axis=1))[:, None]
+        inside *= class_weights
 
     def _problem_with(self, targets: Float64, z_loss: float) -> CrossEntropyProblem:
         """That of the block, whose logits are transformed and whose targets are whole."""
-        given = self.problem.targets
-        plain = ProbabilityTargets(None, given.sample_weight, 0.0, given.label_weights, targets, (1,))
-        return replace(self.problem, targets=plain, mask=None, softcap=np.inf, temperature=1.0, z_loss=z_loss)
+        given = self.problem.labels
+        plain = ProbabilityLabels(None, given.sample_weight, 0.0, given.label_weights, targets, (1,))
+        return replace(self.problem, labels=plain, mask=None, softcap=np.inf, temperature=1.0, z_loss=z_loss)
 
     def _slope(self, logits: Floating) -> NDArray[Any] | float:
         """The derivative of the transformed logits by those that BLAS made."""

@@ -57,7 +57,7 @@ class Head:
         if progress is not None and not callable(progress):
             raise TypeError(f"progress must be callable, got {type(progress).__name__}")
         problem = checked_cross_entropy(operands.shape, (1,), labels, plan, **options)
-        problem.targets.require_classes(problem.batch, operands.shape[1])
+        problem.labels.require_classes(problem.batch, operands.shape[1])
         taken = sizes(operands, block_bytes, numbers=numbers, whole_rows=whole_rows)
         # PyTorch's products copy what is read-only.
         step = taken.step if compute_dtype is None else taken.held
@@ -71,7 +71,7 @@ class Head:
 
     def counting_blocks(self) -> Iterator[slice | Int64]:
         """The rows that count, a block at a time; those that do not cost nothing. Progress is told after each."""
-        whole = self.problem.targets.counting(slice(0, self.operands.shape[0]))
+        whole = self.problem.labels.counting(slice(0, self.operands.shape[0]))
         done, total = 0, count(whole)
         for part in parts(whole, self.sizes.rows):
             yield part

@@ -85,7 +85,7 @@ def _row_cost(operands: Operands) -> int:
 
 
 def parts(whole: slice | Int64, most: int) -> Iterator[slice | Int64]:
-    """Rows, given as a range that begins at 0 or as their indices, in as few parts of at most `most` as there can be.
+    """Rows, given as a slice that begins at 0 or as their indices, in as few parts of at most `most` as there can be.
 
     The parts differ by one row at most, since products with few rows are slow.
     """

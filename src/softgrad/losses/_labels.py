@@ -32,7 +32,7 @@ from softgrad._contracts import (
 
 # Not frozen: that takes a microsecond of every call.
 @dataclass(slots=True)
-class Targets(ABC):
+class Labels(ABC):
     """Labels checked, and the weights of the rows. Arrays over rows are flat, in C order."""
 
     class_weight: Float64 | None
@@ -99,7 +99,7 @@ class Targets(ABC):
         return totals
 
     def counting(self, part: slice) -> slice | Int64:
-        """The rows of a range that count: the range itself, or their indices where some are ignored."""
+        """The rows of a slice that count: the slice itself, or their indices where some are ignored."""
         if self.label_weights is None:
             return part
         counts = self.label_weights[part] != 0.0
@@ -112,7 +112,7 @@ class Targets(ABC):
 
 
 @dataclass(slots=True)
-class IndexTargets(Targets):
+class IndexLabels(Labels):
     """One class a row."""
 
     indices: Int64
@@ -129,7 +129,7 @@ class IndexTargets(Targets):
         sample_weight: ArrayLike | None,
         ignore_index: int | None,
         label_smoothing: float = 0.0,
-    ) -> IndexTargets:
+    ) -> IndexLabels:
         """For labels of an integer dtype."""
         classes = class_count(logits_shape, axes)
         amount, ignore = smoothing(label_smoothing), ignored_label(ignore_index)
@@ -164,18 +164,18 @@ class IndexTargets(Targets):
         here = np.flatnonzero((self.indices >= classes.start) & (self.indices < classes.stop))
         out[here, self.indices[here] - classes.start] = 1.0
 
-    def rows(self, part: slice | Int64) -> IndexTargets:
-        return IndexTargets(*self._weights(part), self.indices[part])
+    def rows(self, part: slice | Int64) -> IndexLabels:
+        return IndexLabels(*self._weights(part), self.indices[part])
 
-    def at(self, block: Block) -> IndexTargets:
+    def at(self, block: Block) -> IndexLabels:
         return self.rows(block.part)
 
-    def as_rows(self) -> IndexTargets:
+    def as_rows(self) -> IndexLabels:
         return self
 
 
 @dataclass(slots=True)
-class ProbabilityTargets(Targets):
+class ProbabilityLabels(Labels):
     """Probabilities, of the shape of the logits."""
 
     probabilities: Floating
@@ -192,7 +192,7 @@ class ProbabilityTargets(Targets):
         class_weight: ArrayLike | None,
         sample_weight: ArrayLike | None,
         label_smoothing: float,
-    ) -> ProbabilityTargets:
+    ) -> ProbabilityLabels:
         """For labels of a floating dtype."""
         class_count(logits_shape, axes)
         amount = smoothing(label_smoothing)
@@ -225,19 +225,19 @@ class ProbabilityTargets(Targets):
     def write(self, classes: slice, out: Float64) -> None:
         out[...] = self.probabilities[:, classes]
 
-    def rows(self, part: slice | Int64) -> ProbabilityTargets:
-        return ProbabilityTargets(*self._weights(part), self.probabilities[part], self.axes)
+    def rows(self, part: slice | Int64) -> ProbabilityLabels:
+        return ProbabilityLabels(*self._weights(part), self.probabilities[part], self.axes)
 
-    def at(self, block: Block) -> ProbabilityTargets:
+    def at(self, block: Block) -> ProbabilityLabels:
         view = block.view(self.probabilities)
-        return ProbabilityTargets(*self._weights(block.part), view, block.class_axes(view))
+        return ProbabilityLabels(*self._weights(block.part), view, block.class_axes(view))
 
-    def as_rows(self) -> ProbabilityTargets:
+    def as_rows(self) -> ProbabilityLabels:
         rows = class_rows(self.probabilities, self.axes)
         return replace(self, probabilities=rows, axes=(rows.ndim - 1,))
 
 
-def targets_of(
+def labels_of(
     labels: ArrayLike,
     logits_shape: tuple[int, ...],
     axes: tuple[int, ...],
@@ -247,12 +247,12 @@ def targets_of(
     ignore_index: int | None,
     label_smoothing: float,
     mask: NDArray[np.bool_] | None,
-) -> Targets:
+) -> Labels:
     """Labels are indices or probabilities by their dtype."""
     given = as_array(labels, "labels")
-    targets: Targets
+    result: Labels
     if given.dtype.kind in "iu":
-        targets = IndexTargets.of(
+        result = IndexLabels.of(
             given, logits_shape, axes, batch, class_weight, sample_weight, ignore_index, label_smoothing
         )
     elif not is_floating(given):
@@ -262,12 +262,12 @@ def targets_of(
     elif ignored_label(ignore_index) is not None:
         raise ValueError("ignore_index is for class indices; labels has a floating dtype, so they are probabilities")
     else:
-        targets = ProbabilityTargets.of(given, logits_shape, axes, batch, class_weight, sample_weight, label_smoothing)
+        result = ProbabilityLabels.of(given, logits_shape, axes, batch, class_weight, sample_weight, label_smoothing)
     if mask is not None:
         # A row whose classes are all left out does not count.
-        weights = targets.label_weights
-        targets.label_weights = np.where(mask.any(axis=axes).reshape(-1), 1.0 if weights is None else weights, 0.0)
-    return targets
+        weights = result.label_weights
+        result.label_weights = np.where(mask.any(axis=axes).reshape(-1), 1.0 if weights is None else weights, 0.0)
+    return result
 
 
 def _class_weights(class_weight: ArrayLike, logits_shape: tuple[int, ...], axes: tuple[int, ...]) -> Float64:
