@@ -84,7 +84,7 @@ def _definition(verb: str, signature: Signature, documentation: str | None) -> I
 
 
 def _parameters(signature: Signature) -> Iterator[str]:
-    """As they are written: positional ones before the slash, those given by name after the star."""
+    """The parameters as they are written: positional ones before the slash, those given by name after the star."""
     kinds = [parameter.kind for parameter in signature.parameters.values()]
     for place, parameter in enumerate(signature.parameters.values()):
         if parameter.kind is Parameter.KEYWORD_ONLY and kinds[place - 1] is not Parameter.KEYWORD_ONLY:

@@ -1,4 +1,4 @@
-"""The same bits: whatever the threads, the batch and the place in it, the memory layout, in place or not, the machine.
+"""A row has the same bits whatever the threads, its place in the batch, the layout and the machine; in place or not.
 
 linear_cross_entropy is not among them but for the threads: its logits are those of the BLAS, which may add up in
 another order for another number of rows.

@@ -1,4 +1,4 @@
-"""The same bits whatever the threads; calls from many threads at once; life after fork()."""
+"""Results have the same bits whatever the threads; calls from many threads at once; life after fork()."""
 
 from __future__ import annotations
 

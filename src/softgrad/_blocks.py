@@ -21,7 +21,7 @@ class Block:
     order: tuple[int, ...]
     """The axes of the arrays, those of the classes last."""
     classes: int
-    """How many those of the classes are."""
+    """How many axes of classes there are."""
     place: tuple[Any, ...]
     """Which rows, as an index into the batch axes."""
     part: slice

@@ -67,7 +67,7 @@ def loss_dtype(x: Floating) -> np.dtype[Any]:
 
 
 def round_to(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """To the dtype of the result; beyond its range is inf, as for any rounding of an exact result."""
+    """The values in the dtype of the result; beyond its range is inf, as for any rounding of an exact result."""
     with np.errstate(over="ignore", under="ignore"):
         return values.astype(dtype, copy=False)
 

@@ -24,7 +24,7 @@ def documentation(template: str, names: Mapping[str, str], said: str) -> str:
 
 
 def signature(verb: Callable[..., Any], names: Mapping[str, str], options: tuple[Parameter, ...]) -> Signature:
-    """That of a verb, the options of the member in place of `**options`, and its names in place of the family's."""
+    """The signature of a verb, with the options of the member for `**options` and its names for the family's."""
     given = inspect.signature(verb)
     result = names.get(given.return_annotation, given.return_annotation)
     return given.replace(parameters=list(_parameters(given, names, options)), return_annotation=result)

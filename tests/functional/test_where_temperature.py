@@ -99,7 +99,7 @@ def test_temperatures_at_large_offsets(offset, dtype):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
 @pytest.mark.parametrize("length", [3, 10, 70, 330])
 def test_what_is_left_out_may_hold_anything(length, value, dtype):
-    """The same bits as with any other value there, in every lane."""
+    """A class that is left out has the same bits with any value, in every lane."""
     rng = fresh_rng()
     rows = max(2 * length, 100)
     x = rng.standard_normal((rows, length)).astype(dtype)

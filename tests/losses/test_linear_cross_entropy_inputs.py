@@ -200,7 +200,7 @@ def stand_in_for_pytorch(rounds):
 
 
 def assert_in_bfloat16(dtype, block_bytes):
-    """As far from float32 as roundings to 8 bits are, and no further."""
+    """Results are as far from float32 as roundings to 8 bits are, and no further."""
     hidden, weight, labels, bias = draw(fresh_rng(), (200, 40, 150), dtype)
     hidden.flags.writeable = False
     vectors = (None, weight, None)

@@ -14,7 +14,7 @@ WRT = ("weight", "bias")
 
 
 def problem(rng):
-    """As many rows as features, so that a product of hidden with itself has the shape of hidden."""
+    """Square: as many rows as features, so that a product of hidden with itself has the shape of hidden."""
     hidden = rng.standard_normal((20, 20)) * (rng.random((20, 20)) < 0.4)
     return hidden, rng.standard_normal((5, 20)), rng.integers(5, size=20), rng.standard_normal(5)
 

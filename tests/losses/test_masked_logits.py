@@ -39,7 +39,7 @@ def _only_one(rng: np.random.Generator, classes: int) -> NDArray:
 
 
 def _gaps(rng: np.random.Generator, classes: int) -> NDArray:
-    """As masks of -50, -200 and -10000 make them; 0 and -1e4 alike are representable in float32."""
+    """Logits as masks of -50, -200 and -10000 make them; 0 and -1e4 alike are representable in float32."""
     return rng.normal(size=classes) + rng.choice([0.0, -50.0, -200.0, -10000.0], classes)
 
 

@@ -545,7 +545,7 @@ def test_focal_is_not_convex(dtype):
 @losses
 @pytest.mark.parametrize("dtype", HALF_DTYPES, ids=str)
 def test_two_bytes_are_rounded_once(name, dtype):
-    """As the result of the same numbers in float64."""
+    """Two-byte numbers have the result of the same numbers in float64, rounded."""
     rng = fresh_rng()
     x, second, options = problem(name, rng, (20, 5), dtype)
     second = np.asarray(second)

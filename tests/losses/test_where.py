@@ -120,7 +120,7 @@ def test_probability_labels(setting, dtype):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
 @settings
 def test_what_is_left_out_may_hold_anything(setting, value, dtype):
-    """The same bits as with any other value there, and a gradient of exactly 0; in place as well."""
+    """A class that is left out changes no bit, whatever it holds, and has a gradient of exactly 0; in place as well."""
     rng = fresh_rng()
     for length in (3, 10, 70, 330):
         rows = max(2 * length, 60)

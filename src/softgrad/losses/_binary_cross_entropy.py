@@ -173,7 +173,7 @@ class BinaryProblem(TermsProblem):
 
 
 class _Elements(NamedTuple):
-    """Those of a block, as rows of one element each."""
+    """The elements of a block, as rows of one each."""
 
     logits: Float64
     positive: _Wide

@@ -60,7 +60,7 @@ class CrossEntropyProblem(Problem):
     z_loss: float
 
     def loss(self, x: Floating, gradient: Floating | None = None, vector: Floating | None = None) -> RowValues:
-        """With a vector, in the dtype of `x`, the derivative of the reduced loss along it."""
+        """The reduced loss; with a vector, in the dtype of `x`, its derivative along it."""
         if self.plan.reduction == "none":
             return self.plan.result(self.row_losses(x, gradient, vector), self.batch, loss_dtype(x))
         loss: RowValues = loss_dtype(x).type(self._native_loss(x, gradient, vector, None))
@@ -111,7 +111,7 @@ class CrossEntropyProblem(Problem):
         raise no_class
 
     def _require_classes(self, x: Floating) -> None:
-        """Of each label; the core does so itself, without naming it."""
+        """Refuse a label that is no class, naming it: the core refuses it too, without its name."""
         self.labels.require_classes(self.batch, row_size(x.shape, self.axes))
 
     @property
@@ -171,7 +171,7 @@ class CrossEntropyProblem(Problem):
         return self._hessian(x, x.dtype)
 
     def _hessian(self, x: Floating, dtype: np.dtype[Any]) -> DiagonalPlusRankOne:
-        """With results of a dtype."""
+        """The Hessian, with results of a dtype."""
         rows = class_rows(x, self.axes)
         allowed = None if self.mask is None else class_rows(self.mask, self.axes) != 0.0
         if allowed is not None:
@@ -230,7 +230,7 @@ class CrossEntropyProblem(Problem):
         return ((block, self.at(block, x)) for block in blocks(x.shape, self.axes, row))
 
     def at(self, block: Block, x: Floating) -> CrossEntropyProblem:
-        """That of a block of the logits."""
+        """The problem of a block of the logits."""
         view = block.view(x)
         axes = block.class_axes(view)
         return replace(
@@ -244,7 +244,7 @@ class CrossEntropyProblem(Problem):
         )
 
     def rows(self, part: slice | Int64) -> CrossEntropyProblem:
-        """That of some of the rows, the class axis being the last of two."""
+        """The problem of some of the rows, the class axis being the last of two."""
         return replace(
             self,
             batch=(part.stop - part.start if isinstance(part, slice) else len(part),),
@@ -295,7 +295,7 @@ def cross_entropy_problem(
     normalizer: Normalizer = "weights",
     **options: Unpack[CrossEntropyOptions],
 ) -> CrossEntropyProblem:
-    """That of a loss whose reduction is known."""
+    """The problem of a loss whose reduction is known."""
     return checked_cross_entropy(logits_shape, axes, labels, planner(reduction, normalizer, upstream), **options)
 
 

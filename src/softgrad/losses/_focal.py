@@ -197,7 +197,7 @@ class FocalProblem(BlockProblem):
         return round_to(self.scaled(every, matrices), x.dtype)
 
     def _modulation(self, block: Block, view: Floating, labels: IndexLabels) -> _Modulation:
-        """That of each row of a block, flat, 0 where the row does not count."""
+        """The modulation of each row of a block, flat, 0 where the row does not count."""
         weights = labels.label_weights
         counts = None if weights is None else (weights != 0.0).astype(np.float64)
         entropy = index_losses(view, block.class_axes(view), labels.indices, counts)

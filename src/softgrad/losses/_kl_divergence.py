@@ -188,7 +188,7 @@ class DivergenceProblem(TermsProblem):
         return self._without(block, self.counting(block, block.rows(vector)), 0.0)
 
     def logits(self, block: Block, array: Floating) -> Float64:
-        """Those of a block, of the student or of the teacher; -inf in the classes that are left out."""
+        """The logits of a block, of the student or of the teacher; -inf in the classes that are left out."""
         return self._without(block, block.rows(array), -np.inf)
 
     def second_order(self, x: Floating, block: Block, product: Product, vectors: Float64 | None = None) -> Floating:

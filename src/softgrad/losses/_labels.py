@@ -60,15 +60,15 @@ class Labels(ABC):
 
     @abstractmethod
     def rows(self, part: slice | Int64) -> Self:
-        """Those of some of the rows, the class axis being the last of two."""
+        """The labels of some of the rows, the class axis being the last of two."""
 
     @abstractmethod
     def at(self, block: Block) -> Self:
-        """Those of a block."""
+        """The labels of a block."""
 
     @abstractmethod
     def as_rows(self) -> Self:
-        """The same for logits laid out as rows of classes."""
+        """The labels for logits laid out as rows of classes."""
 
     def weights(self, batch: tuple[int, ...]) -> Float64 | None:
         """The label weights in the shape of the rows."""
@@ -116,7 +116,7 @@ class IndexLabels(Labels):
     """One class a row."""
 
     indices: Int64
-    """Those the caller gave in this form may be no classes: a second look would cost a small call too much."""
+    """May be no classes where the caller gave them in this form: a second look would cost a small call too much."""
 
     @classmethod
     def of(
@@ -130,7 +130,7 @@ class IndexLabels(Labels):
         ignore_index: int | None,
         label_smoothing: float = 0.0,
     ) -> IndexLabels:
-        """For labels of an integer dtype."""
+        """Labels of an integer dtype, checked."""
         classes = class_count(logits_shape, axes)
         amount, ignore = smoothing(label_smoothing), ignored_label(ignore_index)
         w = None if class_weight is None else _class_weights(class_weight, logits_shape, axes)
@@ -180,7 +180,7 @@ class ProbabilityLabels(Labels):
 
     probabilities: Floating
     axes: tuple[int, ...]
-    """Those of the classes."""
+    """The axes of the classes."""
 
     @classmethod
     def of(
@@ -193,7 +193,7 @@ class ProbabilityLabels(Labels):
         sample_weight: ArrayLike | None,
         label_smoothing: float,
     ) -> ProbabilityLabels:
-        """For labels of a floating dtype."""
+        """Labels of a floating dtype, checked."""
         class_count(logits_shape, axes)
         amount = smoothing(label_smoothing)
         w = None if class_weight is None else _class_weights(class_weight, logits_shape, axes)

@@ -44,7 +44,7 @@ class Problem(ABC):
 
     @abstractmethod
     def hessian(self, x: Floating) -> Hessian:
-        """The block of each row of the Hessian of the reduced loss."""
+        """The diagonal block of each row in the Hessian of the reduced loss."""
 
     @abstractmethod
     def hessian_diagonal(self, x: Floating) -> Floating:
@@ -53,14 +53,14 @@ class Problem(ABC):
 
 @dataclass(slots=True)
 class BlockProblem(Problem):
-    """One that is worked out a block of rows at a time.
+    """A problem that is worked out a block of rows at a time.
 
     What a row that does not count holds, or is given, may be NaN: it is replaced by 0, not multiplied by it.
     """
 
     @abstractmethod
     def weighted_losses(self, x: Floating, block: Block, gradient: Floating | None) -> NDArray[Any]:
-        """Those of a block with their weights; the gradient of the reduced loss, if it has a place, goes there."""
+        """The losses of a block with their weights; the gradient of the reduced loss, if wanted, goes to `gradient`."""
 
     @abstractmethod
     def weighted_rates(self, x: Floating, block: Block, vector: Floating) -> NDArray[Any]:
@@ -87,7 +87,7 @@ class BlockProblem(Problem):
         return self._derivative(x, lambda block: self.curvatures(x, block))
 
     def loss_blocks(self, x: Floating) -> Iterator[Block]:
-        """What losses are worked out in."""
+        """The blocks that losses are worked out in."""
         return blocks(x.shape, self.axes)
 
     def every_row(self, x: Floating) -> Block:
@@ -100,7 +100,7 @@ class BlockProblem(Problem):
         return rows
 
     def vectors(self, block: Block, vector: Floating) -> Float64:
-        """Those of a block, 0 where nothing counts."""
+        """The rows of a vector in a block, 0 where nothing counts."""
         return self.counting(block, block.rows(vector))
 
     def scaled(self, block: Block, values: NDArray[Any]) -> Float64:
@@ -134,7 +134,7 @@ class BlockProblem(Problem):
 
 @dataclass(slots=True)
 class TermsProblem(BlockProblem):
-    """One made of what a subclass says of the rows of a block, without their weights: losses, slopes, curvatures.
+    """A problem made of what a subclass says of the rows of a block, without their weights: losses, slopes, curvatures.
 
     A loss is a number, (*batch,), its slope and its curvature vectors, (*batch, K). The Hessian is diagonal unless
     `curved` and `hessian` say otherwise.

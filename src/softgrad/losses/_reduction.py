@@ -70,11 +70,11 @@ class ReductionPlan:
         return cls(name, divisor, factor / divisor, per_row)
 
     def rows(self, part: slice | Int64) -> ReductionPlan:
-        """That of some of the rows."""
+        """The plan for some of the rows."""
         return self if self.upstream is None else replace(self, upstream=self.upstream[part])
 
     def at(self, block: Block) -> ReductionPlan:
-        """That of a block of the rows."""
+        """The plan for a block of the rows."""
         return self if self.upstream is None else replace(self, upstream=block.numbers(self.upstream))
 
     @property
@@ -104,7 +104,7 @@ def planner(reduction: Reduction, normalizer: Normalizer, upstream: ArrayLike | 
 
 
 def product(factors: list[Float64 | None]) -> Float64 | None:
-    """That of factors of the rows; 0 where any of them is, whatever the others hold. None is 1 for all."""
+    """The product of factors of the rows; 0 where any of them is, whatever the others hold. None is 1 for all."""
     present = [factor for factor in factors if factor is not None]
     if not present:
         return None

@@ -42,7 +42,7 @@ class _Buffers:
     products: Floating
     """Logits as BLAS makes them; then their gradient."""
     logits: Float64
-    """As the options transform them, with the column for the other classes."""
+    """What the options make of the logits, with the column for the other classes."""
     targets: Float64
 
     @classmethod
@@ -142,7 +142,7 @@ class _RowBlock:
         inside *= class_weights
 
     def _problem_with(self, targets: Float64, z_loss: float) -> CrossEntropyProblem:
-        """That of the block, whose logits are transformed and whose targets are whole."""
+        """The problem of the block, whose logits are transformed and whose targets are whole."""
         given = self.problem.labels
         plain = ProbabilityLabels(None, given.sample_weight, 0.0, given.label_weights, targets, (1,))
         return replace(self.problem, labels=plain, mask=None, softcap=np.inf, temperature=1.0, z_loss=z_loss)
@@ -159,7 +159,7 @@ class _RowBlock:
 
 
 def _of_the_others(inside: Float64) -> Float64:
-    """From the logsumexp of each block of classes, (blocks, rows), that of all the others."""
+    """The logsumexp of all other blocks of classes, from that of each, (blocks, rows)."""
     nothing = np.full((1, inside.shape[1]), -np.inf)
     before = np.concatenate([nothing, np.logaddexp.accumulate(inside[:-1])])
     after = np.concatenate([np.logaddexp.accumulate(inside[:0:-1])[::-1], nothing])

@@ -80,11 +80,11 @@ class Head:
                 self.progress(done, total)
 
     def buffer(self) -> Floating:
-        """For the logits of a block."""
+        """A place for the logits of a block."""
         return np.empty((self.sizes.rows, self.sizes.classes), self.operands.work)
 
     def logits(self, rows: Any, classes: slice, out: Floating) -> None:
-        """Those of some rows of hidden for some classes."""
+        """The logits of some rows of hidden, for some classes, go to `out`."""
         self.products.logits(rows, self.operands.weight[classes], out)
         if self.operands.bias is not None:
             np.add(out, self.operands.bias[classes], out=out)

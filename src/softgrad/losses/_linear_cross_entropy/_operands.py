@@ -48,7 +48,7 @@ class Operands:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """That of the logits."""
+        """The shape of the logits."""
         return int(self.hidden.shape[0]), int(self.weight.shape[0])
 
     @property

@@ -37,7 +37,7 @@ def changes(head: Head, along: Along) -> Float64:
 
 
 def add_changes_of_gradients(head: Head, along: Along, sums: Sums, gauss_newton: bool) -> None:
-    """Those along tangents are added to `sums`."""
+    """The changes of the gradients along tangents are added to `sums`."""
     moved = head.buffer()
     for part, rows, logits in _blocks(head):
         problem = head.problem.rows(part)
@@ -60,7 +60,7 @@ def _blocks(head: Head) -> Iterator[tuple[Rows, Any, Floating]]:
 
 
 def _change(head: Head, along: Along, part: Rows, rows: Any, buffer: Floating) -> Floating:
-    """That of the logits of some rows."""
+    """The change of the logits of some rows."""
     change = buffer[: count(part)]
     change[...] = 0.0
     moving = along.hidden_rows(part, head.operands.work)

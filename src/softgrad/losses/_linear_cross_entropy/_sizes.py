@@ -32,19 +32,19 @@ class Sizes(NamedTuple):
     """What a call takes at a time."""
 
     rows: int
-    """Of a block."""
+    """Rows of a block."""
     classes: int
-    """Of a block; all of them unless rows of logits do not fit."""
+    """Classes of a block; all of them unless rows of logits do not fit."""
     step: int
     """Classes of one product."""
     held: int
-    """Classes of one for which something is held beside operands and result."""
+    """Classes of a product for which something is held beside operands and result."""
 
 
 def sizes(
     operands: Operands, block_bytes: SupportsIndex | None, *, numbers: int = 1, whole_rows: bool = False
 ) -> Sizes:
-    """Those for blocks that take at most `block_bytes`.
+    """The sizes at which a block takes at most `block_bytes`.
 
     `numbers`: how many of the dtype of the products there are for each logit. `whole_rows`: a row that does not fit is
     an error.
