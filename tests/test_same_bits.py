@@ -1,6 +1,6 @@
 """A row has the same bits whatever the threads, its place in the batch, the layout and the machine; in place or not.
 
-linear_cross_entropy is not among them but for the threads: its logits are those of the BLAS, which may add up in
+Of linear_cross_entropy that is held for the threads alone: its logits are those of the BLAS, which may add up in
 another order for another number of rows.
 """
 
@@ -20,9 +20,9 @@ import pytest
 import softgrad as sg
 from tests.bit_cases import CASES, DTYPES, IN_PLACE, SHAPES, Rows, bits, draw, means
 from tests.oracles.inputs import fresh_rng
+from tests.test_instruction_sets import WITH_FMA
 
 ROOT = Path(__file__).parents[1]
-WITH_FMA = [name for name in ("avx2", "avx512") if name in sg.show_config()["available_instruction_sets"]]
 dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 cases = pytest.mark.parametrize("name", CASES)
 
