@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import softgrad as sg
-from softgrad import reference
+from softgrad import losses, reference
 from softgrad._differentiable import Differentiable
 from tests.oracles.bounds import DTYPES, FLOAT64
 from tests.oracles.inputs import fresh_rng
@@ -25,6 +25,7 @@ dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 members = pytest.mark.parametrize("name", MEMBERS)
 DERIVATIVES = [(name, verb) for name, member in MEMBERS.items() for verb in member.derivatives]
 derivatives = pytest.mark.parametrize(("name", "verb"), DERIVATIVES)
+CALLS = [*DERIVATIVES, *((name, "__call__") for name in losses.__all__ if name in MEMBERS)]
 
 
 def tolerance(dtype):
@@ -140,6 +141,23 @@ def test_derivative_against_the_reference(dtype, name, verb):
         parts = zip(gradient, vector[0], strict=True) if isinstance(gradient, tuple) else [(gradient, vector[0])]
         terms = sum(np.sum(np.abs(slope * along)) for slope, along in parts)
     assert_close(actual, reference_of(name, verb, arguments, vector, options), dtype, terms)
+
+
+@pytest.mark.parametrize(("name", "verb"), CALLS)
+def test_arguments_that_do_not_fit_are_refused_by_the_name_that_was_called(name, verb):
+    """Not by that of the family or of the function where the options end."""
+    rng = fresh_rng()
+    member = MEMBERS[name]
+    arguments, options = member.sample_arguments(rng, FLOAT64)
+    vector = random_vectors(rng, member, verb, arguments, options, FLOAT64)
+    called = name if verb == "__call__" else f"{name}.{verb}"
+    with pytest.raises(TypeError) as unknown:
+        getattr(member, verb)(*arguments, *vector, **options, wrong=1)
+    assert str(unknown.value) == f"{called}() got an unexpected keyword argument 'wrong'"
+    assert unknown.value.__suppress_context__
+    first = next(iter(inspect.signature(getattr(member, verb)).parameters))
+    with pytest.raises(TypeError, match=rf"^{re.escape(called)}\(\) missing a required .*argument: '{first}'"):
+        getattr(member, verb)(**options)
 
 
 @members

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from inspect import Parameter
+from functools import partial
+from inspect import Parameter, Signature
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -52,9 +53,11 @@ class Differentiable(ABC):
             function = getattr(cls, verb, None)
             if function is None or (native_call and verb == "__call__"):
                 continue
-            member = in_ieee_mode(function)
+            shown = signature(function, cls.names, cls.options)
+            called = cls.name if verb == "__call__" else f"{cls.name}.{verb}"
+            member = in_ieee_mode(function, partial(_require_arguments, called, shown))
             member.__module__, member.__qualname__ = cls.__module__, f"{cls.__qualname__}.{verb}"
-            show_signature(member, signature(function, cls.names, cls.options))
+            show_signature(member, shown)
             # Python -OO leaves out docstrings.
             if verb in cls.shown and function.__doc__:
                 member.__doc__ = documentation(function.__doc__, {"name": cls.name, **cls.names}, cls.shown[verb])
@@ -83,6 +86,14 @@ class Differentiable(ABC):
     def __reduce__(self) -> str:
         # Pickled and copied by name: there is one of each, and what it has of the core is no data.
         return self.name
+
+
+def _require_arguments(called: str, shown: Signature, /, *args: object, **kwargs: object) -> None:
+    """Refuse what does not fit the signature by the name that was called, not that of a family or an end of options."""
+    try:
+        shown.bind(*args, **kwargs)
+    except TypeError as error:
+        raise TypeError(f"{called}() {error}") from None
 
 
 def registry() -> MappingProxyType[str, Differentiable]:

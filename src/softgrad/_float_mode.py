@@ -17,17 +17,24 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def in_ieee_mode(function: Callable[P, R]) -> Callable[P, R]:
-    """A function made to work in IEEE mode; the thread has its own mode again when it returns or raises."""
+def in_ieee_mode(function: Callable[P, R], on_type_error: Callable[P, None] | None = None) -> Callable[P, R]:
+    """A function made to work in IEEE mode; the thread has its own mode again when it returns or raises.
+
+    `on_type_error`: given the arguments where the function raises a TypeError, it may raise a clearer one. It is here
+    since another wrapper would be felt in a small call.
+    """
 
     @wraps(function)
     def inside(*args: P.args, **kwargs: P.kwargs) -> R:
         before = enter_ieee_mode()
-        if before is None:
-            return function(*args, **kwargs)
         try:
             return function(*args, **kwargs)
+        except TypeError:
+            if on_type_error is not None:
+                on_type_error(*args, **kwargs)
+            raise
         finally:
-            set_float_mode(before)
+            if before is not None:
+                set_float_mode(before)
 
     return inside
