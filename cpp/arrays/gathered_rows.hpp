@@ -29,7 +29,7 @@ int64_t row_distance(int64_t n) {
 // Whether the rows of a view, none of them contiguous, are neighbours that the transposing kernels can move.
 template <class S>
 bool stands_side_by_side(const RowView& view) {
-    return std::is_same_v<S, Compute<S>> && view.rows.step() == static_cast<int64_t>(sizeof(S));
+    return std::is_same_v<S, Compute<S>> && view.rows.stride() == static_cast<int64_t>(sizeof(S));
 }
 
 // Rows to `to`, `apart` elements from row to row.
@@ -40,8 +40,8 @@ void gather_rows(const RowView& view, int64_t first, int64_t count, Compute<S>* 
         if (view.entries.contiguous(sizeof(S))) return widen_rows<S>(view, first, count, to, apart);
     if (stands_side_by_side<S>(view))
         return each_rectangle(view, first, count,
-                              [&](int64_t i, int64_t j, int64_t rows, int64_t entries, const char* at, int64_t step) {
-            kernels<T>().fill(at, step, rows, entries, to + i * apart + j, apart);
+                              [&](int64_t i, int64_t j, int64_t rows, int64_t entries, const char* at, int64_t stride) {
+            kernels<T>().fill(at, stride, rows, entries, to + i * apart + j, apart);
         });
     for_entries<S>(view, first, count, [&](int64_t i, int64_t j, const S* at) { to[i * apart + j] = widen(*at); });
 }
@@ -53,8 +53,8 @@ void scatter_rows(const Compute<S>* from, int64_t apart, const RowView& view, in
         if (view.entries.contiguous(sizeof(S))) return narrow_rows<S>(from, apart, view, first, count);
     if (stands_side_by_side<S>(view))
         return each_rectangle(view, first, count,
-                              [&](int64_t i, int64_t j, int64_t rows, int64_t entries, char* at, int64_t step) {
-            kernels<T>().drain(from + i * apart + j, apart, rows, entries, at, step);
+                              [&](int64_t i, int64_t j, int64_t rows, int64_t entries, char* at, int64_t stride) {
+            kernels<T>().drain(from + i * apart + j, apart, rows, entries, at, stride);
         });
     for_entries<S>(view, first, count, [&](int64_t i, int64_t j, S* at) { *at = narrow_to<S>(from[i * apart + j]); });
 }

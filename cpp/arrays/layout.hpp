@@ -36,7 +36,7 @@ class Dimensions {
     size_t size_ = 0;
 };
 
-// Odometer over dimensions, the last the fastest; neighbours that step alike are one dimension.
+// Odometer over dimensions, the last the fastest; those that one stride runs through are one dimension.
 class Walk {
   public:
     explicit Walk(const Dimensions& dimensions);
@@ -49,15 +49,16 @@ class Walk {
     }
 
     // How many bytes neighbours stand apart, but for those where a run ends.
-    int64_t step() const { return dimensions_.empty() ? 0 : dimensions_.back().stride; }
+    int64_t stride() const { return dimensions_.empty() ? 0 : dimensions_.back().stride; }
 
-    // Calls visit(first, count, offset, step) for the runs of [begin, end) whose neighbours stand `step` bytes apart.
+    // Calls visit(first, count, offset, stride) for the runs of [begin, end) whose neighbours stand `stride` bytes
+    // apart.
     template <class Visit>
     void each_run(int64_t begin, int64_t end, Visit visit) const {
-        const auto [inner, step] = dimensions_.empty() ? Dimension{size_, 0} : dimensions_.back();
+        const auto [inner, stride] = dimensions_.empty() ? Dimension{size_, 0} : dimensions_.back();
         while (begin < end) {
             const int64_t run = inner - begin % inner, count = begin + run < end ? run : end - begin;
-            visit(begin, count, offset(begin), step);
+            visit(begin, count, offset(begin), stride);
             begin += count;
         }
     }
@@ -65,8 +66,8 @@ class Walk {
     // Calls visit(index, offset) for index in [begin, end).
     template <class Visit>
     void each(int64_t begin, int64_t end, Visit visit) const {
-        each_run(begin, end, [&](int64_t first, int64_t count, int64_t at, int64_t step) {
-            for (int64_t i = first; i < first + count; ++i, at += step) visit(i, at);
+        each_run(begin, end, [&](int64_t first, int64_t count, int64_t at, int64_t stride) {
+            for (int64_t i = first; i < first + count; ++i, at += stride) visit(i, at);
         });
     }
 

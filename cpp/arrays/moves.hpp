@@ -25,10 +25,10 @@ void for_entries(const RowView& view, int64_t first, int64_t count, const Move& 
 template <class S>
 void widen_rows(const RowView& view, int64_t first, int64_t count, float* to, int64_t apart) {
     const int64_t n = view.entries.size();
-    view.rows.each_run(first, first + count, [&](int64_t r, int64_t run, int64_t at, int64_t step) {
-        const int64_t together = apart == n && step == n * static_cast<int64_t>(sizeof(S)) ? run : 1;
+    view.rows.each_run(first, first + count, [&](int64_t r, int64_t run, int64_t at, int64_t stride) {
+        const int64_t together = apart == n && stride == n * static_cast<int64_t>(sizeof(S)) ? run : 1;
         for (int64_t i = 0; i < run; i += together)
-            conversions<S>().widen(reinterpret_cast<const uint16_t*>(view.data + at + i * step),
+            conversions<S>().widen(reinterpret_cast<const uint16_t*>(view.data + at + i * stride),
                                    to + (r - first + i) * apart, together * n);
     });
 }
@@ -36,21 +36,21 @@ void widen_rows(const RowView& view, int64_t first, int64_t count, float* to, in
 template <class S>
 void narrow_rows(const float* from, int64_t apart, const RowView& view, int64_t first, int64_t count) {
     const int64_t n = view.entries.size();
-    view.rows.each_run(first, first + count, [&](int64_t r, int64_t run, int64_t at, int64_t step) {
-        const int64_t together = apart == n && step == n * static_cast<int64_t>(sizeof(S)) ? run : 1;
+    view.rows.each_run(first, first + count, [&](int64_t r, int64_t run, int64_t at, int64_t stride) {
+        const int64_t together = apart == n && stride == n * static_cast<int64_t>(sizeof(S)) ? run : 1;
         for (int64_t i = 0; i < run; i += together)
             conversions<S>().narrow(from + (r - first + i) * apart,
-                                    reinterpret_cast<uint16_t*>(view.data + at + i * step), together * n);
+                                    reinterpret_cast<uint16_t*>(view.data + at + i * stride), together * n);
     });
 }
 
-// Calls move(i, j, rows, entries, at, step) for the rectangles of `count` rows from `first` on whose rows are
-// neighbours in memory: rows from first + i, entries from j on, `step` bytes apart.
+// Calls move(i, j, rows, entries, at, stride) for the rectangles of `count` rows from `first` on whose rows are
+// neighbours in memory: rows from first + i, entries from j on, `stride` bytes apart.
 template <class Move>
 void each_rectangle(const RowView& view, int64_t first, int64_t count, const Move& move) {
     view.rows.each_run(first, first + count, [&](int64_t r, int64_t rows, int64_t row_at, int64_t) {
-        view.entries.each_run(0, view.entries.size(), [&](int64_t j, int64_t entries, int64_t at, int64_t step) {
-            move(r - first, j, rows, entries, view.data + row_at + at, step);
+        view.entries.each_run(0, view.entries.size(), [&](int64_t j, int64_t entries, int64_t at, int64_t stride) {
+            move(r - first, j, rows, entries, view.data + row_at + at, stride);
         });
     });
 }

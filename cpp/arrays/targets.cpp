@@ -64,10 +64,10 @@ bool read_as_double(const RowView& view, int64_t first, int64_t count, double* t
         element = static_cast<double>(widen(*reinterpret_cast<const S*>(from)));
         bits |= std::bit_cast<uint64_t>(element);
     };
-    view.rows.each_run(first, first + count, [&](int64_t r, int64_t run, int64_t at, int64_t step) {
-        const int64_t together = contiguous && step == n * static_cast<int64_t>(sizeof(S)) ? run : 1;
+    view.rows.each_run(first, first + count, [&](int64_t r, int64_t run, int64_t at, int64_t stride) {
+        const int64_t together = contiguous && stride == n * static_cast<int64_t>(sizeof(S)) ? run : 1;
         for (int64_t i = 0; i < run; i += together) {
-            const char* const from = view.data + at + i * step;
+            const char* const from = view.data + at + i * stride;
             double* const rows = to + (r - first + i) * n;
             uint64_t bits = 0;
             if (contiguous)

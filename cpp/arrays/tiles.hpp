@@ -21,15 +21,15 @@ constexpr int64_t classes_ahead = 6;
 // contiguous: entry by entry, and then in one run where the rows are neighbours.
 template <class S, class Tile, class Move>
 void for_tile_entries(const RowView& view, int64_t first, int64_t count, Tile* tile, const Move& move) {
-    if (view.rows.step() != static_cast<int64_t>(sizeof(S)))
+    if (view.rows.stride() != static_cast<int64_t>(sizeof(S)))
         return for_entries<S>(view, first, count,
                               [&](int64_t i, int64_t j, S* at) { move(tile[j * tile_rows + i], *at); });
     each_rectangle(view, first, count,
-                   [&](int64_t i, int64_t j, int64_t rows, int64_t entries, char* at, int64_t step) {
-        for (Tile* column = tile + j * tile_rows + i; entries > 0; --entries, column += tile_rows, at += step) {
+                   [&](int64_t i, int64_t j, int64_t rows, int64_t entries, char* at, int64_t stride) {
+        for (Tile* column = tile + j * tile_rows + i; entries > 0; --entries, column += tile_rows, at += stride) {
             if (entries > classes_ahead)
                 for (int64_t byte = 0; byte < rows * static_cast<int64_t>(sizeof(S)); byte += 64)
-                    __builtin_prefetch(at + classes_ahead * step + byte, std::is_const_v<Tile>);
+                    __builtin_prefetch(at + classes_ahead * stride + byte, std::is_const_v<Tile>);
             for (int64_t r = 0; r < rows; ++r) move(column[r], reinterpret_cast<S*>(at)[r]);
         }
     });
@@ -54,8 +54,8 @@ void fill_tile(const RowView& view, int64_t first, int64_t count, Compute<S>* ti
                                    [](T& of_tile, const S& element) { of_tile = widen(element); });
     const auto fill = kernels<T>().fill;
     if constexpr (sizeof(S) == sizeof(T)) {
-        view.rows.each_run(first, first + count, [&](int64_t r, int64_t run, int64_t at, int64_t step) {
-            fill(view.data + at, step, n, run, tile + r - first, tile_rows);
+        view.rows.each_run(first, first + count, [&](int64_t r, int64_t run, int64_t at, int64_t stride) {
+            fill(view.data + at, stride, n, run, tile + r - first, tile_rows);
         });
     } else {
         T widened[most_tile_classes * tile_rows];
@@ -73,8 +73,8 @@ void drain_tile(const Compute<S>* tile, const RowView& view, int64_t first, int6
                                    [](const T& of_tile, S& element) { element = narrow_to<S>(of_tile); });
     const auto drain = kernels<T>().drain;
     if constexpr (sizeof(S) == sizeof(T)) {
-        view.rows.each_run(first, first + count, [&](int64_t r, int64_t run, int64_t at, int64_t step) {
-            drain(tile + r - first, tile_rows, n, run, view.data + at, step);
+        view.rows.each_run(first, first + count, [&](int64_t r, int64_t run, int64_t at, int64_t stride) {
+            drain(tile + r - first, tile_rows, n, run, view.data + at, stride);
         });
     } else {
         T narrowed[most_tile_classes * tile_rows];

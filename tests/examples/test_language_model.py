@@ -67,8 +67,8 @@ def in_plain_numpy(text: language_model.Text, epochs: int, batch: int) -> tuple[
         for start in range(0, len(order), batch):
             rows = order[start : start + batch]
             hidden = sum(vectors[place, before[rows, place]] for place in range(BEFORE))
-            scores = hidden @ weight.T + bias
-            p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+            logits = hidden @ weight.T + bias
+            p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
             total -= np.log(p[np.arange(len(rows)), following[rows]]).sum()
             p[np.arange(len(rows)), following[rows]] -= 1.0
             by_hidden, by_vectors = p @ weight, np.zeros_like(vectors)
@@ -112,8 +112,8 @@ def test_a_small_model_learns(small: language_model.Text, monkeypatch: pytest.Mo
     # The perplexity of what is held out, by the definition.
     before, following = small.part(held_out=True)
     assert 0.5 / HELD_OUT_EVERY < len(following) / len(small.next) < 2.0 / HELD_OUT_EVERY
-    scores = model.hidden(before).astype(np.float64) @ model.weight.T + model.bias
-    logs = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+    logits = model.hidden(before).astype(np.float64) @ model.weight.T + model.bias
+    logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     expected = np.exp(-logs[np.arange(len(following)), following].mean())
     np.testing.assert_allclose(held_out[-1], expected, rtol=32 * EPS32)
 

@@ -17,8 +17,8 @@ X, X_TEST, Y, Y_TEST = train_test_split(
 )
 
 
-def objective(scores: np.ndarray, weight: np.ndarray) -> float:
-    probabilities = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+def objective(logits: np.ndarray, weight: np.ndarray) -> float:
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     return -np.log(probabilities[np.arange(len(Y)), Y]).mean() + 0.5e-3 * np.sum(weight**2)
 
 
@@ -27,12 +27,12 @@ def test_every_step_against_plain_numpy() -> None:
     bias = np.zeros(10)
     expected = []
     for _ in range(200):
-        scores = X @ weight + bias
-        expected.append(objective(scores, weight))
-        by_scores = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
-        by_scores[np.arange(len(Y)), Y] -= 1.0
-        by_scores /= len(Y)
-        weight, bias = weight - (X.T @ by_scores + 1e-3 * weight), bias - by_scores.sum(axis=0)
+        logits = X @ weight + bias
+        expected.append(objective(logits, weight))
+        by_logits = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        by_logits[np.arange(len(Y)), Y] -= 1.0
+        by_logits /= len(Y)
+        weight, bias = weight - (X.T @ by_logits + 1e-3 * weight), bias - by_logits.sum(axis=0)
     expected.append(objective(X @ weight + bias, weight))
     result = result_of("linear-classifier")
     # Each step adds its roundings, over sums of 64 and 1437 terms; the descent does not magnify them.

@@ -72,14 +72,14 @@ def test_every_pair_of_options(kind, names, dtype, axis):
     size = np.sum(np.abs(gradient * v))
     assert abs(change - reference.cross_entropy_jvp(x, labels, v, axis=axis, **others)) <= tolerance(x) * size
 
-    blocks = reference.cross_entropy_hessian(x, labels, axis=axis, **options)
-    batch, classes = blocks.shape[:-2], blocks.shape[-1]
+    diagonal_blocks = reference.cross_entropy_hessian(x, labels, axis=axis, **options)
+    batch, classes = diagonal_blocks.shape[:-2], diagonal_blocks.shape[-1]
     product = sg.cross_entropy.hvp(x, labels, v, axis=axis, **options)
     assert product.dtype == dtype
     assert product.shape == SHAPE
     exact = reference.cross_entropy_hvp(x, labels, v, axis=axis, **options)
     by_row = rows(v, axis).reshape(*batch, classes)
-    terms = np.abs(blocks) @ np.abs(by_row)[..., None]
+    terms = np.abs(diagonal_blocks) @ np.abs(by_row)[..., None]
     error = np.abs(rows(product, axis) - rows(exact, axis)).reshape(terms.shape[:-1])
     # A component may cancel, Q p - q under a softcap: it is held to the size of its row.
     scale = np.maximum(np.max(terms[..., 0], axis=-1, keepdims=True) / 2, np.max(terms) / 64)
@@ -87,19 +87,21 @@ def test_every_pair_of_options(kind, names, dtype, axis):
     np.testing.assert_array_equal(rows(product, axis)[rows(exact, axis) == 0.0], 0.0)
 
     hessian = sg.cross_entropy.hessian(x, labels, axis=axis, **others, **upstream)
-    assert hessian.shape == blocks.shape
+    assert hessian.shape == diagonal_blocks.shape
     assert hessian.dtype == dtype
     dense = hessian.toarray()
     np.testing.assert_array_equal(dense, np.swapaxes(dense, -1, -2))
-    size = np.max(np.abs(blocks))
+    size = np.max(np.abs(diagonal_blocks))
     assert size > 0.0
-    assert np.max(np.abs(dense - blocks)) <= tolerance(x) * size
-    assert np.max(np.abs(hessian @ by_row - (blocks @ by_row[..., None])[..., 0])) <= tolerance(x) * np.max(terms)
+    assert np.max(np.abs(dense - diagonal_blocks)) <= tolerance(x) * size
+    assert np.max(np.abs(hessian @ by_row - (diagonal_blocks @ by_row[..., None])[..., 0])) <= tolerance(x) * np.max(
+        terms
+    )
     diagonal = sg.cross_entropy.hessian_diagonal(x, labels, axis=axis, **options)
     assert diagonal.dtype == dtype
     np.testing.assert_allclose(
         rows(diagonal, axis),
-        np.diagonal(blocks, axis1=-2, axis2=-1).reshape(-1, classes),
+        np.diagonal(diagonal_blocks, axis1=-2, axis2=-1).reshape(-1, classes),
         rtol=0,
         atol=tolerance(x) * size,
     )
@@ -213,8 +215,8 @@ def test_errors_name_the_argument():
         sg.cross_entropy.jvp(x, labels, x, upstream=2.0)
 
 
-def test_class_axes_of_the_blocks():
-    """Several class axes are one in the blocks, and as they were in the products."""
+def test_class_axes_of_the_diagonal_blocks():
+    """Several class axes are one in the diagonal blocks, and as they were in the products."""
     rng = fresh_rng()
     x, v = rng.standard_normal((2, 3, 4, 5))
     labels = rng.integers(0, 15, 4)

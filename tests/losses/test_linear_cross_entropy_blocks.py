@@ -185,7 +185,7 @@ def test_what_is_taken_at_a_time():
     # No product of more than a second on a slow core.
     for size in (large, (10**6, 4096, 10), (8192, 16384, 262_144)):
         found = taken(size, FLOAT32, None)
-        assert found.rows * min(found.step, found.classes) * size[1] <= 2**32
+        assert found.rows * min(found.at_once, found.classes) * size[1] <= 2**32
         assert min(found.held, found.classes) * size[1] * 4 <= 8 * MIB
 
 

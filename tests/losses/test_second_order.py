@@ -237,14 +237,14 @@ def check_all_verbs(name, x, second, v, options):
     terms = np.sum(np.abs(reference_gradient(name, x, second, plain) * v))
     check("jvp", change, getattr(reference, f"{name}_jvp")(x, second, v, **plain), terms)
 
-    blocks = getattr(reference, f"{name}_hessian")(x, second, **options)
+    diagonal_blocks = getattr(reference, f"{name}_hessian")(x, second, **options)
     hessian = member.hessian(x, second, **options)
-    assert hessian.shape == blocks.shape
+    assert hessian.shape == diagonal_blocks.shape
     assert hessian.dtype == x.dtype
     matrices = dense(hessian)
     np.testing.assert_array_equal(matrices, np.swapaxes(matrices, -1, -2))
-    check("hessian", matrices, blocks, block_scale(blocks))
-    np.testing.assert_array_equal(matrices[blocks == 0.0], 0.0)
+    check("hessian", matrices, diagonal_blocks, diagonal_block_scale(diagonal_blocks))
+    np.testing.assert_array_equal(matrices[diagonal_blocks == 0.0], 0.0)
 
     product = member.hvp(x, second, v, **options)
     diagonal = member.hessian_diagonal(x, second, **options)
@@ -255,13 +255,13 @@ def check_all_verbs(name, x, second, v, options):
     return hessian, product, diagonal
 
 
-def block_scale(blocks):
-    """The size of each block, to measure errors against.
+def diagonal_block_scale(diagonal_blocks):
+    """The size of each diagonal block, to measure errors against.
 
     The Hessian of focal goes through 0 where the loss turns from convex to concave: a block that cancels as a whole is
     measured against a sixteenth of the largest.
     """
-    largest = np.max(np.abs(blocks), axis=(-1, -2), keepdims=True)
+    largest = np.max(np.abs(diagonal_blocks), axis=(-1, -2), keepdims=True)
     return np.maximum(largest, np.max(largest) / 16)
 
 
@@ -294,7 +294,7 @@ def test_every_pair_of_options(name, dtype):
         by_row = v if name != "binary_cross_entropy" else v[..., None]
         matrices, eps = dense(hessian), np.finfo(dtype).eps
         # The elements of the matrices and of the product are rounded to the dtype.
-        allowed = 16 * eps * block_scale(matrices)[..., 0] * np.sum(np.abs(by_row), axis=-1, keepdims=True)
+        allowed = 16 * eps * diagonal_block_scale(matrices)[..., 0] * np.sum(np.abs(by_row), axis=-1, keepdims=True)
         along = [(matrices @ by_row[..., None])[..., 0]]
         if isinstance(hessian, sg.DiagonalPlusRankOne):
             along.append(hessian @ by_row)
@@ -429,11 +429,11 @@ def test_what_does_not_count_leaks_nothing(name, dtype):
     for before, after in zip(clean, dirty, strict=True):
         np.testing.assert_array_equal(after, before)
         assert np.any(before != 0.0)
-    _, product, blocks, diagonal = dirty
+    _, product, diagonal_blocks, diagonal = dirty
     np.testing.assert_array_equal(product[idle], 0.0)
     np.testing.assert_array_equal(diagonal[idle], 0.0)
     if name != "binary_cross_entropy":
-        np.testing.assert_array_equal(blocks[np.all(idle, axis=-1)], 0.0)
+        np.testing.assert_array_equal(diagonal_blocks[np.all(idle, axis=-1)], 0.0)
 
 
 def evaluate(name, x, second, v, options):
@@ -506,10 +506,10 @@ def test_focal_at_the_ends(gamma, dtype):
             np.testing.assert_array_equal(part, 0.0)
     # The label has no probability: the derivatives are those of the cross-entropy.
     for low in (-INF, -3000.0):
-        change, product, blocks, diagonal = parts([0.0, low, 0.0], 1)
+        change, product, diagonal_blocks, diagonal = parts([0.0, low, 0.0], 1)
         assert change == 0.0
         np.testing.assert_array_equal(product, [-0.5, 0.0, 0.5])
-        np.testing.assert_array_equal(blocks, [[0.25, 0.0, -0.25], [0.0, 0.0, 0.0], [-0.25, 0.0, 0.25]])
+        np.testing.assert_array_equal(diagonal_blocks, [[0.25, 0.0, -0.25], [0.0, 0.0, 0.0], [-0.25, 0.0, 0.25]])
         np.testing.assert_array_equal(diagonal, [0.25, 0.0, 0.25])
 
 

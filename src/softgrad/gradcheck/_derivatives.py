@@ -215,10 +215,10 @@ def _hessian(task: _Task, _: _Argument, *arrays: Any) -> Any:
     """The Hessian of each row, *batch, K, K, times the weights."""
     _last_axis("hessian", task.options, arrays[0])
     hessian = task.verb("hessian", *arrays)
-    blocks = hessian.toarray() if hasattr(hessian, "toarray") else hessian
-    rows = task.gradients.weights[0].astype(np.float64).reshape(blocks.shape[:-1])
-    products = (blocks.astype(np.float64) @ rows[..., None])[..., 0]
-    return products.reshape(arrays[0].shape).astype(blocks.dtype)
+    diagonal_blocks = hessian.toarray() if hasattr(hessian, "toarray") else hessian
+    rows = task.gradients.weights[0].astype(np.float64).reshape(diagonal_blocks.shape[:-1])
+    products = (diagonal_blocks.astype(np.float64) @ rows[..., None])[..., 0]
+    return products.reshape(arrays[0].shape).astype(diagonal_blocks.dtype)
 
 
 def _hessian_diagonal(task: _Task, _: _Argument, *arrays: Any) -> Any:

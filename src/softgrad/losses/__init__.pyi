@@ -312,7 +312,7 @@ class BinaryCrossEntropy(Differentiable):
         Returns
         -------
         DiagonalPlusRankOne, shape (\\*batch, K, K), dtype of `logits`
-            Several class axes count as one, flattened in C order. Blocks of rows that do not count are 0.
+            Several class axes count as one, flattened in C order. Diagonal blocks of rows that do not count are 0.
 
         Examples
         --------
@@ -378,7 +378,7 @@ class CrossEntropy(Differentiable):
     ignore_index : int, optional
         Rows with this label are ignored; it need not be a class.
     label_smoothing : float, default 0
-        In [0, 1]: the share of the target that is spread evenly over the classes that take part.
+        In [0, 1]: the fraction of the target that is spread evenly over the classes that take part.
     temperature : float, default 1
         Divides the (capped) logits; positive and finite.
     softcap : float, optional
@@ -718,7 +718,7 @@ class CrossEntropy(Differentiable):
         Returns
         -------
         DiagonalPlusRankOne, shape (\\*batch, K, K), dtype of `logits`
-            Several class axes count as one, flattened in C order. Blocks of rows that do not count are 0.
+            Several class axes count as one, flattened in C order. Diagonal blocks of rows that do not count are 0.
 
         Examples
         --------
@@ -1061,7 +1061,7 @@ class Focal(Differentiable):
         Returns
         -------
         ndarray, shape (\\*batch, K, K), dtype of `logits`
-            Several class axes count as one, flattened in C order. Blocks of rows that do not count are 0.
+            Several class axes count as one, flattened in C order. Diagonal blocks of rows that do not count are 0.
 
         Examples
         --------
@@ -1402,7 +1402,7 @@ class KLDivergence(Differentiable):
         Returns
         -------
         DiagonalPlusRankOne, shape (\\*batch, K, K), dtype of `logits`
-            Several class axes count as one, flattened in C order. Blocks of rows that do not count are 0.
+            Several class axes count as one, flattened in C order. Diagonal blocks of rows that do not count are 0.
 
         Examples
         --------
@@ -2096,7 +2096,7 @@ class Quadratic(Differentiable):
         Returns
         -------
         DiagonalPlusRankOne, shape (\\*batch, K, K), dtype of `outputs`
-            Several class axes count as one, flattened in C order. Blocks of rows that do not count are 0.
+            Several class axes count as one, flattened in C order. Diagonal blocks of rows that do not count are 0.
 
         Examples
         --------

@@ -223,7 +223,7 @@ class Loss(Differentiable):
         Returns
         -------
         {hessian}, shape (\\*batch, K, K), dtype of `{inputs}`
-            Several class axes count as one, flattened in C order. Blocks of rows that do not count are 0.
+            Several class axes count as one, flattened in C order. Diagonal blocks of rows that do not count are 0.
         """
         x, problem = self.problem(inputs, targets, planner(reduction, normalizer, upstream), **options)
         return problem.hessian(x)

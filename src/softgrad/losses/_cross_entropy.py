@@ -58,7 +58,7 @@ class CrossEntropy(Loss, options=(checked_cross_entropy,)):
     ignore_index : int, optional
         Rows with this label are ignored; it need not be a class.
     label_smoothing : float, default 0
-        In [0, 1]: the share of the target that is spread evenly over the classes that take part.
+        In [0, 1]: the fraction of the target that is spread evenly over the classes that take part.
     temperature : float, default 1
         Divides the (capped) logits; positive and finite.
     softcap : float, optional

@@ -250,7 +250,7 @@ class _SecondOrder(NamedTuple):
     first: Float64
     second: Float64
     slope: Float64
-    """g / (1 - p_t): -1 at the label, elsewhere the share of a class in what the label has not."""
+    """g / (1 - p_t): -1 at the label, elsewhere the fraction that a class has of what the label has not."""
 
     def diagonal(self) -> Floating:
         last = (self.logits.ndim - 1,)

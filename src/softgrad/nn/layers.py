@@ -397,7 +397,7 @@ class BatchNorm(Layer):
     features : int
         Length of a row; at least 1.
     momentum : float, default 0.1
-        The share of a new mean or variance in the running one; in (0, 1].
+        The fraction of a new mean or variance in the running one; in (0, 1].
     eps : float, default 1e-5
         Added to the variance; positive.
     dtype : float64 (default) or float32

@@ -109,7 +109,7 @@ class Loss:
         self._gradient = None
 
     def accuracy(self, outputs: Array, targets: ArrayLike) -> float | None:  # noqa: ARG002
-        """The share of rows whose class is found; None where there is no such thing.
+        """The fraction of rows whose class is found; None where there is no such thing.
 
         Parameters
         ----------
@@ -159,7 +159,7 @@ class SoftmaxLoss(Loss):
     """Softmax and the negative log-likelihood in one, on logits; `softgrad.cross_entropy`.
 
     Outputs are (n, K). Targets are class indices, shape (n,), of an integer dtype, or target probabilities, shape
-    (n, K), of a floating one. With class indices the accuracy is the share of rows whose largest logit, the first of
+    (n, K), of a floating one. With class indices the accuracy is the fraction of rows whose largest logit, the first of
     equals, is the target's.
 
     Examples
@@ -176,7 +176,7 @@ class SoftmaxLoss(Loss):
         return cross_entropy.value_and_grad(outputs, targets)
 
     def accuracy(self, outputs: Array, targets: ArrayLike) -> float | None:
-        return _share_of_largest(outputs, np.asarray(targets))
+        return _fraction_of_largest(outputs, np.asarray(targets))
 
 
 class MultinomialLogistic(Loss):
@@ -231,15 +231,15 @@ class MultinomialLogistic(Loss):
             raise ValueError(f"targets[{row}] is {targets[row]}; outputs have {classes} classes (0 to {classes - 1})")
 
     def accuracy(self, outputs: Array, targets: ArrayLike) -> float | None:
-        return _share_of_largest(outputs, np.asarray(targets))
+        return _fraction_of_largest(outputs, np.asarray(targets))
 
 
 class BinaryCrossEntropy(Loss):
     """Sigmoid and the negative log-likelihood in one, on logits; `softgrad.binary_cross_entropy`.
 
     Targets are of the shape of the outputs: probabilities of the positive class, in [0, 1]. The loss of a row is the
-    sum over its logits. Where all targets are 0 or 1, the accuracy is the share of logits on the side of their target,
-    0 being on the side of 0.
+    sum over its logits. Where all targets are 0 or 1, the accuracy is the fraction of logits on the side of their
+    target, 0 being on the side of 0.
 
     Examples
     --------
@@ -262,7 +262,7 @@ class BinaryCrossEntropy(Loss):
         return float(np.mean((outputs > 0.0) == (y == 1)))
 
 
-def _share_of_largest(outputs: Array, targets: NDArray[Any]) -> float | None:
+def _fraction_of_largest(outputs: Array, targets: NDArray[Any]) -> float | None:
     if targets.dtype.kind not in "iu":
         return None
     return float(np.mean(outputs.argmax(axis=-1) == targets))

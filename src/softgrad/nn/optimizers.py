@@ -153,7 +153,7 @@ class Adam(Optimizer):
     lr : float, default 0.001
         The learning rate, about the length of a step in each component; positive and finite.
     betas : tuple of two floats, default (0.9, 0.999)
-        The shares that the old mean and the old square keep; in [0, 1).
+        The fractions that the old mean and the old square keep; in [0, 1).
     eps : float, default 1e-8
         Added to the root of the mean square; positive and finite.
     weight_decay : float, default 0

@@ -1,6 +1,6 @@
 """binary_cross_entropy of logits, its gradient and its second derivative.
 
-Each element is a problem of its own. With s the sigmoid, the target y smoothed to y' = (1 - a) y + a / 2, its
+Each element is a row of its own. With s the sigmoid, the target y smoothed to y' = (1 - a) y + a / 2, its
 complement 1 - y' = (1 - a) (1 - y) + a / 2, the weight w of the positive class and the sample weight v:
 
     loss = v (w y' (-log s(x)) + (1 - y') (-log s(-x)))

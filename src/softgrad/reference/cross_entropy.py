@@ -77,8 +77,8 @@ def _target(
         y = target_rows(labels, axis, ignored)
     w = np.ones(classes) if class_weight is None else np.asarray(class_weight, dtype=np.float64).reshape(-1)
     any_allowed = np.any(allowed, axis=-1)
-    share = label_smoothing / np.maximum(np.sum(allowed, axis=-1, keepdims=True), 1)
-    q = ((1.0 - label_smoothing) * y + np.where(allowed, share, 0.0)) * w
+    spread = label_smoothing / np.maximum(np.sum(allowed, axis=-1, keepdims=True), 1)
+    q = ((1.0 - label_smoothing) * y + np.where(allowed, spread, 0.0)) * w
     label_weight = sample_weight * np.sum(y * w, axis=-1)
     return _Target(q, label_weight, ~ignored & (label_weight != 0.0) & any_allowed)
 
@@ -114,7 +114,7 @@ def cross_entropy(
     Parameters
     ----------
     logits : array_like, any shape
-        Scores with at least one class.
+        Logits with at least one class.
     labels : array_like
         Integers: class indices, shape of logits without the class axes. Otherwise: target probabilities,
         shape of logits; a probability of 0 contributes 0, also at a logit of -inf.
@@ -347,8 +347,8 @@ def cross_entropy_hessian(logits: ArrayLike, labels: ArrayLike, /, *, axis: Axis
     for unit in np.eye(rows.shape[-1]):
         vector = from_rows(np.broadcast_to(unit, rows.shape).copy(), shape, axis)
         columns.append(to_rows(cross_entropy_hvp(logits, labels, vector, axis=axis, **options), axis))
-    blocks: FloatArray = np.stack(columns, axis=-1)
-    return blocks
+    diagonal_blocks: FloatArray = np.stack(columns, axis=-1)
+    return diagonal_blocks
 
 
 def cross_entropy_hessian_diagonal(
@@ -370,8 +370,8 @@ def cross_entropy_hessian_diagonal(
     >>> cross_entropy_hessian_diagonal([0.0, 0.0], 1)
     array([0.25, 0.25])
     """
-    blocks = cross_entropy_hessian(logits, labels, axis=axis, **options)
-    return from_rows(np.diagonal(blocks, axis1=-2, axis2=-1).copy(), np.shape(logits), axis)
+    diagonal_blocks = cross_entropy_hessian(logits, labels, axis=axis, **options)
+    return from_rows(np.diagonal(diagonal_blocks, axis1=-2, axis2=-1).copy(), np.shape(logits), axis)
 
 
 def _gradient_by_transformed(q: FloatArray, row: Statistics, z_loss: float) -> FloatArray:

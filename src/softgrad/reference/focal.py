@@ -120,8 +120,8 @@ def _slope(row: _Rows) -> FloatArray:
 
 def _scaled_slope(row: _Rows) -> FloatArray:
     """h = g / r, shape (*batch, K); 0 in a row without others, where r is 0."""
-    shares = np.divide(row.p, row.complement, out=np.zeros(row.p.shape), where=row.complement != 0.0)
-    return np.where(row.at_label, -np.sign(row.complement), shares)
+    fractions = np.divide(row.p, row.complement, out=np.zeros(row.p.shape), where=row.complement != 0.0)
+    return np.where(row.at_label, -np.sign(row.complement), fractions)
 
 
 def _directions(vector: ArrayLike, axis: Axis, row: _Rows) -> FloatArray:
@@ -147,7 +147,7 @@ def focal(
     Parameters
     ----------
     logits : array_like, any shape
-        Scores with at least one class.
+        Logits with at least one class.
     labels : array_like of integers, shape of logits without the class axes
     gamma : float
         Not negative; 0 is cross_entropy.

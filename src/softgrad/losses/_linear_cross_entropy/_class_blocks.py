@@ -81,8 +81,8 @@ class _RowBlock:
         return total
 
     def _classes(self) -> Iterator[slice]:
-        last, step = self.head.operands.shape[1], self.head.sizes.classes
-        return (slice(start, min(start + step, last)) for start in range(0, last, step))
+        last, width = self.head.operands.shape[1], self.head.sizes.classes
+        return (slice(start, min(start + width, last)) for start in range(0, last, width))
 
     def _logsumexp(self, classes: slice) -> Float64:
         transformed = self._transformed(classes).logits[:, :-1]

@@ -60,8 +60,8 @@ class Head:
         problem.labels.require_classes(problem.batch, operands.shape[1])
         taken = sizes(operands, block_bytes, numbers=numbers, whole_rows=whole_rows)
         # PyTorch's products copy what is read-only.
-        step = taken.step if compute_dtype is None else taken.held
-        products = Products(operands.work, step, taken.held, _product(operands, compute_dtype))
+        at_once = taken.at_once if compute_dtype is None else taken.held
+        products = Products(operands.work, at_once, taken.held, _product(operands, compute_dtype))
         return cls(problem, operands, products, taken, progress)
 
     @property

@@ -24,7 +24,7 @@ class Products:
     ----------
     work : dtype
         Of what is given and made, but for weights.
-    step : int
+    at_once : int
         Classes of one product.
     held : int
         Classes of one for which weights are converted or the result is not made where it belongs.
@@ -32,16 +32,16 @@ class Products:
         Makes one of dense matrices.
     """
 
-    def __init__(self, work: np.dtype[Any], step: int, held: int, product: MatrixProduct) -> None:
+    def __init__(self, work: np.dtype[Any], at_once: int, held: int, product: MatrixProduct) -> None:
         self._work = work
-        self._step = step
+        self._at_once = at_once
         self._held = held
         self._product = product
         self._kept = np.empty(0, work)
 
     def logits(self, rows: Any, weight: Floating, out: Floating, *, add: bool = False) -> None:
         """rows @ weight.T becomes `out` or is added to it."""
-        for classes in self._steps(len(weight), held=add or self._converts(rows, weight)):
+        for classes in self._class_slices(len(weight), held=add or self._converts(rows, weight)):
             across = self._weights(weight, classes).T
             place = out[:, classes]
             if not isinstance(rows, np.ndarray):
@@ -53,7 +53,7 @@ class Products:
 
     def by_hidden(self, gradient: Floating, weight: Floating, out: Floating, *, add: bool) -> None:
         """gradient @ weight becomes `out` or is added to it."""
-        for classes in self._steps(len(weight), held=self._converts(gradient, weight)):
+        for classes in self._class_slices(len(weight), held=self._converts(gradient, weight)):
             across = self._weights(weight, classes)
             if add:
                 self._put(self._made(gradient[:, classes], across), out, add)
@@ -64,7 +64,7 @@ class Products:
     def by_weight(self, gradient: Floating, rows: Any, out: Floating, *, add: bool) -> None:
         """gradient.T @ rows becomes `out` or is added to it."""
         # Also where nothing is added: BLAS holds a rearranged copy of as many columns of the gradient.
-        for classes in self._steps(len(out), held=True):
+        for classes in self._class_slices(len(out), held=True):
             down = gradient[:, classes].T
             place = out[classes]
             if not isinstance(rows, np.ndarray):
@@ -74,9 +74,9 @@ class Products:
             else:
                 self._product(down, rows, place)
 
-    def _steps(self, classes: int, *, held: bool) -> Iterator[slice]:
-        step = self._held if held else self._step
-        return (slice(start, min(start + step, classes)) for start in range(0, classes, step))
+    def _class_slices(self, classes: int, *, held: bool) -> Iterator[slice]:
+        width = self._held if held else self._at_once
+        return (slice(start, min(start + width, classes)) for start in range(0, classes, width))
 
     def _converts(self, rows: Any, weight: Floating) -> bool:
         """Whether something is made beside a product of rows with weights."""

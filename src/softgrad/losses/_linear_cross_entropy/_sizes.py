@@ -35,7 +35,7 @@ class Sizes(NamedTuple):
     """Rows of a block."""
     classes: int
     """Classes of a block; all of them unless rows of logits do not fit."""
-    step: int
+    at_once: int
     """Classes of one product."""
     held: int
     """Classes of a product for which something is held beside operands and result."""
@@ -60,7 +60,7 @@ def sizes(
     quick = _PRODUCT // (_row_cost(operands) * min(max(1, classes), _LEAST_CLASSES))
     most = max(_ROWS, min(_CACHE_BYTES // max(1, row), quick))
     height = max(1, min(rows, fitting, most))
-    return Sizes(height, classes, *_steps(operands, height))
+    return Sizes(height, classes, *_classes_at_once(operands, height))
 
 
 def _of_classes(operands: Operands, bound: int) -> Sizes:
@@ -69,10 +69,10 @@ def _of_classes(operands: Operands, bound: int) -> Sizes:
     height = max(1, min(operands.shape[0], _ROWS, bound // (number * _LEAST_CLASSES)))
     # A column is for the classes outside of the block.
     width = max(1, bound // (number * height) - 1)
-    return Sizes(height, min(width, operands.shape[1]), *_steps(operands, height))
+    return Sizes(height, min(width, operands.shape[1]), *_classes_at_once(operands, height))
 
 
-def _steps(operands: Operands, height: int) -> tuple[int, int]:
+def _classes_at_once(operands: Operands, height: int) -> tuple[int, int]:
     by_time = _PRODUCT // (height * _row_cost(operands))
     # Beside a product stand its result and what BLAS rearranges, columns of the block.
     beside = max(int(operands.weight.shape[1]), height)
