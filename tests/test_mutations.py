@@ -145,7 +145,7 @@ MUTATIONS = [
     Mutation(
         "what a bound loses of many exponentials added up in float for too long",
         "cpp/kernels/rows/exponentials_below_maximum.hpp",
-        "static constexpr int64_t most = 64 * Simd<T>::lanes;",
+        "static constexpr int64_t most = 64 * Simd<T>::logical_lanes;",
         "static constexpr int64_t most = int64_t(1) << 40;",
         (LOSS + "test_very_many_logits_far_below_the_second_largest",),
     ),

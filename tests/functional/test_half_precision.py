@@ -288,7 +288,7 @@ def test_the_loss_of_bfloat16_is_not_on_its_grid():
     assert np.min(np.diff(steps)) < 0.01
 
 
-def test_the_mean_of_bfloat16_losses_does_not_depend_on_the_pieces():
+def test_the_mean_of_bfloat16_losses_does_not_depend_on_the_blocks():
     rng = fresh_rng()
     x = (4.0 * rng.standard_normal((257, 33))).astype(BFLOAT16)
     labels = rng.integers(33, size=257)
