@@ -160,6 +160,13 @@ def test_arguments_that_do_not_fit_are_refused_by_the_name_that_was_called(name,
         getattr(member, verb)(**options)
 
 
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "logsumexp", "sigmoid", "log_sigmoid"])
+def test_a_call_without_a_wrapper_is_refused_by_its_name_too(name):
+    for arguments, options in [((), {}), (([1.0], 2), {}), (([1.0],), {"wrong": 1})]:
+        with pytest.raises(TypeError, match=rf"^{name}\(\) (missing|takes|got an unexpected) "):
+            MEMBERS[name](*arguments, **options)
+
+
 @members
 def test_the_checker_passes_every_derivative(name):
     arguments, options = MEMBERS[name].sample_arguments(fresh_rng(), FLOAT64)

@@ -70,11 +70,11 @@ std::optional<double> cross_entropy_if_plain(nb::handle logits, nb::handle label
     const OptionalArray slopes = optional_array(gradient, Array::write);
     const CrossEntropyRows rows{view,    rows_or_none(slopes, axes),   std::nullopt, nullptr, nullptr,
                                 nullptr, 1.0 / static_cast<double>(n), nullptr};
-    const Targets targets{given->contiguous<const int64_t>('l'), std::nullopt, nullptr, 0.0};
+    const Labels indices{given->contiguous<const int64_t>('l'), std::nullopt, nullptr, 0.0};
     double result = 0.0;
     try {
         compute(*x, [&]<class S>() {
-            result = reduced_cross_entropy<S>(rows, targets, {no_transform, 0.0}, static_cast<double>(n));
+            result = reduced_cross_entropy<S>(rows, indices, {no_transform, 0.0}, static_cast<double>(n));
         });
     } catch (const std::out_of_range&) {
         return std::nullopt;  // a label that is no class, which has to be named

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from softgrad._float_mode import in_ieee_mode
-from softgrad._verbs import documentation, keyword_only, show_signature, signature
+from softgrad._verbs import called_by, documentation, keyword_only, show_signature, signature
 
 # What a function takes: by position and by name.
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
@@ -51,7 +51,10 @@ class Differentiable(ABC):
         cls.options = (*cls.options, *(option for function in options for option in keyword_only(function)))
         for verb in ("__call__", *DERIVATIVES):
             function = getattr(cls, verb, None)
-            if function is None or (native_call and verb == "__call__"):
+            if function is None:
+                continue
+            if native_call and verb == "__call__":
+                cls.__call__ = called_by(cls.name, function)  # type: ignore[method-assign]
                 continue
             shown = signature(function, cls.names, cls.options)
             called = cls.name if verb == "__call__" else f"{cls.name}.{verb}"

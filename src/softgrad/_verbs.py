@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from inspect import Parameter, Signature
+from types import FunctionType
 from typing import Any
 
 _EXAMPLES = "\n\nExamples\n--------\n>>> import softgrad as sg\n"
@@ -32,6 +33,17 @@ def signature(verb: Callable[..., Any], names: Mapping[str, str], options: tuple
 
 def keyword_only(function: Callable[..., Any]) -> tuple[Parameter, ...]:
     return tuple(p for p in inspect.signature(function).parameters.values() if p.kind is Parameter.KEYWORD_ONLY)
+
+
+def called_by(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function under the name by which Python refuses arguments that do not fit, at no cost to a call."""
+    assert isinstance(function, FunctionType)
+    closure = function.__closure__
+    copy = FunctionType(function.__code__, function.__globals__, None, function.__defaults__, closure)
+    copy.__kwdefaults__ = function.__kwdefaults__
+    copy.__doc__, copy.__module__, copy.__qualname__ = function.__doc__, function.__module__, name
+    copy.__annotations__ = function.__annotations__
+    return copy
 
 
 def show_signature(verb: Callable[..., Any], shown: Signature) -> None:
