@@ -288,7 +288,7 @@ def test_sparse_labels_are_refused(kind: Callable[[NDArray], Any]) -> None:
 
 
 def test_a_single_label_for_all_rows_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"y of item 0 has shape \(\); X has 2 rows"):
+    with pytest.raises(ValueError, match=r"y of batch 0 has shape \(\); X has 2 rows"):
         fit_stream(np.eye(2), 1)
 
 

@@ -241,5 +241,5 @@ def test_one_row_without_a_second_axis_is_refused() -> None:
                 method(row, y)
         with pytest.raises(ValueError, match=r"Expected 2D input, got input with shape \(48,\)"):
             model.predict(row)
-        with pytest.raises(ValueError, match=r"X of item 0 has shape \(48,\); it must have rows and columns"):
+        with pytest.raises(ValueError, match=r"X of batch 0 has shape \(48,\); it must have rows and columns"):
             SoftmaxRegression().fit_stream([(row, y)])

@@ -19,7 +19,7 @@ import scipy.sparse
 from sklearn.datasets import dump_svmlight_file
 
 from softgrad.linear_model import SoftmaxRegression
-from softgrad.linear_model._data import _chunks, _files
+from softgrad.linear_model._data import _batches, _files
 from softgrad.linear_model._model import _hessian
 from softgrad.linear_model._solvers import _newton
 from tests.linear_model import bounds, problems
@@ -79,7 +79,7 @@ class Frame:
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several pieces of 256 rows, and text blocks that end in the middle of a line."""
-    monkeypatch.setattr(_chunks, "_CHUNK_BYTES", 1)
+    monkeypatch.setattr(_batches, "_PIECE_BYTES", 1)
     monkeypatch.setattr(_files, "_TEXT_BLOCK_BYTES", 9973)
     monkeypatch.setattr(_files, "_BATCH_BYTES", 1)
 
@@ -255,7 +255,7 @@ BAD_BATCHES = {
     "inf": (batch(a=[0.0, 1.0, -np.inf]), "column 'a', row 6 is -inf; it must be finite"),
     "missing": (batch(a=[None, 1.0, 2.0]), "column 'a', row 4 has no value"),
     "missing label": (batch(y=[1, None, 2]), "column 'y', row 5 has no value"),
-    "no batch": ([1, 2], "item 1 of the source is list; with target it must be a record batch"),
+    "no batch": ([1, 2], "batch 1 of the source is list; with target it must be a record batch"),
 }  # fmt: skip
 
 
@@ -271,16 +271,16 @@ NAN, INF = GOOD[0].copy(), scipy.sparse.csr_array(GOOD[0])
 NAN[2, 1] = np.nan
 INF[1, 0] = np.inf
 BAD_TUPLES = {
-    "features": ((np.ones((3, 3)), [0, 1, 0]), "X of item 1 has another form than the first: features 3, not 2"),
+    "features": ((np.ones((3, 3)), [0, 1, 0]), "X of batch 1 has another form than the first: features 3, not 2"),
     "dtype": ((GOOD[0].astype(np.float32), [0, 1, 0]), "another form than the first: dtype float32, not float64"),
     "sparse": ((scipy.sparse.csr_array(GOOD[0]), [0, 1, 0]), "another form than the first: sparse True, not False"),
-    "labels": ((GOOD[0], [0, 1]), "y of item 1 has shape (2,); X has 3 rows"),
-    "weights": ((*GOOD, [1.0]), "sample_weight of item 1 has shape (1,); X has 3 rows"),
+    "labels": ((GOOD[0], [0, 1]), "y of batch 1 has shape (2,); X has 3 rows"),
+    "weights": ((*GOOD, [1.0]), "sample_weight of batch 1 has shape (1,); X has 3 rows"),
     "negative weight": ((*GOOD, [1.0, -1.0, 0.0]), "sample_weight, row 5 is -1.0; weights must be finite and not"),
     "nan": ((NAN, [0, 1, 0]), "X, row 6, feature 1 is nan; it must be finite"),
-    "one dimension": ((np.ones(3), [0, 1, 0]), "X of item 1 has shape (3,); it must have rows and columns"),
+    "one dimension": ((np.ones(3), [0, 1, 0]), "X of batch 1 has shape (3,); it must have rows and columns"),
     "text": ((GOOD[0].astype(str), [0, 1, 0]), "dtype <U"),
-    "no tuple": ([1], "item 1 of the source is list; without target it must be a tuple (X, y)"),
+    "no tuple": ([1], "batch 1 of the source is list; without target it must be a tuple (X, y)"),
     "real labels": ((GOOD[0], [0.5, 0.25, 1.0]), "Unknown label type: continuous"),
     "other labels": ((GOOD[0], ["a", "b", "c"]), "the labels are of several kinds: int, str"),
 }  # fmt: skip
@@ -362,7 +362,7 @@ def test_a_file_that_cannot_be_read_in_pieces(tmp_path: Path) -> None:
 
 
 def test_what_is_no_source() -> None:
-    with pytest.raises(TypeError, match="source is an iterator, generator, which gives its items once"):
+    with pytest.raises(TypeError, match="source is an iterator, generator, which gives its batches once"):
         SoftmaxRegression().fit_stream(item for item in [GOOD])
     with pytest.raises(ValueError, match="sample_weight names a column"):
         SoftmaxRegression().fit_stream([GOOD], sample_weight="w")

@@ -12,7 +12,7 @@ from softgrad.cli.stream_columns import Numbers, Texts
 from softgrad.cli.stream_labels import Division, FoundLabels
 from softgrad.cli.stream_table import StreamedTable
 from softgrad.cli.tables import BoolArray, Float64Array, IntArray, Words
-from softgrad.linear_model._data._chunks import chunk_rows
+from softgrad.linear_model._data._batches import piece_rows
 
 
 class EncodedRows:
@@ -39,7 +39,7 @@ class EncodedRows:
         names = [name for name in table.names if name != target]
         labels = FoundLabels(target, division)
         learnt: dict[str, Numbers | Texts] = {}
-        for part in table.parts(chunk_rows(len(names), np.dtype(np.float64))):
+        for part in table.parts(piece_rows(len(names), np.dtype(np.float64))):
             train = labels.add(part.labels(target), part.first_row)
             for name in names:
                 values = part.feature(name)
@@ -56,7 +56,7 @@ class EncodedRows:
         self.columns: tuple[Column, ...] = tuple(learnt[name].column() for name in names)
         self._width = preprocessing.width_of(self.columns)
         # As many as the fit takes at a time.
-        self._length = chunk_rows(self._width, np.dtype(np.float64))
+        self._length = piece_rows(self._width, np.dtype(np.float64))
 
     def training(self) -> Iterator[tuple[Float64Array, IntArray]]:
         """A pass over the training rows, in the pieces that the fit takes: it neither cuts nor joins them again."""

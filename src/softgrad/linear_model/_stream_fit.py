@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from softgrad._float_mode import in_ieee_mode
 from softgrad.linear_model._callbacks import FitTask, with_callbacks
 from softgrad.linear_model._data._rows import Array, RowSource
-from softgrad.linear_model._data._streams import Source, StreamedRows, Survey, chunks_of
+from softgrad.linear_model._data._streams import Source, StreamedRows, Survey, batches_of
 from softgrad.linear_model._data._targets import ClassWeight, checked_class_weights
 from softgrad.linear_model._scikit_learn import checks_parameters
 from softgrad.linear_model._solvers._checkpoint import checkpoint_place, load_checkpoint, save_checkpoint
@@ -66,7 +66,7 @@ class StreamFit:
         ----------
         source : path, or iterable that starts again each time it is iterated
             A path ends in .csv, .tsv, .parquet, .feather, .arrow or .svmlight (.libsvm, .svm); text files also with
-            .gz. The items of an iterable are record batches, tables or frames that Arrow can read, all with the same
+            .gz. The batches of an iterable are record batches, tables or frames that Arrow can read, all with the same
             columns; or, without `target`, tuples ``(X, y)`` or ``(X, y, sample_weight)`` of arrays, X dense or sparse.
             The columns besides `target` and `sample_weight` are the features; they hold numbers or truth values,
             finite and none missing. Features are float32 if all of them are, else float64.
@@ -93,7 +93,7 @@ class StreamFit:
             As in `fit`; also if a batch has other columns than the first, the source changes between two passes, or the
             checkpoint is the source, is damaged, or is of other data or parameters.
         TypeError
-            The source gives its items only once, or a feature holds no numbers.
+            The source gives its batches only once, or a feature holds no numbers.
         FileExistsError, FileNotFoundError
             The checkpoint is there without `resume`, or is not there with it.
         OSError
@@ -122,8 +122,8 @@ class StreamFit:
         """
         previous = self._previous_fit()
         place = checkpoint_place(checkpoint, resume=resume, source=source)
-        chunks = chunks_of(source, target, sample_weight)
-        survey = Survey(chunks, digest=place is not None)
+        batches = batches_of(source, target, sample_weight)
+        survey = Survey(batches, digest=place is not None)
         class_weights = checked_class_weights(self.class_weight, survey.labels, survey.totals)
         state = keep = None
         if place is not None:
@@ -131,8 +131,8 @@ class StreamFit:
             state = load_checkpoint(place, problem) if resume else None
             keep = partial(save_checkpoint, place, problem)
         self.n_features_in_ = survey.n_features
-        if chunks.names is not None:
-            self.feature_names_in_ = np.array(chunks.names, dtype=object)
+        if batches.names is not None:
+            self.feature_names_in_ = np.array(batches.names, dtype=object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
         task = FitTask(self, None, None, None, int(self.max_iter))

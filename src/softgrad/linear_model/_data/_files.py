@@ -1,4 +1,4 @@
-"""Files read piece by piece, anew for every pass: Arrow record batches, or blocks of an svmlight file."""
+"""Files read in parts, anew for every pass: the record batches of Arrow, or sparse rows of an svmlight file."""
 
 from __future__ import annotations
 

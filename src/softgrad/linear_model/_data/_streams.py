@@ -18,17 +18,19 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from softgrad.linear_model._data._chunks import ArrowChunks, Chunks, TupleChunks, chunk_rows
+from softgrad.linear_model._data._arrow_batches import ArrowBatches
+from softgrad.linear_model._data._batches import Batches, piece_rows
 from softgrad.linear_model._data._files import SVMLIGHT_FORMATS, FileBatches, SvmlightFile, file_format
 from softgrad.linear_model._data._labels import label_array
 from softgrad.linear_model._data._read_ahead import read_ahead
 from softgrad.linear_model._data._rows import Array, Rows, RowSource
+from softgrad.linear_model._data._tuple_batches import TupleBatches
 
 Source = str | os.PathLike[str] | Iterable[object]
 
 
-def chunks_of(source: Source, target: str | None, sample_weight: str | None) -> Chunks:
-    """The rows of a path, or of an iterable of record batches or of tuples of arrays.
+def batches_of(source: Source, target: str | None, sample_weight: str | None) -> Batches:
+    """The batches of a path, or of an iterable of record batches or of tuples of arrays.
 
     Raises
     ------
@@ -42,24 +44,24 @@ def chunks_of(source: Source, target: str | None, sample_weight: str | None) -> 
         if file_format(path) in SVMLIGHT_FORMATS:
             if target is not None or sample_weight is not None:
                 raise ValueError(f"{path} has its labels at the start of each line; target and sample_weight are None")
-            return TupleChunks(SvmlightFile(path))
+            return TupleBatches(SvmlightFile(path))
         if target is None:
             raise ValueError(f"which column of {path} is the target?")
         _check_pyarrow()
         batches = FileBatches(path)
         # The reader of CSV has threads of its own, and is slower with one more.
-        return ArrowChunks(batches, target, sample_weight, untyped=batches.untyped, ahead=not batches.untyped)
+        return ArrowBatches(batches, target, sample_weight, untyped=batches.untyped, ahead=not batches.untyped)
     if iter(source) is source:
         raise TypeError(
-            f"source is an iterator, {type(source).__name__}, which gives its items once; many passes are made: give a "
-            f"path, a list or an object whose __iter__ starts again"
+            f"source is an iterator, {type(source).__name__}, which gives its batches once; many passes are made: give "
+            f"a path, a list or an object whose __iter__ starts again"
         )
     if target is not None:
         _check_pyarrow()
-        return ArrowChunks(source, target, sample_weight, untyped=False, ahead=False)
+        return ArrowBatches(source, target, sample_weight, untyped=False, ahead=False)
     if sample_weight is not None:
         raise ValueError("sample_weight names a column, so target must name one; or give (X, y, sample_weight)")
-    return TupleChunks(source)
+    return TupleBatches(source)
 
 
 def _check_pyarrow() -> None:
@@ -83,7 +85,7 @@ class Survey:
 
     Parameters
     ----------
-    chunks : Chunks
+    batches : Batches
     digest : bool
         Whether to compute the digest of the data.
 
@@ -104,14 +106,14 @@ class Survey:
         There are no rows or no features, or labels of several kinds.
     """
 
-    def __init__(self, chunks: Chunks, *, digest: bool) -> None:
-        self.chunks = chunks
+    def __init__(self, batches: Batches, *, digest: bool) -> None:
+        self.batches = batches
         self.n_rows = 0
         # True is not 1, though Python takes them for one key.
         places: dict[tuple[type, object], int] = {}
         totals: Array = np.zeros(0)
         hashed = hashlib.blake2b(digest_size=16) if digest else None
-        for piece in _pieces(chunks, lambda label: places.setdefault((type(label), label), len(places))):
+        for piece in _pieces(batches, lambda label: places.setdefault((type(label), label), len(places))):
             self.n_rows += len(piece.codes)
             self.n_features, self.dtype = piece.X.shape[1], piece.X.dtype
             self.is_sparse = scipy.sparse.issparse(piece.X)
@@ -125,7 +127,7 @@ class Survey:
         if self.n_features == 0:
             raise ValueError("the source has no features")
         self._places = places
-        self.labels, self._codes = _sorted_labels([label for _, label in places], chunks.untyped)
+        self.labels, self._codes = _sorted_labels([label for _, label in places], batches.untyped)
         self.totals: Array = np.bincount(self._codes, totals, len(self.labels)).astype(np.float64)
         if hashed is not None:
             hashed.update(repr(self.labels.tolist()).encode())
@@ -138,7 +140,7 @@ class Survey:
             "number of features": self.n_features,
             "dtype": self.dtype.name,
             "classes": [str(label) for label in self.labels],
-            "names of the features": self.chunks.names,
+            "names of the features": self.batches.names,
             "digest of the data": self.digest,
         }
 
@@ -151,7 +153,7 @@ class Survey:
             It gives other rows than the first.
         """
         rows = 0
-        for piece in _pieces(self.chunks, self._known):
+        for piece in _pieces(self.batches, self._known):
             rows += len(piece.codes)
             if rows > self.n_rows:
                 break
@@ -190,32 +192,32 @@ class StreamedRows(RowSource):
                 yield Rows(piece.X[counted], piece.codes[counted], weights[counted])
 
 
-def _pieces(chunks: Chunks, place_of: Callable[[object], int]) -> Iterator[Piece]:
+def _pieces(batches: Batches, place_of: Callable[[object], int]) -> Iterator[Piece]:
     """All rows, where it pays read while the piece before is worked on."""
-    pieces = _cut(chunks, place_of)
-    return read_ahead(pieces) if chunks.ahead else pieces
+    pieces = _cut(batches, place_of)
+    return read_ahead(pieces) if batches.ahead else pieces
 
 
-def _cut(chunks: Chunks, place_of: Callable[[object], int]) -> Iterator[Piece]:
-    """Dense rows in pieces of equal length whatever the chunks are; sparse ones as they come."""
+def _cut(batches: Batches, place_of: Callable[[object], int]) -> Iterator[Piece]:
+    """Dense rows in pieces of equal length whatever the batches are; sparse ones as they come."""
     waiting: list[Piece] = []
     held = 0
-    for chunk in chunks:
-        places = np.array([place_of(label) for label in chunk.labels], np.intp)
-        piece = Piece(chunk.X, places[chunk.codes], chunk.weights)
-        if scipy.sparse.issparse(chunk.X):
+    for batch in batches:
+        places = np.array([place_of(label) for label in batch.labels], np.intp)
+        piece = Piece(batch.X, places[batch.codes], batch.weights)
+        if scipy.sparse.issparse(batch.X):
             yield piece
             continue
-        length = chunk_rows(chunk.X.shape[1], chunk.X.dtype)
+        length = piece_rows(batch.X.shape[1], batch.X.dtype)
         while held + len(piece.codes) >= length:
             missing = length - held
-            yield _joined([*waiting, piece.part(slice(missing))], chunks.order)
+            yield _joined([*waiting, piece.part(slice(missing))], batches.order)
             waiting, held, piece = [], 0, piece.part(slice(missing, None))
         if len(piece.codes):
             waiting.append(piece)
             held += len(piece.codes)
     if waiting:
-        yield _joined(waiting, chunks.order)
+        yield _joined(waiting, batches.order)
 
 
 def _joined(pieces: list[Piece], order: Literal["C", "F"]) -> Piece:

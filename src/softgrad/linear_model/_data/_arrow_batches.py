@@ -1,139 +1,18 @@
-"""What a source gives, checked and as arrays: record batches by the names of their columns, or tuples of arrays."""
+"""Batches whose columns have names: record batches, tables, or frames with Arrow's C interface."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import partial
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
-import scipy.sparse
 from numpy.typing import NDArray
-from sklearn.utils.multiclass import check_classification_targets
 
+from softgrad.linear_model._data._batches import Batch, Batches, check_labels, check_weights, piece_rows
 from softgrad.linear_model._data._labels import label_array
-from softgrad.linear_model._data._rows import Array, canonical
-
-# Of dense features, at a time.
-_CHUNK_BYTES = 1 << 22
 
 
-class Chunk(NamedTuple):
-    """Some rows: features (n, d), the distinct labels, the place of each row's among them, and row weights."""
-
-    X: Any
-    labels: list[Any]
-    codes: NDArray[np.intp]
-    weights: Array
-
-
-class Chunks(Protocol):
-    """All rows, anew and the same at each iteration.
-
-    `names` are those of the features, known once the first chunk is; None where they have none. `untyped` says that
-    labels are strings, whatever they stand for. `order` is the memory order of dense features. `ahead` says that a
-    thread may make them, and that it is worth one.
-    """
-
-    @property
-    def names(self) -> list[str] | None: ...
-
-    @property
-    def untyped(self) -> bool: ...
-
-    @property
-    def order(self) -> Literal["C", "F"]: ...
-
-    @property
-    def ahead(self) -> bool: ...
-
-    def __iter__(self) -> Iterator[Chunk]: ...
-
-
-def chunk_rows(features: int, dtype: np.dtype[Any]) -> int:
-    """How many dense rows there are in a chunk that is not the last."""
-    return max(_CHUNK_BYTES // max(features * dtype.itemsize, 1), 256)
-
-
-class TupleChunks:
-    """Tuples (X, y) or (X, y, sample_weight) of arrays, X dense or sparse."""
-
-    names = None
-    untyped = False
-    order: Literal["C", "F"] = "C"
-    ahead = False
-
-    def __init__(self, tuples: Iterable[object]) -> None:
-        self._tuples = tuples
-
-    def __iter__(self) -> Iterator[Chunk]:
-        rows = 0
-        first: Any = None
-        for number, item in enumerate(self._tuples):
-            if not (isinstance(item, tuple) and len(item) in (2, 3)):
-                raise TypeError(
-                    f"item {number} of the source is {type(item).__name__}; without target it must be a tuple (X, y) "
-                    f"or (X, y, sample_weight)"
-                )
-            X = canonical(item[0]) if scipy.sparse.issparse(item[0]) else np.asarray(item[0])
-            if X.ndim != 2:
-                raise ValueError(f"X of item {number} has shape {X.shape}; it must have rows and columns")
-            first = X[:0] if first is None else first
-            _same_form(X, first, number)
-            y = np.asarray(label_array(item[1], partial(_row_of_y, rows)))
-            weights = np.ones(X.shape[0]) if len(item) == 2 else np.asarray(item[2])
-            for name, values in [("y", y), ("sample_weight", weights)]:
-                if values.shape != X.shape[:1]:
-                    raise ValueError(f"{name} of item {number} has shape {values.shape}; X has {X.shape[0]} rows")
-            # A single array may be larger than memory, mapped from a file.
-            length = max(X.shape[0], 1) if scipy.sparse.issparse(X) else chunk_rows(X.shape[1], X.dtype)
-            for start in range(0, len(y), length):
-                part = slice(start, start + length)
-                yield _checked(X[part], y[part], weights[part], rows + start)
-            rows += len(y)
-
-
-def _row_of_y(first_row: int, row: int) -> str:
-    return f"y, row {first_row + row + 1}"
-
-
-def _checked(X: Any, y: NDArray[Any], weights: NDArray[Any], first_row: int) -> Chunk:
-    _check_labels(y)
-    labels, codes = np.unique(y, return_inverse=True)
-    weights = weights.astype(np.float64)
-    _check_weights(weights, "sample_weight", first_row)
-    return Chunk(_matrix(X, first_row), labels.tolist(), codes, weights)
-
-
-def _matrix(X: Any, first_row: int) -> Any:
-    """X as C-contiguous float32 or float64, or CSR; finite."""
-    if X.dtype.kind not in "iubf":
-        raise TypeError(f"X has dtype {X.dtype}; it must be real")
-    dtype = X.dtype if X.dtype == np.float32 else np.dtype(np.float64)
-    sparse = scipy.sparse.issparse(X)
-    matrix: Any = X.astype(dtype, copy=False) if sparse else np.ascontiguousarray(X, dtype)
-    finite = np.isfinite(matrix.data if sparse else matrix)
-    if not finite.all():
-        position = int(finite.argmin())
-        if sparse:
-            row, column = int(np.searchsorted(matrix.indptr, position, side="right")) - 1, matrix.indices[position]
-        else:
-            row, column = divmod(position, matrix.shape[1])
-        raise ValueError(f"X, row {first_row + row + 1}, feature {column} is {matrix[row, column]}; it must be finite")
-    return matrix
-
-
-def _same_form(X: Any, first: Any, number: int) -> None:
-    for what, found, expected in [
-        ("features", X.shape[1], first.shape[1]),
-        ("dtype", X.dtype, first.dtype),
-        ("sparse", scipy.sparse.issparse(X), scipy.sparse.issparse(first)),
-    ]:
-        if found != expected:
-            raise ValueError(f"X of item {number} has another form than the first: {what} {found}, not {expected}")
-
-
-class ArrowChunks:
+class ArrowBatches(Batches):
     """Record batches, tables, or frames that hand out their columns through Arrow's C interface.
 
     Parameters
@@ -151,7 +30,7 @@ class ArrowChunks:
     """
 
     # Products are as fast where columns lie together; to bring the rows together takes as long as to read them.
-    order: Literal["C", "F"] = "F"
+    order = "F"
 
     def __init__(
         self, batches: Iterable[object], target: str, sample_weight: str | None, *, untyped: bool, ahead: bool
@@ -161,28 +40,27 @@ class ArrowChunks:
         self._sample_weight = sample_weight
         self.untyped = untyped
         self.ahead = ahead
-        self.names: list[str] | None = None
 
-    def __iter__(self) -> Iterator[Chunk]:
+    def __iter__(self) -> Iterator[Batch]:
         import pyarrow as pa
 
         rows = 0
         schema: Any = None
-        for number, item in enumerate(self._batches):
-            if not (hasattr(item, "__arrow_c_stream__") or hasattr(item, "__arrow_c_array__")):
+        for number, given in enumerate(self._batches):
+            if not (hasattr(given, "__arrow_c_stream__") or hasattr(given, "__arrow_c_array__")):
                 raise TypeError(
-                    f"item {number} of the source is {type(item).__name__}; with target it must be a record batch or "
+                    f"batch {number} of the source is {type(given).__name__}; with target it must be a record batch or "
                     f"another table that Arrow can read"
                 )
-            table = pa.table(item)
+            table = pa.table(given)
             if schema is None:
                 schema = table.schema
                 self.names = self._feature_names(schema)
             _same_columns(table.schema, schema, number)
             for batch in table.to_batches():
-                for chunk in self._chunks(batch, rows):
-                    yield chunk
-                    rows += len(chunk.codes)
+                for part in self._parts(batch, rows):
+                    yield part
+                    rows += len(part.codes)
 
     def _feature_names(self, schema: Any) -> list[str]:
         special = {"target": self._target, "sample_weight": self._sample_weight}
@@ -194,7 +72,7 @@ class ArrowChunks:
                 )
         return [name for name in schema.names if name not in special.values()]
 
-    def _chunks(self, batch: Any, first_row: int) -> Iterator[Chunk]:
+    def _parts(self, batch: Any, first_row: int) -> Iterator[Batch]:
         import pyarrow as pa
 
         assert self.names is not None
@@ -203,7 +81,7 @@ class ArrowChunks:
         fields = [(number, name) for number, name in enumerate(batch.schema.names) if name in features]
         single = bool(fields) and all(batch.schema.field(number).type == pa.float32() for number, _ in fields)
         dtype = np.dtype(np.float32 if single else np.float64)
-        length = chunk_rows(len(fields), dtype)
+        length = piece_rows(len(fields), dtype)
         for start in range(0, batch.num_rows, length):
             part = batch.slice(start, length)
             row = first_row + start
@@ -214,8 +92,8 @@ class ArrowChunks:
             weights = np.ones(len(codes))
             if self._sample_weight is not None:
                 weights = self._numbers(self._sample_weight, part.column(self._sample_weight), row).astype(np.float64)
-                _check_weights(weights, f"column {self._sample_weight!r}", row)
-            yield Chunk(columns.T, labels, codes, weights)
+                check_weights(weights, f"column {self._sample_weight!r}", row)
+            yield Batch(columns.T, labels, codes, weights)
 
     def _numbers(self, name: str, column: Any, first_row: int) -> NDArray[Any]:
         import pyarrow as pa
@@ -252,14 +130,8 @@ class ArrowChunks:
             return f"column {self._target!r}, row {first_row + int((codes == code).argmax()) + 1}"
 
         labels = label_array(encoded.dictionary.to_pylist(), place)
-        _check_labels(labels)
+        check_labels(labels)
         return labels.tolist(), codes
-
-
-def _check_labels(labels: NDArray[Any]) -> None:
-    # For the others there is nothing to find, and it takes its time.
-    if labels.dtype.kind not in "iubUO":
-        check_classification_targets(labels)
 
 
 def _same_columns(schema: Any, first: Any, number: int) -> None:
@@ -297,12 +169,3 @@ def _parsed(name: str, cells: Any, first_row: int) -> Any:
         except pa.ArrowInvalid:
             stop = middle
     raise ValueError(f"column {name!r}, row {first_row + start + 1} is {cells[start].as_py()!r}; it must be a number")
-
-
-def _check_weights(weights: Array, name: str, first_row: int) -> None:
-    usable = (weights >= 0) & np.isfinite(weights)
-    if not usable.all():
-        row = int(usable.argmin())
-        raise ValueError(
-            f"{name}, row {first_row + row + 1} is {weights[row]}; weights must be finite and not negative"
-        )

@@ -1,0 +1,66 @@
+"""The batches of a source, checked and as arrays, whatever it is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.multiclass import check_classification_targets
+
+from softgrad.linear_model._data._rows import Array
+
+# Of the dense features of a piece.
+_PIECE_BYTES = 1 << 22
+
+
+class Batch(NamedTuple):
+    """A batch, or where it has more rows than a piece a part of it.
+
+    X : shape (n, d), features, finite. labels : distinct. codes : the place of each row's label among these. weights :
+    of the rows, finite, none negative.
+    """
+
+    X: Any
+    labels: list[Any]
+    codes: NDArray[np.intp]
+    weights: Array
+
+
+class Batches(ABC):
+    """All rows, anew and the same at each iteration.
+
+    `names` are those of the features, known once the first batch is; None where they have none. `untyped` says that
+    labels are strings, whatever they stand for. `order` is the memory order of dense features. `ahead` says that a
+    thread may make them, and that it is worth one.
+    """
+
+    names: list[str] | None = None
+    untyped: bool = False
+    order: Literal["C", "F"] = "C"
+    ahead: bool = False
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Batch]: ...
+
+
+def piece_rows(features: int, dtype: np.dtype[Any]) -> int:
+    """How many dense rows there are in a piece that is not the last."""
+    return max(_PIECE_BYTES // max(features * dtype.itemsize, 1), 256)
+
+
+def check_labels(labels: NDArray[Any]) -> None:
+    # For the others there is nothing to find, and it takes its time.
+    if labels.dtype.kind not in "iubUO":
+        check_classification_targets(labels)
+
+
+def check_weights(weights: Array, name: str, first_row: int) -> None:
+    usable = (weights >= 0) & np.isfinite(weights)
+    if not usable.all():
+        row = int(usable.argmin())
+        raise ValueError(
+            f"{name}, row {first_row + row + 1} is {weights[row]}; weights must be finite and not negative"
+        )
