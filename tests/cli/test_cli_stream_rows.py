@@ -1,4 +1,4 @@
-"""What `softgrad train --stream` hands to the fit: each training row once, in the pieces that the fit takes."""
+"""What `softgrad train --stream` hands to the fit: each training row once, numbered, in the pieces of the fit."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 from softgrad.linear_model import SoftmaxRegression
 from softgrad.linear_model._data import _batches as streaming_batches
 from softgrad.linear_model._data import _files as streaming_files
+from softgrad.linear_model._data._batches import Batch, Batches
 from tests.cli.conftest import animals, fails, set_cell, succeeds, with_column, write
 from tests.oracles.bounds import EPS
 
@@ -29,12 +30,13 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def handed_over(monkeypatch: pytest.MonkeyPatch) -> list[list[tuple[Any, Any]]]:
-    """The items of a pass, for each fit from a source that there will be."""
-    passes: list[list[tuple[Any, Any]]] = []
+def handed_over(monkeypatch: pytest.MonkeyPatch) -> list[list[Batch]]:
+    """The batches of a pass, for each fit from a source that there will be."""
+    passes: list[list[Batch]] = []
     fit_stream: Callable[..., SoftmaxRegression] = SoftmaxRegression.fit_stream
 
     def spy(self: SoftmaxRegression, source: Any, **options: Any) -> SoftmaxRegression:
+        assert isinstance(source, Batches)
         passes.append(list(source))
         return fit_stream(self, source, **options)
 
@@ -49,9 +51,7 @@ def drawn_for_training(labels: list[str]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "feather"])
-def test_the_training_rows_in_the_pieces_that_the_fit_takes(
-    ending: str, handed_over: list[list[tuple[Any, Any]]]
-) -> None:
+def test_the_training_rows_in_the_pieces_that_the_fit_takes(ending: str, handed_over: list[list[Batch]]) -> None:
     table = animals(rows=ROWS)
     data = write(table, Path(f"animals.{ending}"))
     succeeds("train", data, "--target", "kind", "--stream", "--test-fraction", FRACTION, "--seed", SEED)
@@ -60,13 +60,16 @@ def test_the_training_rows_in_the_pieces_that_the_fit_takes(
     train = drawn_for_training(kinds)
     count = int(train.sum())
     whole, rest = divmod(count, LENGTH)
-    assert [len(codes) for _, codes in pieces] == [LENGTH] * whole + [rest]
+    assert [len(piece.codes) for piece in pieces] == [LENGTH] * whole + [rest]
     assert rest > 0
-    assert all(X.flags.c_contiguous and X.dtype == np.float64 for X, _ in pieces)
+    assert all(piece.X.flags.c_contiguous and piece.X.dtype == np.float64 for piece in pieces)
 
-    features = np.concatenate([X for X, _ in pieces])
-    codes = np.concatenate([codes for _, codes in pieces])
-    np.testing.assert_array_equal(codes, np.unique(kinds, return_inverse=True)[1][train])
+    features = np.concatenate([piece.X for piece in pieces])
+    codes = np.concatenate([piece.codes for piece in pieces])
+    classes, expected_codes = np.unique(kinds, return_inverse=True)
+    np.testing.assert_array_equal(codes, expected_codes[train])
+    assert all(piece.labels == list(range(len(classes))) for piece in pieces)
+    assert all((piece.weights == 1.0).all() for piece in pieces)
     for place, name in enumerate(["weight", "legs", "wild"]):
         values = table.column(name).to_numpy().astype(np.float64)
         expected = (values - values[train].mean()) / values[train].std()
@@ -79,7 +82,7 @@ def test_the_training_rows_in_the_pieces_that_the_fit_takes(
 @pytest.mark.parametrize("value", [1e308, -1e308])
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_a_test_row_that_is_too_large_is_found_before_the_fit(
-    ending: str, value: float, handed_over: list[list[tuple[Any, Any]]]
+    ending: str, value: float, handed_over: list[list[Batch]]
 ) -> None:
     table = animals(rows=ROWS)
     table = with_column(table, "weight", table.column("weight").to_numpy() / 1e6)

@@ -113,6 +113,8 @@ def test_columns_of_rows() -> None:
     X = sparse.csr_array(np.array([[0.0, 1.0, 2.0, 0.0], [0.0, 0.0, 0.0, 0.0], [3.0, 0.0, 0.0, 4.0]]))
     assert columns.of(X, 1).toarray().tolist() == [[1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
     assert columns.of(X, 4).toarray().tolist() == [[0.0, 1.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 4.0]]
+    # Indices of eight bytes would be half of the memory of a row.
+    assert columns.of(X, 1).indices.dtype == columns.of(X, 1).indptr.dtype == np.int32
     assert columns.outside(X, 4).tolist() == [False, False, False, False]
     assert columns.outside(X, 5).tolist() == [False, False, False, True]
     assert [column.name for column in columns[1:]] == ["5", "7"]

@@ -20,6 +20,8 @@ from sklearn.datasets import dump_svmlight_file
 
 from softgrad.linear_model import SoftmaxRegression
 from softgrad.linear_model._data import _batches, _files
+from softgrad.linear_model._data._batches import Batch, Batches
+from softgrad.linear_model._data._streams import StreamedRows, Survey, batches_of
 from softgrad.linear_model._model import _hessian
 from softgrad.linear_model._solvers import _newton
 from tests.linear_model import bounds, problems
@@ -54,16 +56,26 @@ def write(table: pa.Table, path: Path) -> Path:
     return path
 
 
-class Batches:
-    """Items anew at each iteration; counts how often that was."""
+class Counted:
+    """Batches anew at each iteration; counts how often that was."""
 
-    def __init__(self, *items: Any) -> None:
-        self.items = items
+    def __init__(self, *batches: Any) -> None:
+        self.batches = batches
         self.passes = 0
 
     def __iter__(self) -> Iterator[Any]:
         self.passes += 1
-        return iter(self.items)
+        return iter(self.batches)
+
+
+class Numbered(Batches):
+    """Batches that are checked, and whose labels are numbered, by whoever makes them."""
+
+    def __init__(self, *batches: Batch) -> None:
+        self._batches = batches
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self._batches)
 
 
 class Frame:
@@ -140,6 +152,22 @@ def test_the_bits_do_not_depend_on_how_the_rows_are_cut() -> None:
     for model in models[1:]:
         np.testing.assert_array_equal(model.coef_, models[0].coef_)
         assert model.loss_curve_ == models[0].loss_curve_
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_numbered_batches_are_taken_as_they_are() -> None:
+    rng = fresh_rng()
+    X, y = problems.random(rng, rows=700, features=4, classes=3)
+    weights = rng.integers(1, 4, 700).astype(float)
+    parts = [slice(0, 256), slice(256, 512), slice(512, 700)]
+    numbers, words = np.array([1, 2, 0]), ["cat", "ant", "bee"]
+    source = Numbered(*(Batch(X[part], words, numbers[y[part]], weights[part]) for part in parts))
+    expected = SoftmaxRegression().fit_stream([(X[part], WORDS[y[part]], weights[part]) for part in parts])
+    model = SoftmaxRegression().fit_stream(source)
+    assert model.classes_.tolist() == WORDS.tolist()
+    np.testing.assert_array_equal(model.coef_, expected.coef_)
+    pieces = list(StreamedRows(Survey(batches_of(source, None, None), digest=False), np.ones(3)))
+    assert [np.shares_memory(piece.X, X[part]) for piece, part in zip(pieces, parts, strict=True)] == [True] * 3
 
 
 @pytest.mark.usefixtures("small_pieces")
@@ -374,18 +402,18 @@ def test_what_is_no_source() -> None:
 
 @pytest.mark.parametrize("C", [0.0, -1.0, np.inf, np.nan])
 def test_C_is_checked_before_anything_is_read(C: float) -> None:
-    source = Batches(GOOD)
+    source = Counted(GOOD)
     with pytest.raises(ValueError, match="'C' parameter"):
         SoftmaxRegression(C=C).fit_stream(source)
     assert source.passes == 0
 
 
 def test_it_is_read_four_times_before_the_first_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Read(Batches):
+    class Read(Counted):
         def __iter__(self) -> Iterator[Any]:
-            # Not before the first item is asked for.
+            # Not before the first batch is asked for.
             self.passes += 1
-            yield from self.items
+            yield from self.batches
 
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
@@ -403,7 +431,7 @@ def test_it_is_read_four_times_before_the_first_iteration(monkeypatch: pytest.Mo
     ([GOOD, (GOOD[0], [0, 1, 7])], "the label 7 is new"),
 ])  # fmt: skip
 def test_a_source_that_changes_between_passes(later: list[Any], message: str) -> None:
-    class Fickle(Batches):
+    class Fickle(Counted):
         def __iter__(self) -> Iterator[Any]:
             self.passes += 1
             return iter([GOOD, GOOD] if self.passes < 4 else later)

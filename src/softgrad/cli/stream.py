@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scipy.sparse import csr_array
+import numpy as np
 
 from softgrad.cli.errors import UserError
 from softgrad.cli.model import Model, Scores
@@ -14,10 +14,10 @@ from softgrad.cli.stream_labels import Division
 from softgrad.cli.stream_svmlight import SvmlightRows
 from softgrad.cli.stream_table import StreamedTable
 from softgrad.cli.svmlight import is_svmlight
-from softgrad.cli.tables import Float64Array, IntArray
 from softgrad.cli.training import Trained, fit, target_of, with_scores
 from softgrad.cli.training_gradient import check_before
 from softgrad.cli.training_request import Request
+from softgrad.linear_model._data._batches import Batch, Batches
 
 Rows = EncodedRows | SvmlightRows
 
@@ -53,14 +53,16 @@ def _rows(request: Request) -> Rows:
     return EncodedRows(table, target_of(table, request.target), division)
 
 
-class TrainingRows:
-    """The training rows, as often as they are asked for."""
+class TrainingRows(Batches):
+    """The training rows, checked and with their class numbers, as often as they are asked for."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
 
-    def __iter__(self) -> Iterator[tuple[Float64Array | csr_array, IntArray]]:
-        return iter(self._rows.training())
+    def __iter__(self) -> Iterator[Batch]:
+        numbers = list(range(len(self._rows.classes.labels)))
+        for features, codes in self._rows.training():
+            yield Batch(features, numbers, codes, np.ones(len(codes)))
 
 
 def _scores(model: Model, rows: Rows) -> dict[str, Scores]:

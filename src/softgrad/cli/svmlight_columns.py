@@ -11,6 +11,7 @@ from scipy import sparse
 
 from softgrad.cli.preprocessing import NumberColumn
 from softgrad.cli.tables import BoolArray, IntArray
+from softgrad.linear_model._data._rows import canonical
 
 SparseRows: TypeAlias = sparse.csr_matrix | sparse.csr_array
 
@@ -52,12 +53,14 @@ class SvmlightColumns(Sequence[NumberColumn]):
         return beyond
 
     def of(self, X: SparseRows, first_index: int) -> sparse.csr_array:
-        """The entries of CSR rows, whose columns count from an index, that belong to these columns."""
+        """The entries of CSR rows, whose columns count from an index, that belong to these columns; `canonical`."""
         indices = X.indices.astype(np.int64) + first_index
         places = np.searchsorted(self.indices, indices)
         known = self.indices[np.minimum(places, len(self) - 1)] == indices
         ends = np.concatenate([[0], np.cumsum(known)])[X.indptr]
-        return sparse.csr_array((X.data[known], places[known], ends), shape=(X.shape[0], len(self)))
+        entries = sparse.csr_array((X.data[known], places[known], ends), shape=(X.shape[0], len(self)))
+        rows: sparse.csr_array = canonical(entries)
+        return rows
 
 
 class UsedIndices:

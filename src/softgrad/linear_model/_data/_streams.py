@@ -30,7 +30,7 @@ Source = str | os.PathLike[str] | Iterable[object]
 
 
 def batches_of(source: Source, target: str | None, sample_weight: str | None) -> Batches:
-    """The batches of a path, or of an iterable of record batches or of tuples of arrays.
+    """The batches of a path, or of an iterable of record batches or of tuples of arrays; `Batches` as they are.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def batches_of(source: Source, target: str | None, sample_weight: str | None) ->
         return ArrowBatches(source, target, sample_weight, untyped=False, ahead=False)
     if sample_weight is not None:
         raise ValueError("sample_weight names a column, so target must name one; or give (X, y, sample_weight)")
-    return TupleBatches(source)
+    return source if isinstance(source, Batches) else TupleBatches(source)
 
 
 def _check_pyarrow() -> None:
