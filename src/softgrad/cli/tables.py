@@ -21,6 +21,7 @@ import pyarrow.parquet
 
 from softgrad.cli.errors import UserError, listing
 from softgrad.linear_model._data._files import SVMLIGHT_FORMATS, ending_of
+from softgrad.linear_model._data._text_numbers import first_no_number
 
 BUILT_IN = ("digits", "iris", "wine")
 FORMATS = (".csv", ".tsv", ".parquet", ".feather")
@@ -89,7 +90,7 @@ class Table:
         if _is_number(column.type):
             return self._numbers(name, column)
         if self.untyped and _is_text(column.type):
-            row = _first_failing(column, pa.float64())
+            row = first_no_number(pc.utf8_trim_whitespace(column))
             raise UserError(f"column {name!r}, row {self.row_number(row)}: {column[row].as_py()!r} is not a number")
         raise UserError(f"column {name!r}: numbers are needed, this holds {column.type}")
 
@@ -274,16 +275,3 @@ def recognised(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     if pc.all(pc.is_in(lower, pa.array(["true", "false", None]))).as_py():
         return pc.equal(lower, "true")
     return cells
-
-
-def _first_failing(cells: pa.ChunkedArray, kind: pa.DataType) -> int:
-    """The first cell that cannot be cast, found by halving."""
-    start, stop = 0, len(cells)
-    while stop - start > 1:
-        middle = (start + stop) // 2
-        try:
-            pc.utf8_trim_whitespace(cells.slice(start, middle - start)).cast(kind)
-            start = middle
-        except pa.ArrowInvalid:
-            stop = middle
-    return start

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from softgrad.linear_model._data._batches import Batch, Batches, check_labels, check_weights, piece_rows
 from softgrad.linear_model._data._labels import label_array
+from softgrad.linear_model._data._text_numbers import first_no_number
 
 
 class ArrowBatches(Batches):
@@ -160,12 +161,5 @@ def _parsed(name: str, cells: Any, first_row: int) -> Any:
     try:
         return cells.cast(pa.float64())
     except pa.ArrowInvalid:
-        start, stop = 0, len(cells)
-    while stop - start > 1:
-        middle = (start + stop) // 2
-        try:
-            cells.slice(start, middle - start).cast(pa.float64())
-            start = middle
-        except pa.ArrowInvalid:
-            stop = middle
-    raise ValueError(f"column {name!r}, row {first_row + start + 1} is {cells[start].as_py()!r}; it must be a number")
+        row = first_no_number(cells)
+    raise ValueError(f"column {name!r}, row {first_row + row + 1} is {cells[row].as_py()!r}; it must be a number")
