@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from softgrad.linear_model import SoftmaxRegression, SoftmaxRegressionCV
-from softgrad.linear_model._data._labels import label_array
+from softgrad.linear_model._data._label_array import label_array
 from tests.oracles.inputs import fresh_rng
 
 ROWS = 40

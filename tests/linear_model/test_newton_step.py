@@ -152,7 +152,7 @@ def solve(eigenvalues: np.ndarray, shares: np.ndarray, **options: float) -> tupl
     """The estimated decrease, where the exact one is 1, and the number of products."""
     half = np.sqrt(shares * eigenvalues)
     spectrum = Spectrum(eigenvalues)
-    defaults = {"forcing": 0.1, "target": 0.0, "ceiling": np.inf, "smallest": np.inf}
+    defaults = {"forcing": 0.1, "negligible": 0.0, "ceiling": np.inf, "smallest": np.inf}
     step = newton_step(spectrum, Identity(), np.stack([half, -half]), **{**defaults, **options})  # type: ignore[arg-type]
     return step.decrease, spectrum.products
 
@@ -167,14 +167,14 @@ def test_exact_solution_in_as_many_products_as_eigenvalues() -> None:
 def test_a_decrease_that_would_end_the_fit_is_bounded_from_above() -> None:
     hasty, few = solve(SLOW, SHARES)
     assert hasty < 0.7
-    bounded, many = solve(SLOW, SHARES, target=0.9, smallest=SLOW.min())
+    bounded, many = solve(SLOW, SHARES, negligible=0.9, smallest=SLOW.min())
     assert bounded > 0.9
     assert many > few
 
 
 def test_no_more_products_than_the_target_needs() -> None:
     _, few = solve(SLOW, SHARES)
-    bounded, products = solve(SLOW, SHARES, target=1e9, smallest=SLOW.min())
+    bounded, products = solve(SLOW, SHARES, negligible=1e9, smallest=SLOW.min())
     assert products < few
     assert 1.0 <= bounded <= 1e9
 
@@ -183,11 +183,11 @@ def test_the_smallest_eigenvalue_of_the_step_before_bounds_the_first_product() -
     """A sixteenth of it; the first step of a fit has none before it, and knows nothing yet."""
     direction = np.stack([np.sqrt(SHARES * SLOW)] * 2) * [[1.0], [-1.0]]
     bound = 0.5 * np.sum(direction**2) / (SLOW.min() / 16)
-    decrease, products = solve(SLOW, SHARES, target=bound, smallest=SLOW.min())
+    decrease, products = solve(SLOW, SHARES, negligible=bound, smallest=SLOW.min())
     assert products == 1
     assert 1.0 <= decrease <= bound
-    for target, smallest in ((1.0, SLOW.min()), (bound, np.inf)):
-        assert solve(SLOW, SHARES, target=target, smallest=smallest)[1] > 1
+    for negligible, smallest in ((1.0, SLOW.min()), (bound, np.inf)):
+        assert solve(SLOW, SHARES, negligible=negligible, smallest=smallest)[1] > 1
 
 
 def test_a_promise_above_the_ceiling_ends_the_iteration() -> None:
@@ -204,7 +204,7 @@ def test_no_gradient_no_step() -> None:
         Identity(),
         np.zeros((2, 3)),
         forcing=0.1,
-        target=1.0,
+        negligible=1.0,
         ceiling=1.0,
         smallest=1.0,
     )
@@ -220,7 +220,9 @@ def test_an_exact_inverse_needs_no_products() -> None:
     preconditioner.update(curvature, 0)
     gradient = rng.standard_normal(objective.shape)
     gradient -= gradient.mean(axis=0)
-    step = newton_step(curvature, preconditioner, gradient, forcing=0.1, target=0.0, ceiling=np.inf, smallest=np.inf)
+    step = newton_step(
+        curvature, preconditioner, gradient, forcing=0.1, negligible=0.0, ceiling=np.inf, smallest=np.inf
+    )
     assert step.products == 0
     hessian = hessian_of(curvature, objective.shape)
     rounding = (bounds.EPS + _preconditioners._LEAST_LIFT) * np.linalg.cond(hessian) * np.abs(gradient).max()

@@ -16,8 +16,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 
 from softgrad._float_mode import in_ieee_mode
+from softgrad.linear_model._data._class_weights import ClassWeight
 from softgrad.linear_model._data._rows import Array
-from softgrad.linear_model._data._targets import ClassWeight
 from softgrad.linear_model._estimator import SoftmaxRegression
 from softgrad.linear_model._predictions import Predictions
 from softgrad.linear_model._scikit_learn import Interval, StrOptions, checks_parameters, row_weights, rows_and_labels

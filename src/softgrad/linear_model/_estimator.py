@@ -16,9 +16,10 @@ from sklearn.utils import Tags
 
 from softgrad._float_mode import in_ieee_mode
 from softgrad.linear_model._callbacks import CallbackSupport, FitTask, with_callbacks
+from softgrad.linear_model._data._class_weights import ClassWeight, checked_class_weights
+from softgrad.linear_model._data._labels import Labels
 from softgrad.linear_model._data._row_space import RowSpace
-from softgrad.linear_model._data._rows import Array, ArrayRows, RowSource, WidenedRows
-from softgrad.linear_model._data._targets import ClassWeight, Targets, checked_class_weights
+from softgrad.linear_model._data._rows import Array, ArrayRows, RowSource, WidenedRows, class_totals
 from softgrad.linear_model._data._used_features import UsedFeatures
 from softgrad.linear_model._data._workers import Workers
 from softgrad.linear_model._model._objective import SoftmaxObjective
@@ -273,10 +274,11 @@ class SoftmaxRegression(
         """
         previous = self._previous_fit()
         data, y = rows_and_labels(self, X, y, probabilities=True)
-        targets = Targets.of(y)
+        labels = Labels.of(y)
         weights = np.ones(data.shape[0]) if sample_weight is None else row_weights(sample_weight, data)
-        class_weights = checked_class_weights(self.class_weight, targets.labels, targets.totals(weights))
-        values, weights = targets.weighted(weights, class_weights)
+        totals = class_totals(labels.values, weights, len(labels.classes))
+        class_weights = checked_class_weights(self.class_weight, labels.classes, totals)
+        values, weights = labels.weighted(weights, class_weights)
         counted = weights > 0
         if not counted.all():
             data, values, weights = data[counted], values[counted], weights[counted]
@@ -288,12 +290,12 @@ class SoftmaxRegression(
         elif rows < features and rows <= LARGEST_FACTOR and not self.l1_ratio:
             space = RowSpace(data)
         source = ArrayRows(data if space is None else space.data, values, weights)
-        return self._fit_rows(source, targets.labels, previous, space=space, task=task)
+        return self._fit_rows(source, labels.classes, previous, space=space, task=task)
 
     def _fit_rows(
         self,
         source: RowSource,
-        labels: NDArray[Any],
+        classes: NDArray[Any],
         previous: tuple[NDArray[Any], Array, Array] | None,
         *,
         space: RowSpace | UsedFeatures | None = None,
@@ -301,13 +303,13 @@ class SoftmaxRegression(
         keep: Callable[[State], object] | None = None,
         task: FitTask | None = None,
     ) -> Self:
-        """Fit to rows whose targets are numbers of the labels, from a state, the previous fit or the start."""
+        """Fit to rows of these classes, from a state, the previous fit or the start."""
         with Workers(self.n_threads) as workers:
-            objective = self._objective(source, len(labels), workers)
+            objective = self._objective(source, len(classes), workers)
             if state is None:
                 start = objective.start()
                 if previous is not None:
-                    coef, intercept = self._checked_previous(*previous, labels)
+                    coef, intercept = self._checked_previous(*previous, classes)
                     start = objective.coordinates(coef if space is None else space.enter(coef), intercept)
                 state = starting_state(objective, self._evaluate(objective, start))
 
@@ -315,7 +317,7 @@ class SoftmaxRegression(
                 coef, intercept = objective.coefficients(theta)
                 if space is not None:
                     coef = space.leave(coef)
-                return {"coef_": coef, "intercept_": intercept, "classes_": labels}
+                return {"coef_": coef, "intercept_": intercept, "classes_": classes}
 
             def before_iteration(state: State) -> None:
                 if task is not None:
@@ -333,7 +335,7 @@ class SoftmaxRegression(
                 # A state does not say which of the two objectives it is of: what is resumed polishes from the start.
                 keep = None
                 theta = objective.coefficients(solution.theta)
-                objective = self._objective(WidenedRows(source, objective.block_length), len(labels), workers)
+                objective = self._objective(WidenedRows(source, objective.block_length), len(classes), workers)
                 point = self._evaluate(objective, objective.coordinates(*theta))
                 state = starting_state(objective, point, after=solution.objectives)
                 solution = self._minimise(objective, state, course)
@@ -379,12 +381,12 @@ class SoftmaxRegression(
         return self.classes_, self.coef_, self.intercept_
 
     def _checked_previous(
-        self, previous: NDArray[Any], coef: Array, intercept: Array, labels: NDArray[Any]
+        self, previous: NDArray[Any], coef: Array, intercept: Array, classes: NDArray[Any]
     ) -> tuple[Array, Array]:
         if coef.shape[1] != self.n_features_in_:
             raise ValueError(f"X has {self.n_features_in_} features; warm_start starts from a fit with {coef.shape[1]}")
-        if not np.array_equal(previous, labels):
-            raise ValueError(f"y has the classes {labels}; warm_start starts from a fit with {previous}")
+        if not np.array_equal(previous, classes):
+            raise ValueError(f"y has the classes {classes}; warm_start starts from a fit with {previous}")
         return coef, intercept
 
     def _report(self, report: IterationReport) -> None:

@@ -11,9 +11,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 
 from softgrad._float_mode import in_ieee_mode
-from softgrad.linear_model._data._labels import label_array
+from softgrad.linear_model._data._class_weights import ClassWeight, checked_class_weights
+from softgrad.linear_model._data._label_array import label_array
+from softgrad.linear_model._data._labels import Labels
 from softgrad.linear_model._data._rows import Array, Rows
-from softgrad.linear_model._data._targets import ClassWeight, Targets, checked_class_weights, values_of
 from softgrad.linear_model._scikit_learn import checks_parameters, row_weights, rows_and_labels
 from softgrad.linear_model._solvers._averaged_steps import AveragedSteps
 
@@ -92,18 +93,16 @@ class PartialFit:
             raise ValueError("the first call of partial_fit needs classes: all labels that there will be")
         data, y = rows_and_labels(self, X, y, probabilities=True, reset=first)
         named = None if classes is None else np.unique(label_array(classes, "classes[{}]".format))
-        labels = self.classes_ if named is None or not first else named
-        if named is not None and not np.array_equal(named, labels):
-            raise ValueError(f"classes are {named}; the first call had {labels}")
-        values = values_of(y, labels)
+        known = self.classes_ if named is None or not first else named
+        if named is not None and not np.array_equal(named, known):
+            raise ValueError(f"classes are {named}; the first call had {known}")
         weights = row_weights(sample_weight, data)
-        values, weights = Targets(labels, values).weighted(
-            weights, checked_class_weights(self.class_weight, labels, None)
-        )
+        labels = Labels.among(y, known)
+        values, weights = labels.weighted(weights, checked_class_weights(self.class_weight, known, None))
         counted = np.flatnonzero(weights > 0)
         if begun is None:
-            shape = (len(labels), data.shape[1])
-            coef, intercept = (np.zeros(shape), np.zeros(len(labels))) if first else (self.coef_, self.intercept_)
+            shape = (len(known), data.shape[1])
+            coef, intercept = (np.zeros(shape), np.zeros(len(known))) if first else (self.coef_, self.intercept_)
             begun = AveragedSteps(coef, intercept, fit_intercept=self.fit_intercept)
         steps = copy.deepcopy(begun)
         curve = list(self.loss_curve_) if hasattr(self, "_steps") else []
@@ -113,7 +112,7 @@ class PartialFit:
             curve.append(steps.take(Rows(data, values, weights), order, C=float(self.C), label_smoothing=smoothing))
         if not steps.is_finite():
             raise FloatingPointError(f"the coefficients overflow {data.dtype} in partial_fit; rescale X or lower C")
-        self._steps, self.classes_ = steps, labels
+        self._steps, self.classes_ = steps, known
         self.coef_, self.intercept_ = steps.coef.copy(), steps.intercept - steps.intercept.mean()
         self.n_iter_, self.loss_curve_ = steps.steps, curve
         self.relative_gap_, self.converged_ = np.inf, False

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from softgrad._float_mode import in_ieee_mode
 from softgrad.functional import log_softmax, softmax
-from softgrad.linear_model._data._labels import label_array
+from softgrad.linear_model._data._label_array import label_array
 from softgrad.linear_model._data._rows import Array, Rows, canonical
 
 

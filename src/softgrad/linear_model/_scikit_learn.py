@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from softgrad.linear_model._data._labels import label_array
+from softgrad.linear_model._data._label_array import label_array
 from softgrad.linear_model._data._rows import Array, canonical
 
 __all__ = ["Interval", "StrOptions", "checks_parameters", "row_weights", "rows_and_labels"]

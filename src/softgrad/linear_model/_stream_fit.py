@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from softgrad._float_mode import in_ieee_mode
 from softgrad.linear_model._callbacks import FitTask, with_callbacks
+from softgrad.linear_model._data._class_weights import ClassWeight, checked_class_weights
 from softgrad.linear_model._data._rows import Array, RowSource
 from softgrad.linear_model._data._streams import Source, StreamedRows, Survey, batches_of
-from softgrad.linear_model._data._targets import ClassWeight, checked_class_weights
 from softgrad.linear_model._scikit_learn import checks_parameters
 from softgrad.linear_model._solvers._checkpoint import checkpoint_place, load_checkpoint, save_checkpoint
 from softgrad.linear_model._solvers._iteration import State
@@ -36,7 +36,7 @@ class StreamFit:
     def _fit_rows(
         self,
         source: RowSource,
-        labels: NDArray[Any],
+        classes: NDArray[Any],
         previous: tuple[NDArray[Any], Array, Array] | None,
         *,
         state: State | None,
@@ -124,7 +124,7 @@ class StreamFit:
         place = checkpoint_place(checkpoint, resume=resume, source=source)
         batches = batches_of(source, target, sample_weight)
         survey = Survey(batches, digest=place is not None)
-        class_weights = checked_class_weights(self.class_weight, survey.labels, survey.totals)
+        class_weights = checked_class_weights(self.class_weight, survey.classes, survey.totals)
         state = keep = None
         if place is not None:
             problem = self._description() | {"class weights": class_weights.tolist()} | survey.description()
@@ -137,7 +137,7 @@ class StreamFit:
             del self.feature_names_in_
         task = FitTask(self, None, None, None, int(self.max_iter))
         rows = StreamedRows(survey, class_weights)
-        return self._fit_rows(rows, survey.labels, previous, state=state, keep=keep, task=task)
+        return self._fit_rows(rows, survey.classes, previous, state=state, keep=keep, task=task)
 
     def _description(self) -> dict[str, object]:
         """The parameters that decide what the optimum is, as JSON can hold them."""

@@ -1,104 +1,99 @@
-"""Labels as arrays whose dtype says what they are, whatever container they come in."""
+"""What the caller says that rows are: a class each, or probabilities of the classes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d
 
-# Beyond this float64 has no longer every integer.
-_EXACT_IN_FLOAT = 2**53
+from softgrad.linear_model._data._rows import Array
+
+# How far from 1 probabilities may add up to, as those of float32 do.
+_SUM_TOLERANCE = 1e-4
 
 
-def label_array(y: Any, where: Callable[[int], str]) -> Any:
-    """Labels in one column as an array of integers, floats, truth values or text; anything else as it is.
+class Labels(NamedTuple):
+    """Labels by number.
 
-    What holds objects is told by these: columns of pandas, polars and Arrow that may have missing values are such. So
-    is a list, since NumPy would make text of 1 and "a", and floats of integers beyond int64.
-
-    Parameters
-    ----------
-    y : array_like
-        Of shape (n,) or (n, 1), which the result has, too. Of another shape it is given back unchanged.
-    where : callable
-        The name of a row in a message.
-
-    Raises
-    ------
-    TypeError
-        y is sparse.
-    ValueError
-        A label is missing, not finite or nothing of these, or they are of two kinds; the message names its row.
+    classes : the distinct labels, ascending, shape (K,). values : the number of each row's class, shape (n,); or class
+    probabilities, float64, shape (n, K).
     """
-    if sparse.issparse(y):
-        raise TypeError(f"y is sparse, of shape {y.shape}; labels and probabilities must be dense: give y.toarray()")
-    array = np.asarray(y, object) if isinstance(y, Sequence) else np.asarray(y)
-    if array.ndim != 1 and array.shape[1:] != (1,):
-        return y
-    column = array.ravel()
-    if column.dtype.kind in "OT":
-        column = _typed(column.astype(object).tolist(), where)
-    # Complex numbers scikit-learn refuses, in words of its own that its checks ask for.
-    if column.dtype.kind not in "biufUOc" and column.size:
-        raise _no_label(where(0), column[0])
-    if column.dtype.kind == "f" and not (finite := np.isfinite(column)).all():
-        row = int(finite.argmin())
-        raise _no_label(where(row), column[row])
-    return column.reshape(array.shape)
+
+    classes: NDArray[Any]
+    values: NDArray[Any]
+
+    @classmethod
+    def of(cls, y: NDArray[Any]) -> Labels:
+        """The labels of y: one for each row, shape (n,) or (n, 1); or class probabilities, shape (n, K), K at least 2.
+
+        Raises
+        ------
+        ValueError
+            The labels are not those of classes, or a row is no distribution.
+        """
+        if y.ndim == 2 and y.shape[1] > 1:
+            return cls(np.arange(y.shape[1]), _distributions(y))
+        if y.ndim != 1:
+            y = column_or_1d(y, warn=True)
+        integers = y.dtype.kind in "biu"
+        if not integers:
+            check_classification_targets(y)
+        labels = cls(*np.unique(y, return_inverse=True))
+        # Integers are always classes, and the check takes as long as a small fit; it warns of as many as here.
+        if integers and 2 * len(labels.classes) > len(y):
+            check_classification_targets(y)
+        return labels
+
+    @classmethod
+    def among(cls, y: NDArray[Any], classes: NDArray[Any]) -> Labels:
+        """The labels of y, of shapes as in `of`, where the classes are known.
+
+        Raises
+        ------
+        ValueError
+            A label of y is none of them, or y has another number of columns.
+        """
+        if y.ndim == 2 and y.shape[1] > 1:
+            if y.shape[1] != len(classes):
+                raise ValueError(f"y has {y.shape[1]} columns of probabilities; there are {len(classes)} classes")
+            return cls(classes, _distributions(y))
+        y = column_or_1d(y, warn=True)
+        found, codes = np.unique(y, return_inverse=True)
+        # As Python's, since NumPy compares integers of unlike dtypes as floats.
+        known = {label: place for place, label in enumerate(classes.tolist())}
+        places = np.array([known.get(label, -1) for label in found.tolist()], np.intp)[codes]
+        unknown = np.flatnonzero(places < 0)
+        if unknown.size:
+            raise ValueError(f"y[{unknown[0]}] is {y[unknown[0]]!r}; the first call had the classes {classes}")
+        return cls(classes, places)
+
+    def weighted(self, weights: Array, class_weights: Array) -> tuple[NDArray[Any], Array]:
+        """The values and the row weights, with the class weights worked in.
+
+        A row of probabilities is as one row for each class, with these as its weights.
+        """
+        if self.values.ndim == 1:
+            by_row: Array = class_weights[self.values]
+            return self.values, weights * by_row
+        shares = self.values * class_weights
+        sums = shares.sum(axis=1)
+        return shares / np.where(sums > 0, sums, 1.0)[:, None], weights * sums
 
 
-def _typed(values: list[Any], where: Callable[[int], str]) -> NDArray[Any]:
-    kinds = {kind: _name_of(kind) for kind in set(map(type, values))}
-    for row, value in enumerate(values):
-        # NaN alone is not what it is.
-        if kinds[type(value)] is None or value != value:
-            raise _no_label(where(row), value)
-        if kinds[type(value)] != kinds[type(values[0])]:
-            raise ValueError(
-                f"{where(row)} is {value!r}, {kinds[type(value)]}; {where(0)} is {values[0]!r}, "
-                f"{kinds[type(values[0])]}: labels must be of one kind"
-            )
-    names = set(kinds.values())
-    if names == {"a number"}:
-        whole = all(issubclass(kind, (int, np.integer)) for kind in kinds)
-        return _integers(values, where) if whole else _floats(values, where)
-    # NumPy's own text has the width of the longest for all, and loses NULs at the end.
-    return np.array(values, np.bool_ if names == {"a truth value"} else object)
-
-
-def _name_of(kind: type) -> str | None:
-    for name, kinds in [
-        ("a truth value", (bool, np.bool_)),
-        ("a number", (int, float, np.integer, np.floating)),
-        ("text", (str,)),
-    ]:
-        if issubclass(kind, kinds):
-            return name
-    return None
-
-
-def _integers(values: list[Any], where: Callable[[int], str]) -> NDArray[Any]:
-    numbers = [int(value) for value in values]
-    least, most = min(numbers), max(numbers)
-    signed, unsigned = np.iinfo(np.int64), np.iinfo(np.uint64)
-    for info in (signed, unsigned):
-        if info.min <= least and most <= info.max:
-            return np.array(numbers, info.dtype)
-    row = numbers.index(least if least < signed.min else most)
-    raise ValueError(
-        f"{where(row)} is {numbers[row]}; integers must be from -2**63 to 2**63 - 1, or all from 0 to 2**64 - 1"
-    )
-
-
-def _floats(values: list[Any], where: Callable[[int], str]) -> NDArray[Any]:
-    for row, value in enumerate(values):
-        if isinstance(value, (int, np.integer)) and abs(int(value)) > _EXACT_IN_FLOAT:
-            raise ValueError(f"{where(row)} is {value}; among floats integers must be from -2**53 to 2**53")
-    return np.array(values, np.float64)
-
-
-def _no_label(place: str, value: object) -> ValueError:
-    return ValueError(f"{place} is {value!s}; a label must be an integer, a finite float, text or a truth value")
+def _distributions(y: NDArray[Any]) -> Array:
+    if y.dtype.kind not in "fiub":
+        raise ValueError(f"y of shape {y.shape} must hold class probabilities; it has dtype {y.dtype}")
+    probabilities = y.astype(np.float64)
+    wrong = np.argwhere(~(probabilities >= 0.0))
+    if len(wrong):
+        row, column = wrong[0].tolist()
+        raise ValueError(f"y[{row}, {column}] is {probabilities[row, column]:g}; a probability is at least 0")
+    sums = probabilities.sum(axis=1)
+    off = np.flatnonzero(~(np.abs(sums - 1.0) <= _SUM_TOLERANCE))
+    if off.size:
+        raise ValueError(f"y[{off[0]}] adds up to {sums[off[0]]:.6g}; the probabilities of a row add up to 1")
+    probabilities /= sums[:, None]
+    return probabilities

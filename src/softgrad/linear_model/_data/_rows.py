@@ -24,13 +24,13 @@ _LEAST_ENTRIES = 16
 class Rows(NamedTuple):
     """Some rows in memory.
 
-    X : shape (n, d), finite, float32 or float64, C-contiguous or sparse as `canonical` makes it. targets : classes,
-    int, shape (n,), from 0; or class probabilities, float64, shape (n, K). weights : shape (n,), each row's share of
-    the total weight.
+    X : shape (n, d), finite, float32 or float64, C-contiguous or sparse as `canonical` makes it. labels : class
+    numbers, int, shape (n,), from 0; or class probabilities, float64, shape (n, K). weights : shape (n,), each row's
+    share of the total weight.
     """
 
     X: Any
-    targets: NDArray[Any]
+    labels: NDArray[Any]
     weights: Array
 
     def blocks(self, length: int) -> Iterator[Rows]:
@@ -45,7 +45,7 @@ class Rows(NamedTuple):
             return
         for i in range(number):
             part = slice(n * i // number, n * (i + 1) // number)
-            yield Rows(self.X[part], self.targets[part], self.weights[part])
+            yield Rows(self.X[part], self.labels[part], self.weights[part])
 
     def scores(self, weight: NDArray[Any], bias: NDArray[Any] | None) -> NDArray[Any]:
         """X @ weight.T + bias for a weight (K, d) of the dtype of X, for sparse X best in Fortran order; (n, K)."""
@@ -66,12 +66,13 @@ class Rows(NamedTuple):
         product: NDArray[Any] = factors.T @ self.X
         return product
 
-    def class_weights(self, n_classes: int) -> Array:
-        """The weight of the rows that falls to each class, (K,)."""
-        if self.targets.ndim == 2:
-            shares: Array = self.weights @ self.targets
-            return shares
-        return np.bincount(self.targets, self.weights, n_classes).astype(np.float64)
+
+def class_totals(labels: NDArray[Any], weights: Array, n_classes: int) -> Array:
+    """The sum of the row weights of each class, (K,); labels are class numbers (n,), or probabilities (n, K)."""
+    if labels.ndim == 2:
+        totals: Array = weights @ labels
+        return totals
+    return np.bincount(labels, weights, n_classes).astype(np.float64)
 
 
 def canonical(X: Any) -> Any:
@@ -129,11 +130,11 @@ class ArrayRows(RowSource):
 
     resident = True
 
-    def __init__(self, X: Any, targets: NDArray[Any], weights: Array) -> None:
+    def __init__(self, X: Any, labels: NDArray[Any], weights: Array) -> None:
         self.dtype, self.is_sparse = X.dtype, sparse.issparse(X)
         self.n_rows, self.n_features = X.shape
         self.total_weight = float(weights.sum())
-        self.rows = Rows(X, targets, weights / self.total_weight)
+        self.rows = Rows(X, labels, weights / self.total_weight)
 
     def __iter__(self) -> Iterator[Rows]:
         yield self.rows

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from softgrad.linear_model._data._arrow_batches import ArrowBatches
 from softgrad.linear_model._data._batches import Batches, piece_rows
 from softgrad.linear_model._data._files import SVMLIGHT_FORMATS, FileBatches, SvmlightFile, file_format
-from softgrad.linear_model._data._labels import label_array
+from softgrad.linear_model._data._label_array import label_array
 from softgrad.linear_model._data._read_ahead import read_ahead
 from softgrad.linear_model._data._rows import Array, Rows, RowSource
 from softgrad.linear_model._data._tuple_batches import TupleBatches
@@ -70,7 +70,7 @@ def _check_pyarrow() -> None:
 
 
 class Piece(NamedTuple):
-    """Rows with the codes of their labels, which count the labels in the order they appear in."""
+    """Rows in memory; codes count their labels in the order of the classes, or in the order they were found in."""
 
     X: Any
     codes: NDArray[np.intp]
@@ -91,8 +91,8 @@ class Survey:
 
     Attributes
     ----------
-    labels : ndarray, shape (K,)
-        Ascending.
+    classes : ndarray, shape (K,)
+        The distinct labels, ascending.
     totals : ndarray, shape (K,)
         Sum of the row weights of each class.
     n_rows, n_features : int
@@ -127,10 +127,10 @@ class Survey:
         if self.n_features == 0:
             raise ValueError("the source has no features")
         self._places = places
-        self.labels, self._codes = _sorted_labels([label for _, label in places], batches.untyped)
-        self.totals: Array = np.bincount(self._codes, totals, len(self.labels)).astype(np.float64)
+        self.classes, self._codes = _sorted_classes([label for _, label in places], batches.untyped)
+        self.totals: Array = np.bincount(self._codes, totals, len(self.classes)).astype(np.float64)
         if hashed is not None:
-            hashed.update(repr(self.labels.tolist()).encode())
+            hashed.update(repr(self.classes.tolist()).encode())
         self.digest = None if hashed is None else hashed.hexdigest()
 
     def description(self) -> dict[str, object]:
@@ -139,13 +139,13 @@ class Survey:
             "number of rows": self.n_rows,
             "number of features": self.n_features,
             "dtype": self.dtype.name,
-            "classes": [str(label) for label in self.labels],
+            "classes": [str(label) for label in self.classes],
             "names of the features": self.batches.names,
             "digest of the data": self.digest,
         }
 
     def pieces(self) -> Iterator[Piece]:
-        """Another pass, with the codes of the sorted labels.
+        """Another pass, with the numbers of the classes as codes.
 
         Raises
         ------
@@ -229,16 +229,16 @@ def _joined(pieces: list[Piece], order: Literal["C", "F"]) -> Piece:
     return Piece(np.concatenate(X, out=joined), np.concatenate(codes), np.concatenate(weights))
 
 
-def _sorted_labels(found: list[Any], untyped: bool) -> tuple[NDArray[Any], NDArray[np.intp]]:
-    """The labels in ascending order and the place there of each that was found."""
+def _sorted_classes(found: list[Any], untyped: bool) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """The labels that were found in ascending order, and the place there of each."""
     values = found
     if untyped and all(re.fullmatch(r"\s*[+-]?[0-9]{1,18}\s*", label) for label in found):
         values = [int(label) for label in found]
     kinds = {type(value).__name__ for value in values}
     if len(kinds) > 1:
         raise ValueError(f"the labels are of several kinds: {', '.join(sorted(kinds))}")
-    labels, codes = np.unique(label_array(values, lambda code: f"label {values[code]!r}"), return_inverse=True)
-    return labels, codes
+    classes, codes = np.unique(label_array(values, lambda code: f"label {values[code]!r}"), return_inverse=True)
+    return classes, codes
 
 
 def _hash(digest: hashlib.blake2b, piece: Piece) -> None:

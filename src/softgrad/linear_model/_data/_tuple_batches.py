@@ -11,7 +11,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from softgrad.linear_model._data._batches import Batch, Batches, check_labels, check_weights, piece_rows
-from softgrad.linear_model._data._labels import label_array
+from softgrad.linear_model._data._label_array import label_array
 from softgrad.linear_model._data._rows import canonical
 
 

@@ -31,9 +31,9 @@ class WithLosses:
 
     def __call__(self, rows: Rows) -> Block:
         problem = cross_entropy_problem(
-            (len(rows.targets), self.n_classes),
+            (len(rows.labels), self.n_classes),
             (1,),
-            rows.targets,
+            rows.labels,
             rows.weights,
             label_smoothing=self.label_smoothing,
             reduction="none",

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softgrad.linear_model._data._rows import Array, ArrayRows, Rows, RowSource
+from softgrad.linear_model._data._rows import Array, ArrayRows, Rows, RowSource, class_totals
 from softgrad.linear_model._data._terms import ArrayTerm
 from softgrad.linear_model._data._workers import Workers
 from softgrad.linear_model._model._hessian import Hessian, keeps_logits
@@ -49,7 +49,7 @@ class ClassShares(ArrayTerm[Rows]):
         return np.full(self.n_classes, self.label_smoothing / self.n_classes)
 
     def part(self, block: Rows) -> Array:
-        return (1.0 - self.label_smoothing) * block.class_weights(self.n_classes)
+        return (1.0 - self.label_smoothing) * class_totals(block.labels, block.weights, self.n_classes)
 
 
 @dataclass

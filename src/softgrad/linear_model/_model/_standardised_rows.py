@@ -45,7 +45,7 @@ class StandardisedRows(NamedTuple):
         """Sparse rows in units of the spread of their features, at places that are shared."""
         entries = (rows.X.data * self.standardisation.inverse_scale[rows.X.indices]).astype(dtype)
         copy = sparse.csr_array((entries, rows.X.indices, rows.X.indptr), shape=rows.X.shape)
-        source = ArrayRows(copy, rows.targets, rows.weights)
+        source = ArrayRows(copy, rows.labels, rows.weights)
         return self._replace(source=source, standardisation=self.standardisation.in_units())
 
     def _dense_copy(self, rows: Rows, dtype: type[np.floating[Any]]) -> StandardisedRows:
@@ -60,5 +60,5 @@ class StandardisedRows(NamedTuple):
 
         for _ in self.workers.map(fill, range(0, len(copy), self.block_length)):
             pass
-        source = ArrayRows(copy, rows.targets, rows.weights)
+        source = ArrayRows(copy, rows.labels, rows.weights)
         return self._replace(source=source, standardisation=Standardisation.identity(columns))

@@ -59,7 +59,7 @@ class AveragedSteps:
         logits = batch.scores(self._weight.astype(X.dtype), self._bias.astype(X.dtype))
         shares = batch.weights / batch.weights.sum()
         losses, factors = cross_entropy.value_and_grad(
-            logits, batch.targets, reduction="none", upstream=shares, label_smoothing=label_smoothing, out=logits
+            logits, batch.labels, reduction="none", upstream=shares, label_smoothing=label_smoothing, out=logits
         )
         magnitudes = np.abs(X)
         largest = magnitudes.max(axis=0)
@@ -93,4 +93,4 @@ def _over_root(gradient: Array, squares: Array) -> Array:
 def _batches(rows: Rows, order: NDArray[np.intp]) -> Iterator[Rows]:
     for start in range(0, len(order), BATCH_ROWS):
         part = order[start : start + BATCH_ROWS]
-        yield Rows(rows.X[part], rows.targets[part], rows.weights[part])
+        yield Rows(rows.X[part], rows.labels[part], rows.weights[part])

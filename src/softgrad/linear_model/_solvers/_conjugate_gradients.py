@@ -40,7 +40,7 @@ def newton_step(
     gradient: Array,
     *,
     forcing: float,
-    target: float,
+    negligible: float,
     ceiling: float,
     smallest: float,
 ) -> NewtonStep:
@@ -48,16 +48,16 @@ def newton_step(
 
     What is left out is first taken to be less than the last part times the number of parts so far. That is wrong where
     a slow part of the spectrum has hardly begun to count. It only costs an iteration, except where the decrease is at
-    most `target` and would end the fit: there the bound by the smallest eigenvalue must hold it below `target` as well.
-    Where a part of that of the previous step already does, near the end of a fit, a few products are enough.
+    most `negligible` and would end the fit: there the bound by the smallest eigenvalue must hold it below `negligible`
+    as well. Where a part of that of the previous step already does, near the end of a fit, a few products are enough.
 
     Parameters
     ----------
     gradient : ndarray, shape (K, P)
     forcing : float
         How large a part of the decrease may be left out.
-    target : float
-        The decrease that ends the fit.
+    negligible : float
+        A decrease so small that it ends the fit.
     ceiling : float
         More than any step can decrease the objective by; a model that promises it is left before it leads astray.
     smallest : float
@@ -93,16 +93,16 @@ def newton_step(
         ratio = product / before
         lanczos.append(length, ratio)
         left_out = count * part
-        if 0.5 * product <= trusted * (target - decrease):
+        if 0.5 * product <= trusted * (negligible - decrease):
             left_out = 0.5 * product / trusted
             smallest = trusted
             break
         if left_out <= forcing * decrease:
-            if decrease > target:
+            if decrease > negligible:
                 break
             smallest = min(smallest, lanczos.smallest())
             left_out = max(left_out, 0.5 * product / smallest)
-            if decrease + left_out <= target:
+            if decrease + left_out <= negligible:
                 break
         if decrease > ceiling:
             break

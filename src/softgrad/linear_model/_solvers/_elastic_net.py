@@ -143,7 +143,7 @@ class _Dual:
     """Lower bounds of the objective.
 
     The dual variables of a row are any distribution p' over the classes. With H its entropy and G the gradient of the
-    loss that residuals p' - t give, t the targets, the bound is
+    loss that residuals p' - q give, q the targets, the bound is
 
         sum_i s_i H(p'_i) - sum over the coefficients of (|G| - absolute)_+^2 / (2 ridge),
 

@@ -61,7 +61,7 @@ def minimise(
             preconditioner,
             point.gradient,
             forcing=_forcing(state.gap),
-            target=course.tol * point.value,
+            negligible=course.tol * point.value,
             ceiling=point.value,
             smallest=state.smallest,
         )

@@ -60,14 +60,14 @@ def test_why_a_solver_was_chosen() -> None:
 def test_probabilities_are_rows_of_their_weights(weighted: bool) -> None:
     rng = fresh_rng()
     problem = problems.random(rng, rows=200, features=6, classes=4)
-    targets = rng.dirichlet(np.ones(4), 200)
+    labels = rng.dirichlet(np.ones(4), 200)
     class_weight = {0: 3.0, 1: 0.5, 2: 1.0, 3: 0.0} if weighted else None
-    model = SoftmaxRegression(tol=1e-12, class_weight=class_weight).fit(problem.X, targets)
+    model = SoftmaxRegression(tol=1e-12, class_weight=class_weight).fit(problem.X, labels)
     expected = SoftmaxRegression(tol=1e-12, class_weight=class_weight).fit(
-        np.repeat(problem.X, 4, axis=0), np.tile(np.arange(4), 200), targets.ravel()
+        np.repeat(problem.X, 4, axis=0), np.tile(np.arange(4), 200), labels.ravel()
     )
     assert model.classes_.tolist() == [0, 1, 2, 3]
-    distance = bounds.of_coefficients(model, (targets * (list(class_weight.values()) if class_weight else 1.0)).sum())
+    distance = bounds.of_coefficients(model, (labels * (list(class_weight.values()) if class_weight else 1.0)).sum())
     np.testing.assert_allclose(model.coef_, expected.coef_, rtol=0, atol=distance)
 
 
