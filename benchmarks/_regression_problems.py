@@ -41,7 +41,7 @@ class Problem:
 
 
 def _drawn_labels(rng: np.random.Generator, scores: NDArray[Any]) -> NDArray[np.intp]:
-    """From the softmax model of the scores; every class occurs."""
+    """From the softmax model of the logits; every class occurs."""
     y: NDArray[np.intp] = (scores + rng.gumbel(size=scores.shape)).argmax(axis=1)
     y[: scores.shape[1]] = np.arange(scores.shape[1])
     return y

@@ -16,17 +16,17 @@ TOL = SoftmaxRegression().tol
 def of_probabilities(magnitudes: NDArray, coef: NDArray, intercept: NDArray, dtype: str, roundings: int = 0) -> NDArray:
     """What rounding to dtype may do to the probabilities of each row, (n, 1), in whatever order sums are taken.
 
-    A score is a sum of d products and the intercept. Each term is rounded as a coefficient, as a product and in at most
+    A logit is a sum of d products and the intercept. Each term is rounded as a coefficient, as a product and in at most
     d additions, and `roundings` times more where the features have roundings themselves, of `magnitudes` (n, d): half
-    an eps each time. A probability moves by at most half of what the scores do, since 2 p (1 - p) <= 1/2. In the
+    an eps each time. A probability moves by at most half of what the logits do, since 2 p (1 - p) <= 1/2. In the
     softmax the rounding of z - max counts exp(z - max), so at most 1/e of an eps for each of the K classes; the
     exponentials have 8 eps, the sum K / 2, the quotient a half.
     """
     eps = float(np.finfo(dtype).eps)
     classes, features = coef.shape
     terms = magnitudes @ np.abs(coef).T + np.abs(intercept)
-    scores = (features + 3 + roundings) / 2 * terms.max(axis=1, keepdims=True)
-    return eps * (scores / 2 + classes + 9)
+    logits = (features + 3 + roundings) / 2 * terms.max(axis=1, keepdims=True)
+    return eps * (logits / 2 + classes + 9)
 
 
 def decided(probabilities: NDArray, rounding: NDArray) -> NDArray:

@@ -27,7 +27,7 @@ def real(name: str, *, standardised: bool = False) -> Problem:
 
 
 def random(rng: np.random.Generator, *, rows: int, features: int, classes: int, strength: float = 1.0) -> Problem:
-    """Labels drawn from a softmax model of scores of the given strength; every class occurs."""
+    """Labels drawn from a softmax model of logits of the given strength; every class occurs."""
     X = rng.standard_normal((rows, features))
     truth = strength * rng.standard_normal((classes, features)) / np.sqrt(features)
     y = (X @ truth.T + rng.gumbel(size=(rows, classes))).argmax(axis=1)
@@ -71,8 +71,8 @@ def objective(
     """scikit-learn's objective of the multinomial LogisticRegression, divided by C and the total weight."""
     classes, share, total = shares(y, weights)
     X = X.astype(np.float64)
-    scores = X @ coef.T + intercept
-    losses = logsumexp(scores, axis=1) - scores[np.arange(len(y)), classes]
+    logits = X @ coef.T + intercept
+    losses = logsumexp(logits, axis=1) - logits[np.arange(len(y)), classes]
     return float(share @ losses + np.sum(coef**2) / (2 * C * total))
 
 

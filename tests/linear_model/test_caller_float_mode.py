@@ -49,8 +49,8 @@ def test_predictions(mode: str) -> None:
     model = SoftmaxRegression(C=1e3).fit(X, y)
     # Scores some 720 apart: the probabilities of the others are subnormal.
     far = np.abs(X)[:, :1] * np.array([[1.0, 0.0, 0.0, 0.0]])
-    scores = model.decision_function(far)
-    far *= (720.0 / np.ptp(scores, axis=1))[:, None]
+    logits = model.decision_function(far)
+    far *= (720.0 / np.ptp(logits, axis=1))[:, None]
 
     def predictions() -> list[bytes]:
         verbs = (model.decision_function, model.predict_proba, model.predict_log_proba)

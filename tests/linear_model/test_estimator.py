@@ -45,30 +45,30 @@ def test_it_is_the_public_name() -> None:
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_predictions_are_those_of_the_scores(dtype: type, wine: problems.Problem, fitted: SoftmaxRegression) -> None:
     X = wine.X.astype(dtype)
-    scores = X.astype(float) @ fitted.coef_.T + fitted.intercept_
-    tolerance = {"rtol": 0, "atol": 100 * float(np.finfo(dtype).eps) * np.abs(scores).max()}
+    logits = X.astype(float) @ fitted.coef_.T + fitted.intercept_
+    tolerance = {"rtol": 0, "atol": 100 * float(np.finfo(dtype).eps) * np.abs(logits).max()}
     results = {
-        "decision_function": scores,
-        "predict_proba": scipy_softmax(scores, axis=1),
-        "predict_log_proba": scipy_log_softmax(scores, axis=1),
+        "decision_function": logits,
+        "predict_proba": scipy_softmax(logits, axis=1),
+        "predict_log_proba": scipy_log_softmax(logits, axis=1),
     }
     for name, expected in results.items():
         result = getattr(fitted, name)(X)
         assert result.dtype == dtype
         np.testing.assert_allclose(result, expected, **tolerance)
-    np.testing.assert_array_equal(fitted.predict(X), scores.argmax(axis=1))
-    assert fitted.score(X, wine.y) == np.mean(scores.argmax(axis=1) == wine.y) > 0.98
+    np.testing.assert_array_equal(fitted.predict(X), logits.argmax(axis=1))
+    assert fitted.score(X, wine.y) == np.mean(logits.argmax(axis=1) == wine.y) > 0.98
 
 
 def test_two_classes() -> None:
     problem = problems.real("breast_cancer", standardised=True)
     model = SoftmaxRegression().fit(problem.X, np.array(["malignant", "benign"])[problem.y])
-    scores = problem.X @ model.coef_.T + model.intercept_
+    logits = problem.X @ model.coef_.T + model.intercept_
     decision = model.decision_function(problem.X)
     assert model.coef_.shape == (2, 30)
     assert model.classes_.tolist() == ["benign", "malignant"]
-    rounding = 128 * bounds.EPS * np.abs(scores).max()
-    np.testing.assert_allclose(decision, scores[:, 1] - scores[:, 0], rtol=0, atol=rounding)
+    rounding = 128 * bounds.EPS * np.abs(logits).max()
+    np.testing.assert_allclose(decision, logits[:, 1] - logits[:, 0], rtol=0, atol=rounding)
     np.testing.assert_array_equal(model.predict(problem.X), model.classes_[(decision > 0).astype(int)])
     assert model.predict_proba(problem.X).shape == (569, 2)
     assert model.score(problem.X, np.array(["malignant", "benign"])[problem.y]) > 0.98
@@ -78,11 +78,11 @@ def test_log_probabilities_of_confident_rows_keep_their_digits(
     wine: problems.Problem, fitted: SoftmaxRegression
 ) -> None:
     far = 10 * wine.X[:1]
-    scores = np.sort((far @ fitted.coef_.T + fitted.intercept_)[0])
+    logits = np.sort((far @ fitted.coef_.T + fitted.intercept_)[0])
     assert fitted.predict_proba(far).max() == 1.0
-    expected = -np.exp(scores[:2] - scores[2]).sum()
+    expected = -np.exp(logits[:2] - logits[2]).sum()
     # An exponential has the roundings of its argument.
-    rounding = 64 * bounds.EPS * np.abs(scores).max()
+    rounding = 64 * bounds.EPS * np.abs(logits).max()
     assert fitted.predict_log_proba(far).max() == pytest.approx(expected, rel=rounding, abs=0.0)
 
 
@@ -355,7 +355,7 @@ def test_overflow_is_an_error(wine: problems.Problem) -> None:
     model = SoftmaxRegression(warm_start=True).fit(*wine)
     model.coef_ = np.sign(model.coef_) * 1e308
     with pytest.raises(
-        FloatingPointError, match=r"the objective at the starting point is .*: the scores overflow float64"
+        FloatingPointError, match=r"the objective at the starting point is .*: the logits overflow float64"
     ):
         model.fit(*wine)
     with pytest.raises(ValueError, match="feature 0 of X spreads over"):

@@ -55,8 +55,8 @@ class Setting:
         return np.append(ridge, 0.0) if self.objective.fit_intercept else ridge
 
     def probabilities(self, theta: np.ndarray) -> np.ndarray:
-        scores = self.columns() @ theta.T
-        exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
+        logits = self.columns() @ theta.T
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
         return exponentials / exponentials.sum(axis=1, keepdims=True)
 
     def hessian(self, theta: np.ndarray) -> np.ndarray:
@@ -223,8 +223,8 @@ def test_curvature_of_confident_rows_keeps_its_digits() -> None:
     objective = SoftmaxObjective(ArrayRows(X, y, np.ones(40)), n_classes=3, C=1e30, fit_intercept=False)
     theta = np.array([[40.0], [-20.5], [-19.5]])
     column = (X / X.max())[:, 0]
-    scores = np.outer(column, theta[:, 0] - theta[0, 0]).astype(np.longdouble)
-    p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    logits = np.outer(column, theta[:, 0] - theta[0, 0]).astype(np.longdouble)
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     assert p[:, 1:].max() < 2**18 * EPS
     direction = np.array([[1.0], [1.0], [-2.0]])
     # p_k times the sum over l of p_l (v_k - v_l): no two nearly equal numbers are subtracted.
@@ -261,7 +261,7 @@ def test_blocks_of_rows_change_nothing(kept_bytes: int, monkeypatch: pytest.Monk
         ]
 
     whole = results()
-    monkeypatch.setattr(_objective, "_SCORE_BLOCK_BYTES", 1)
+    monkeypatch.setattr(_objective, "_LOGIT_BLOCK_BYTES", 1)
     monkeypatch.setattr(_objective, "_BLOCK_BYTES", 1)
     monkeypatch.setattr(_objective, "_LEAST_ROWS", 256)
     monkeypatch.setattr(_hessian, "KEPT_LOGIT_BYTES", kept_bytes)

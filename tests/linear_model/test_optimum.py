@@ -33,10 +33,10 @@ def as_far_as_rounding_lets_it(problem: problems.Problem, **parameters: Any) -> 
 
 
 def assert_same_fit(model: SoftmaxRegression, expected: SoftmaxRegression, problem: problems.Problem) -> None:
-    """Two fits with the same scores on the rows they were fitted to, to the root of the gap that was asked for."""
-    scores = problem.X @ expected.coef_.T + expected.intercept_
+    """Two fits with the same logits on the rows they were fitted to, to the root of the gap that was asked for."""
+    logits = problem.X @ expected.coef_.T + expected.intercept_
     found = problem.X @ model.coef_.T + model.intercept_
-    np.testing.assert_allclose(found, scores, rtol=0, atol=4 * np.sqrt(model.tol) * np.abs(scores).max())
+    np.testing.assert_allclose(found, logits, rtol=0, atol=4 * np.sqrt(model.tol) * np.abs(logits).max())
 
 
 @pytest.mark.parametrize("C", [1e-3, 1.0, 1e3])
@@ -163,7 +163,7 @@ def test_units_and_offsets_of_features_do_not_change_the_iterations() -> None:
 
 
 def test_few_iterations_where_the_optimum_is_far_out() -> None:
-    """Full Newton steps alone, each of which moves the scores by about 1, take 18."""
+    """Full Newton steps alone, each of which moves the logits by about 1, take 18."""
     model = SoftmaxRegression(C=1e6).fit(*problems.real("iris"))
     assert model.n_iter_ <= 14
 
@@ -232,7 +232,7 @@ def test_a_class_without_weight_is_next_to_impossible() -> None:
     model = SoftmaxRegression().fit(problem.X, problem.y, weights)
     expected = SoftmaxRegression().fit(problem.X[weights > 0], problem.y[weights > 0])
     assert model.classes_.tolist() == [0, 1, 2]
-    # Its intercept begins at the logarithm of eps, and the scores have a few units more.
+    # Its intercept begins at the logarithm of eps, and the logits have a few units more.
     assert model.predict_proba(problem.X)[:, 1].max() < 2**22 * bounds.EPS
     assert model.loss_curve_[-1] == pytest.approx(expected.loss_curve_[-1], rel=2 * expected.tol, abs=0.0)
 
@@ -278,7 +278,7 @@ def test_collinear_features_share_the_coefficient() -> None:
     # The penalty alone knows of the difference, and is next to nothing.
     size = np.abs(model.coef_).max()
     np.testing.assert_allclose(model.coef_[:, :40], model.coef_[:, 40:], rtol=0, atol=10 * np.sqrt(model.tol) * size)
-    # Half the penalty for the same scores.
+    # Half the penalty for the same logits.
     expected = SoftmaxRegression(C=2e8, tol=1e-12).fit(problem.X, problem.y)
     assert model.loss_curve_[-1] == pytest.approx(expected.loss_curve_[-1], rel=100 * model.tol, abs=0.0)
 

@@ -120,7 +120,7 @@ def test_frames_of_pandas_and_polars(frame: Any) -> None:
     assert pipeline[-1].classes_.tolist() == ["a", "b", "c"]
     scaled = (problem.X - problem.X.mean(axis=0)) / problem.X.std(axis=0)
     expected = SoftmaxRegression(tol=1e-13).fit(scaled, problem.y)
-    # A probability moves by at most half of what the scores do.
+    # A probability moves by at most half of what the logits do.
     moved = bounds.of_coefficients(expected, len(problem.y)) * np.linalg.norm(scaled, axis=1).max()
     np.testing.assert_allclose(pipeline.predict_proba(X), expected.predict_proba(scaled), rtol=0, atol=moved)
 

@@ -184,9 +184,9 @@ def test_scores_of_sparse_rows_are_those_of_dense_rows(form: Callable[[NDArray],
     model = SoftmaxRegression().fit(X, y)
     size = np.abs(X) @ np.abs(model.coef_).T + np.abs(model.intercept_)
     rounding = X.shape[1] * np.finfo(dtype).eps * size.max()
-    scores = model.decision_function(form(X))
-    assert scores.dtype == dtype
-    np.testing.assert_allclose(scores, model.decision_function(X), rtol=0, atol=rounding)
+    logits = model.decision_function(form(X))
+    assert logits.dtype == dtype
+    np.testing.assert_allclose(logits, model.decision_function(X), rtol=0, atol=rounding)
 
 
 def test_zeros_that_are_stored_are_zeros() -> None:

@@ -58,8 +58,8 @@ def test_products_are_sums_of_their_entries(dtype: type, index: type, columns: i
     weight = rng.standard_normal((columns, 30)).astype(dtype)
     bias = rng.standard_normal(columns).astype(dtype)
     factors = rng.standard_normal((40, columns)).astype(dtype)
-    assert_sums(rows_of(X).scores(weight, None), dense, weight.T)
-    assert_sums(rows_of(X).scores(np.asfortranarray(weight), bias), dense, weight.T, bias)
+    assert_sums(rows_of(X).logits(weight, None), dense, weight.T)
+    assert_sums(rows_of(X).logits(np.asfortranarray(weight), bias), dense, weight.T, bias)
     assert_sums(rows_of(X).gather(factors).T, dense.T, factors)
 
 
@@ -75,7 +75,7 @@ def test_a_sum_goes_on_from_what_is_there() -> None:
 def test_what_is_no_entry_is_not_multiplied() -> None:
     X = sparse.csr_array(np.array([[1.0, 0.0], [0.0, 2.0]]))
     weight = np.array([[np.nan, 3.0]])
-    np.testing.assert_array_equal(rows_of(X).scores(weight, None), [[np.nan], [6.0]])
+    np.testing.assert_array_equal(rows_of(X).logits(weight, None), [[np.nan], [6.0]])
 
 
 @pytest.mark.parametrize("places", [[0, 30], [-1, 3], [29, 2**31 - 1]])
@@ -118,7 +118,7 @@ def digest() -> str:
     for dtype in (np.float32, np.float64):
         X = matrix(rng, dtype)
         for columns in COLUMNS:
-            found.update(rows_of(X).scores(rng.standard_normal((columns, 30)).astype(dtype), None).tobytes())
+            found.update(rows_of(X).logits(rng.standard_normal((columns, 30)).astype(dtype), None).tobytes())
             found.update(rows_of(X).gather(rng.standard_normal((40, columns)).astype(dtype)).tobytes())
     return found.hexdigest()
 

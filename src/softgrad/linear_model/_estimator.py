@@ -118,7 +118,7 @@ class SoftmaxRegression(
         a parameter is out of its range; `warm_start` meets other classes or features; or "newton-blocks" was asked for
         where the probabilities are not kept in memory.
     FloatingPointError
-        The scores at the start overflow the dtype of X.
+        The logits at the start overflow the dtype of X.
 
     Warns
     -----

@@ -108,4 +108,4 @@ class Predictions:
         check_is_fitted(self)
         data = validate_data(self, canonical(X), accept_sparse="csr", dtype=[np.float64, np.float32], reset=False)
         rows = Rows(data, np.empty(0), np.empty(0))
-        return rows.scores(self.coef_.astype(data.dtype), self.intercept_.astype(data.dtype))
+        return rows.logits(self.coef_.astype(data.dtype), self.intercept_.astype(data.dtype))

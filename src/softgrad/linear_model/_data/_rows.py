@@ -47,17 +47,17 @@ class Rows(NamedTuple):
             part = slice(n * i // number, n * (i + 1) // number)
             yield Rows(self.X[part], self.labels[part], self.weights[part])
 
-    def scores(self, weight: NDArray[Any], bias: NDArray[Any] | None) -> NDArray[Any]:
+    def logits(self, weight: NDArray[Any], bias: NDArray[Any] | None) -> NDArray[Any]:
         """X @ weight.T + bias for a weight (K, d) of the dtype of X, for sparse X best in Fortran order; (n, K)."""
-        scores: NDArray[Any]
+        logits: NDArray[Any]
         if sparse.issparse(self.X):
-            scores = np.empty((self.X.shape[0], len(weight)), weight.dtype)
-            sparse_product(self.X.data, self.X.indices, self.X.indptr, np.ascontiguousarray(weight.T), bias, scores)
-            return scores
-        scores = self.X @ weight.T
+            logits = np.empty((self.X.shape[0], len(weight)), weight.dtype)
+            sparse_product(self.X.data, self.X.indices, self.X.indptr, np.ascontiguousarray(weight.T), bias, logits)
+            return logits
+        logits = self.X @ weight.T
         if bias is not None:
-            scores += bias
-        return scores
+            logits += bias
+        return logits
 
     def gather(self, factors: NDArray[Any]) -> NDArray[Any]:
         """factors.T @ X for factors (n, K): (K, d), for sparse X in Fortran order."""

@@ -1,4 +1,4 @@
-"""Affine scores of rows, and the transpose: what a change of the scores is by weight and bias."""
+"""Affine logits of rows, and the transpose: what a change of the logits is by weight and bias."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Affine(NamedTuple):
         return Affine(np.zeros(self.weight.shape, order="F" if self.weight.flags.fnc else "C"), bias)
 
     def gathered(self, rows: Rows, factors: NDArray[Any]) -> Affine:
-        """The derivative of sum_ik factors_ik scores_ik, scores being these of the rows, by weight and bias."""
+        """The derivative of sum_ik factors_ik logits_ik, logits being these of the rows, by weight and bias."""
         by_bias = None if self.bias is None else factors.sum(axis=0, dtype=np.float64)
         return Affine(rows.gather(factors), by_bias)
 

@@ -46,7 +46,7 @@ class WithLogits:
     affine: Affine
 
     def __call__(self, rows: Rows) -> Block:
-        return Block(rows, rows.scores(*self.affine))
+        return Block(rows, rows.logits(*self.affine))
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Product(Term[Block, Affine]):
         return self.direction.zeros()
 
     def part(self, block: Block) -> Affine:
-        return self.direction.gathered(block.rows, block.product(block.rows.scores(*self.direction)))
+        return self.direction.gathered(block.rows, block.product(block.rows.logits(*self.direction)))
 
     def add(self, total: Affine, part: Affine) -> Affine:
         return total.add(part)

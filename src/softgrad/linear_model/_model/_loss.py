@@ -43,7 +43,7 @@ class WithLosses:
 
 @dataclass
 class LossAndGradient(Term[Block, tuple[float, Affine]]):
-    """The mean loss of affine scores, and its gradient by their weight and bias."""
+    """The mean loss of affine logits, and its gradient by their weight and bias."""
 
     affine: Affine
 
@@ -51,7 +51,7 @@ class LossAndGradient(Term[Block, tuple[float, Affine]]):
         return 0.0, self.affine.zeros()
 
     def part(self, block: Block) -> tuple[float, Affine]:
-        logits = block.rows.scores(*self.affine)
+        logits = block.rows.logits(*self.affine)
         losses = block.problem.row_losses(logits, logits)
         return float(block.rows.weights @ losses), self.affine.gathered(block.rows, logits)
 

@@ -30,9 +30,9 @@ from softgrad.linear_model._model._standardisation import Extents, Standardisati
 from softgrad.linear_model._model._standardised_rows import StandardisedRows
 from softgrad.linear_model._model._zero_sums import centred
 
-# A block of rows and its scores stay in the caches between the two products, unless that is too few rows for BLAS.
+# A block of rows and its logits stay in the caches between the two products, unless that is too few rows for BLAS.
 _BLOCK_BYTES = 1 << 22
-_SCORE_BLOCK_BYTES = 1 << 21
+_LOGIT_BLOCK_BYTES = 1 << 21
 _LEAST_ROWS = 1024
 # With fewer entries of X than this a float32 copy costs more than it saves, and one in float64 less.
 _FEW_ENTRIES = 1 << 16
@@ -109,7 +109,7 @@ class SoftmaxObjective(PenalisedLoss):
         self.fit_intercept = fit_intercept
         itemsize = source.dtype.itemsize
         self.block_length = max(
-            min(_BLOCK_BYTES // (self.n_features * itemsize), _SCORE_BLOCK_BYTES // (n_classes * itemsize)), _LEAST_ROWS
+            min(_BLOCK_BYTES // (self.n_features * itemsize), _LOGIT_BLOCK_BYTES // (n_classes * itemsize)), _LEAST_ROWS
         )
         extent = source.total(Extents(self.n_features), workers, self.block_length)
         self.standardisation = Standardisation.of(extent, source.dtype, fit_intercept=fit_intercept)

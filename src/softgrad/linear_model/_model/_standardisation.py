@@ -101,7 +101,7 @@ class Standardisation:
         return cls(centre, scale, fit_intercept=fit_intercept)
 
     def affine(self, theta: Array, dtype: np.dtype[Any], order: Literal["C", "F"]) -> Affine:
-        """Weight and bias on the rows as they are, with the scores that theta has on the standardised features."""
+        """Weight and bias on the rows as they are, with the logits that theta has on the standardised features."""
         if self._is_identity:
             return Affine(theta.astype(dtype, order, copy=False), None)
         weight = theta[:, : len(self.centre)] * self.inverse_scale

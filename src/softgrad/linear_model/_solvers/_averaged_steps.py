@@ -56,7 +56,7 @@ class AveragedSteps:
     @np.errstate(over="ignore", invalid="ignore")
     def _step(self, batch: Rows, ridge: float, label_smoothing: float) -> float:
         X = batch.X
-        logits = batch.scores(self._weight.astype(X.dtype), self._bias.astype(X.dtype))
+        logits = batch.logits(self._weight.astype(X.dtype), self._bias.astype(X.dtype))
         shares = batch.weights / batch.weights.sum()
         losses, factors = cross_entropy.value_and_grad(
             logits, batch.labels, reduction="none", upstream=shares, label_smoothing=label_smoothing, out=logits

@@ -131,7 +131,7 @@ def starting_state(objective: PenalisedLoss, point: Point, *, after: Sequence[fl
     """
     if not point.is_finite():
         raise FloatingPointError(
-            f"the objective at the starting point is {point.value}: the scores overflow {objective.dtype}"
+            f"the objective at the starting point is {point.value}: the logits overflow {objective.dtype}"
         )
     return State(point, [*after[:-1], point.value], [], np.inf, np.inf, 0, [], _FIRST_DAMPING)
 
