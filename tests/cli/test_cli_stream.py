@@ -244,7 +244,7 @@ def test_a_checkpoint() -> None:
     ]:
         outcome = run(*arguments, "--resume", *other)
         assert outcome.status == 2
-        told = "softgrad: the training failed: the checkpoint fit belongs to another problem: "
+        told = "softgrad: the training failed: the checkpoint fit belongs to another fit: "
         assert outcome.stderr.startswith(told + message)
     succeeds(*arguments, "--resume", "--model", "resumed")
     succeeds("train", "animals.csv", *ALL, "--stream", "--model", "whole")

@@ -160,7 +160,7 @@ def test_a_checkpoint_of_an_svmlight_file() -> None:
     assert "max_iter=2" in succeeds(*arguments, "--checkpoint", "fit", "--max-iter", 2, "--json").json["warning"]
     other = run(*arguments, "--checkpoint", "fit", "--resume", "--test-fraction", 0.5)
     assert other.status == 2
-    assert "the checkpoint fit belongs to another problem: number of rows is" in other.stderr
+    assert "the checkpoint fit belongs to another fit: number of rows is" in other.stderr
     succeeds(*arguments, "--checkpoint", "fit", "--resume", "--model", "resumed")
     succeeds(*arguments, "--model", "whole")
     assert Path("resumed").read_bytes() == Path("whole").read_bytes()

@@ -29,7 +29,7 @@ from softgrad.linear_model._solvers._iteration import Pair, Point, State
 from tests.linear_model import problems
 from tests.oracles.inputs import fresh_rng
 
-PROBLEM = {"C": 0.1, "classes": ["a", "b"], "names of the features": None}
+FIT = {"C": 0.1, "classes": ["a", "b"], "names of the features": None}
 
 
 class Interrupted(Exception):
@@ -64,8 +64,8 @@ def assert_same(found: State, expected: State) -> None:
 @pytest.mark.parametrize("pairs", [None, 0, 1, 3])
 def test_a_state_comes_back_as_it_was(pairs: int | None, tmp_path: Path) -> None:
     state = some_state(pairs)
-    save_checkpoint(tmp_path / "fit", PROBLEM, state)
-    assert_same(load_checkpoint(tmp_path / "fit", PROBLEM), state)
+    save_checkpoint(tmp_path / "fit", FIT, state)
+    assert_same(load_checkpoint(tmp_path / "fit", FIT), state)
 
 
 @pytest.mark.parametrize(("name", "value", "message"), [
@@ -73,21 +73,21 @@ def test_a_state_comes_back_as_it_was(pairs: int | None, tmp_path: Path) -> None
     ("classes", ["a", "c"], r"classes is \['a', 'b'\] there, \['a', 'c'\] here"),
     ("more", True, "more is None there, True here"),
 ])  # fmt: skip
-def test_another_problem_is_named(name: str, value: Any, message: str, tmp_path: Path) -> None:
-    save_checkpoint(tmp_path / "fit", PROBLEM, some_state())
-    with pytest.raises(ValueError, match=f"belongs to another problem: {message}"):
-        load_checkpoint(tmp_path / "fit", PROBLEM | {name: value})
+def test_another_fit_is_named(name: str, value: Any, message: str, tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "fit", FIT, some_state())
+    with pytest.raises(ValueError, match=f"belongs to another fit: {message}"):
+        load_checkpoint(tmp_path / "fit", FIT | {name: value})
 
 
 def test_a_changed_byte_is_found(tmp_path: Path) -> None:
     path = tmp_path / "fit"
     state = some_state()
-    save_checkpoint(path, PROBLEM, state)
+    save_checkpoint(path, FIT, state)
     whole = path.read_bytes()
     for position in fresh_rng().choice(len(whole), size=300, replace=False).tolist():
         path.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
         try:
-            found = load_checkpoint(path, PROBLEM)
+            found = load_checkpoint(path, FIT)
         except ValueError:
             continue
         # Spaces of the header may change.
@@ -97,10 +97,10 @@ def test_a_changed_byte_is_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize("length", [0, 7, 200, -1])
 def test_half_a_file_is_refused(length: int, tmp_path: Path) -> None:
     path = tmp_path / "fit"
-    save_checkpoint(path, PROBLEM, some_state())
+    save_checkpoint(path, FIT, some_state())
     path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(ValueError, match="is not a usable checkpoint of softgrad"):
-        load_checkpoint(path, PROBLEM)
+        load_checkpoint(path, FIT)
 
 
 @pytest.mark.parametrize(("metadata", "message"), [
@@ -113,10 +113,10 @@ def test_other_safetensors_are_refused(metadata: dict[str, str] | None, message:
     names = ["changes", "gradient", "numbers", "objectives", "promises", "steps", "theta"]
     (tmp_path / "fit").write_bytes(save({name: np.ones(4) for name in names}, metadata))
     with pytest.raises(ValueError, match=message):
-        load_checkpoint(tmp_path / "fit", PROBLEM)
+        load_checkpoint(tmp_path / "fit", FIT)
     (tmp_path / "fit").write_bytes(save({"coef": np.ones(4)}, {"softgrad-checkpoint": "{}"}))
     with pytest.raises(ValueError, match=r"holds the tensors \['coef'\]"):
-        load_checkpoint(tmp_path / "fit", PROBLEM)
+        load_checkpoint(tmp_path / "fit", FIT)
 
 
 @pytest.mark.parametrize("written", [2, 4])
@@ -124,10 +124,10 @@ def test_another_format_is_refused(written: int, tmp_path: Path, monkeypatch: py
     from softgrad.linear_model._solvers import _checkpoint
 
     monkeypatch.setattr(_checkpoint, "_FORMAT", written)
-    save_checkpoint(tmp_path / "fit", PROBLEM, some_state())
+    save_checkpoint(tmp_path / "fit", FIT, some_state())
     monkeypatch.undo()
     with pytest.raises(ValueError, match=f"it has format {written}, this softgrad reads 3"):
-        load_checkpoint(tmp_path / "fit", PROBLEM)
+        load_checkpoint(tmp_path / "fit", FIT)
 
 
 @pytest.fixture
@@ -228,7 +228,7 @@ def test_a_checkpoint_of_another_fit(source: list[Any], tmp_path: Path) -> None:
         ({}, changed_label, "digest of the data is "),
         ({}, source[::-1], "digest of the data is "),
     ]:
-        with pytest.raises(ValueError, match=f"belongs to another problem: {what}"):
+        with pytest.raises(ValueError, match=f"belongs to another fit: {what}"):
             SoftmaxRegression(**parameters).fit_stream(rows, checkpoint=path, resume=True)
     assert path.read_bytes() == before
 

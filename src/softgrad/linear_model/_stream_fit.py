@@ -127,9 +127,9 @@ class StreamFit:
         class_weights = checked_class_weights(self.class_weight, survey.classes, survey.totals)
         state = keep = None
         if place is not None:
-            problem = self._description() | {"class weights": class_weights.tolist()} | survey.description()
-            state = load_checkpoint(place, problem) if resume else None
-            keep = partial(save_checkpoint, place, problem)
+            fit = self._description() | {"class weights": class_weights.tolist()} | survey.description()
+            state = load_checkpoint(place, fit) if resume else None
+            keep = partial(save_checkpoint, place, fit)
         self.n_features_in_ = survey.n_features
         if batches.names is not None:
             self.feature_names_in_ = np.array(batches.names, dtype=object)

@@ -1,4 +1,4 @@
-"""Checkpoints of a fit: the state of the solver as safetensors, with the problem it belongs to in the metadata.
+"""Checkpoints of a fit: the state of the solver as safetensors, with what the fit depends on in the metadata.
 
 Nothing in such a file is ever executed, and nothing of it is believed before it has been checked.
 """
@@ -22,6 +22,8 @@ from softgrad._files import replacing, same_file
 from softgrad.linear_model._solvers._iteration import Pair, Point, State
 
 _FORMAT = 3
+# What this format calls the description of the fit.
+_FIT = "problem"
 _NAMES = ["changes", "gradient", "numbers", "objectives", "promises", "steps", "theta"]
 
 
@@ -52,14 +54,14 @@ def checkpoint_place(path: str | os.PathLike[str] | None, *, resume: bool, sourc
     return place
 
 
-def save_checkpoint(path: Path, problem: Mapping[str, object], state: State) -> None:
+def save_checkpoint(path: Path, fit: Mapping[str, object], state: State) -> None:
     """Write the state; the file appears whole or not at all.
 
     Parameters
     ----------
     path : Path
-    problem : mapping of str to what JSON can hold
-        What the fit depends on, by the names that a message will use.
+    fit : mapping of str to what JSON can hold
+        What it depends on, by the names that a message will use.
     state : State
 
     Raises
@@ -83,28 +85,28 @@ def save_checkpoint(path: Path, problem: Mapping[str, object], state: State) -> 
             [state.point.value, state.gap, state.smallest, state.idle, state.pairs is None, state.damping]
         ),
     }
-    description: dict[str, object] = {"format": _FORMAT, "problem": dict(problem)}
+    description: dict[str, object] = {"format": _FORMAT, _FIT: dict(fit)}
     description["sha256"] = checksum(tensors, description)
     content = save(tensors, {"softgrad-checkpoint": json.dumps(description)})
     with replacing(path) as file:
         file.write(content)
 
 
-def load_checkpoint(path: Path, problem: Mapping[str, object]) -> State:
-    """The state in a checkpoint of this problem.
+def load_checkpoint(path: Path, fit: Mapping[str, object]) -> State:
+    """The state in a checkpoint of this fit.
 
     Raises
     ------
     ValueError
-        If it is no checkpoint, is damaged, or belongs to another problem; the message says what differs.
+        If it is no checkpoint, is damaged, or belongs to another fit; the message says what differs.
     """
     description, tensors = _content(path)
-    found = description["problem"]
-    for name in dict.fromkeys([*problem, *found]):
-        if found.get(name) != problem.get(name):
+    found = description[_FIT]
+    for name in dict.fromkeys([*fit, *found]):
+        if found.get(name) != fit.get(name):
             raise ValueError(
-                f"the checkpoint {path} belongs to another problem: {name} is {reprlib.repr(found.get(name))} there, "
-                f"{reprlib.repr(problem.get(name))} here"
+                f"the checkpoint {path} belongs to another fit: {name} is {reprlib.repr(found.get(name))} there, "
+                f"{reprlib.repr(fit.get(name))} here"
             )
     value, gap, smallest, idle, is_over, damping = tensors["numbers"].tolist()
     return State(

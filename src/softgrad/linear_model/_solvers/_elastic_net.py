@@ -28,7 +28,7 @@ _LEAST_DAMPING = 1e-9
 def minimise(objective: SoftmaxObjective, state: State, course: Course) -> Solution:
     """The minimum of the objective with its absolute values.
 
-    The relative gap is that to a point of the dual problem, so a bound and not an estimate.
+    The relative gap is that to a dual feasible point, so a bound and not an estimate.
     """
     dual = _Dual(objective)
     at_start = objective.hessian(objective.start()).diagonal()
@@ -57,7 +57,7 @@ def _best_shift(theta: Array, ridge: Array, absolute: Array) -> Array:
     """What to subtract from each column so that sum_k ridge / 2 t_k^2 + absolute |t_k| is least; (P,).
 
     Its derivative falls with the shift, and jumps at the entries of the column: the best shift is the first entry at
-    which it is no longer positive, or the zero in the piece before it.
+    which it is no longer positive, or the zero in the interval before it.
     """
     ordered = np.sort(theta, axis=0)
     classes = len(theta)
