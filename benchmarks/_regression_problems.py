@@ -34,16 +34,16 @@ class Problem:
         total = 0.0
         for start in range(0, n, 10_000):
             part = slice(start, start + 10_000)
-            scores = self.X[part] @ coef.T + intercept
+            logits = self.X[part] @ coef.T + intercept
             labels = self.y[part]
-            total += float(np.sum(logsumexp(scores, axis=1) - scores[np.arange(len(labels)), labels]))
+            total += float(np.sum(logsumexp(logits, axis=1) - logits[np.arange(len(labels)), labels]))
         return total / n + float(np.sum(coef**2)) / (2 * C * n)
 
 
-def _drawn_labels(rng: np.random.Generator, scores: NDArray[Any]) -> NDArray[np.intp]:
+def _drawn_labels(rng: np.random.Generator, logits: NDArray[Any]) -> NDArray[np.intp]:
     """From the softmax model of the logits; every class occurs."""
-    y: NDArray[np.intp] = (scores + rng.gumbel(size=scores.shape)).argmax(axis=1)
-    y[: scores.shape[1]] = np.arange(scores.shape[1])
+    y: NDArray[np.intp] = (logits + rng.gumbel(size=logits.shape)).argmax(axis=1)
+    y[: logits.shape[1]] = np.arange(logits.shape[1])
     return y
 
 

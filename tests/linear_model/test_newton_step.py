@@ -17,7 +17,7 @@ from softgrad.linear_model._solvers._conjugate_gradients import newton_step
 from softgrad.linear_model._solvers._iteration import Point
 from softgrad.linear_model._solvers._line_search import line_search
 from softgrad.linear_model._solvers._preconditioners import (
-    BlockPreconditioner,
+    DiagonalBlockPreconditioner,
     DiagonalPreconditioner,
     GramPreconditioner,
     HessianPreconditioner,
@@ -26,7 +26,7 @@ from softgrad.linear_model._solvers._preconditioners import (
 from tests.linear_model import bounds, problems
 from tests.oracles.inputs import fresh_rng
 
-ALL = [HessianPreconditioner, BlockPreconditioner, GramPreconditioner, DiagonalPreconditioner]
+ALL = [HessianPreconditioner, DiagonalBlockPreconditioner, GramPreconditioner, DiagonalPreconditioner]
 each = pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
 
 
@@ -231,20 +231,20 @@ def test_an_exact_inverse_needs_no_products() -> None:
 
 
 @pytest.mark.parametrize("count", [10**6, 60])
-def test_blocks_of_classes_are_those_of_the_hessian(count: int) -> None:
+def test_diagonal_blocks_of_classes_are_those_of_the_hessian(count: int) -> None:
     """All rows: exactly. A sample: near it, with the exact diagonal or more."""
     rng = fresh_rng()
     objective = make_objective(rng)
     curvature = objective.hessian(rng.standard_normal(objective.shape) / 3)
     units = np.eye(5 * 7).reshape(-1, 5, 7)
     whole = np.array([curvature.product(unit).ravel() for unit in units]).reshape(5, 7, 5, 7)
-    for label, block in enumerate(curvature.sampled_blocks(count, lambda block: block)):
+    for label, found in enumerate(curvature.sampled_diagonal_blocks(count, lambda diagonal_block: diagonal_block)):
         # `product` takes the mean over the classes away, of which the ridge knows nothing.
         expected = whole[label, :, label] - np.diag(objective.ridge)
         others = sum(whole[other, :, label] - 0.0 for other in range(5) if other != label)
         rounding = 1024 * bounds.EPS * np.abs(whole).max()
         np.testing.assert_allclose(expected, -others, rtol=0, atol=rounding)
-        found = block - np.diag(objective.ridge)
+        found = found - np.diag(objective.ridge)
         if count > 200:
             np.testing.assert_allclose(found, expected, rtol=0, atol=rounding)
         else:

@@ -318,7 +318,7 @@ def test_the_shape_of_the_data_chooses_the_solver() -> None:
     assert wide.solver_ == "newton-blocks, row space"
     with pytest.MonkeyPatch.context() as patch:
         # As with 10000 classes, in small.
-        patch.setattr(_choice, "_LARGEST_BLOCKS", 10 * 65**2 - 1)
+        patch.setattr(_choice, "_LARGEST_DIAGONAL_BLOCKS", 10 * 65**2 - 1)
         many = SoftmaxRegression().fit(*digits)
         # As with 4097 features.
         patch.setattr(_choice, "LARGEST_FACTOR", 63)

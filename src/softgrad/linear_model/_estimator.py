@@ -133,8 +133,8 @@ class SoftmaxRegression(
 
     - "newton-cholesky", where (K - 1) * (d + 1) <= 128: the Hessian itself.
     - "newton-blocks", where d <= 4096, for sparse X d <= 1024, X and the probabilities are in memory, and
-      K * (d + 1)^2 <= 2^25: the blocks of the Hessian by the coefficients of one class, made from a sample of the rows
-      if d > 127, and made anew only when that pays.
+      K * (d + 1)^2 <= 2^25: the diagonal block of the Hessian for each class, made from a sample of the rows if
+      d > 127, and made anew only when that pays.
     - "lbfgs-gram", for the same d: the mean covariance of the class probabilities times the Gram matrix of the
       features, by Cholesky factors of order d. L-BFGS with 20 pairs goes before the Newton iterations, until what its
       model promises is less than 3e-5 of the objective; the preconditioner is then that of the starting point. The

@@ -79,10 +79,10 @@ class Hessian:
         diagonals += (np.eye(classes - 1) - 1.0 / classes)[:, :, None] * self._ridge
         return total.reshape((classes - 1) * columns, -1)
 
-    def sampled_blocks(self, count: int, function: Callable[[Array], Result]) -> Iterator[Result]:
-        """A function of the block of the Hessian by the coefficients of each class, (P, P), from about `count` rows.
+    def sampled_diagonal_blocks(self, count: int, function: Callable[[Array], Result]) -> Iterator[Result]:
+        """A function of the diagonal block of each class, the Hessian by its theta, (P, P), from about `count` rows.
 
-        They are taken at equal steps of the summed p_k (1 - p_k), so that a row comes as often as it counts. The
+        The rows are taken at equal steps of the summed p_k (1 - p_k), so that a row comes as often as it counts. The
         diagonal is that of all rows: a feature that is 0 in every row taken would else seem to have no curvature.
         The logits must be kept.
         """
@@ -97,10 +97,10 @@ class Hessian:
             rows, factors = _sample(variances[label], count)
             X = self._taken(kept, starts, rows) if whole is None else whole
             X = X * np.sqrt(factors).astype(X.dtype)[:, None]
-            block = (X.T @ X).astype(np.float64, copy=False)
-            np.fill_diagonal(block, np.maximum(np.diag(block), least[label]))
-            block.flat[:: self._shape[1] + 1] += self._ridge
-            return function(block)
+            diagonal_block = (X.T @ X).astype(np.float64, copy=False)
+            np.fill_diagonal(diagonal_block, np.maximum(np.diag(diagonal_block), least[label]))
+            diagonal_block.flat[:: self._shape[1] + 1] += self._ridge
+            return function(diagonal_block)
 
         small = min(count, starts[-1]) * self._shape[1] ** 2 <= _LEAST_WORK_OF_A_THREAD
         return (map if small else self._rows.workers.map)(of_class, range(self._shape[0]))

@@ -103,7 +103,8 @@ class Diagonal(ArrayTerm[Block]):
 class Whole(ArrayTerm[Block]):
     """The Hessian of the mean loss by the theta of the `others`, all classes but one, (m, P, m, P) with m = K - 1.
 
-    Its blocks below the diagonal and on it; `length` rows are multiplied at a time.
+    Of its diagonal block for each class all is made, of the rest what is below these; `length` rows are multiplied at a
+    time.
     """
 
     standardisation: Standardisation

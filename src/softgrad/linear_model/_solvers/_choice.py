@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from softgrad.linear_model._model._objective import SoftmaxObjective
 from softgrad.linear_model._solvers._preconditioners import (
-    BlockPreconditioner,
+    DiagonalBlockPreconditioner,
     DiagonalPreconditioner,
     GramPreconditioner,
     HessianPreconditioner,
@@ -16,8 +16,8 @@ from softgrad.linear_model._solvers._preconditioners import (
 
 # Up to this many unknowns the whole Hessian is cheaper than the products with it that it saves.
 _LARGEST_HESSIAN = 128
-# Up to so many entries of all blocks by class they are made.
-_LARGEST_BLOCKS = 1 << 25
+# Up to so many entries of the diagonal blocks of all classes they are made.
+_LARGEST_DIAGONAL_BLOCKS = 1 << 25
 # A factor of this order takes 128 MiB.
 LARGEST_FACTOR = 4096
 # The products of a dense factor cost more than those with sparse rows.
@@ -44,7 +44,7 @@ class Solver(NamedTuple):
 
 SOLVERS: dict[SolverName, Solver] = {
     "newton-cholesky": Solver(HessianPreconditioner, False),
-    "newton-blocks": Solver(BlockPreconditioner, False),
+    "newton-blocks": Solver(DiagonalBlockPreconditioner, False),
     "newton-gram": Solver(GramPreconditioner, False),
     "newton-diagonal": Solver(DiagonalPreconditioner, False),
     "lbfgs-gram": Solver(GramPreconditioner, True),
@@ -60,7 +60,7 @@ def choose_solver(objective: SoftmaxObjective) -> tuple[SolverName, str]:
         return "newton-cholesky", f"{unknowns} unknowns, at most {_LARGEST_HESSIAN}"
     largest = _LARGEST_SPARSE_FACTOR if objective.is_sparse else LARGEST_FACTOR
     many = f"{unknowns} unknowns, more than {_LARGEST_HESSIAN}; {features} features"
-    if features <= largest and classes * columns**2 <= _LARGEST_BLOCKS and objective.keeps_logits():
+    if features <= largest and classes * columns**2 <= _LARGEST_DIAGONAL_BLOCKS and objective.keeps_logits():
         return "newton-blocks", f"{many}, at most {largest}; {classes} classes"
     if features <= largest:
         return "lbfgs-gram", f"{many}, at most {largest}"

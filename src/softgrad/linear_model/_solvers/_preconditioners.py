@@ -1,10 +1,10 @@
 """Approximate inverses of the Hessian for the conjugate gradients and L-BFGS.
 
-Where neither the Hessian nor its blocks by class are affordable: with A the mean over the rows of diag(p) - p p^T and G
-the Gram matrix of the standardised features, the Hessian is close to the Kronecker product of A and G plus the ridge R;
-where every row has the same probabilities, so at the start, it is that. G is made once, A again at each Newton
-iteration. In the eigenvectors of A the classes come apart into one system (mu G + R) x = r for each eigenvalue mu.
-Boehning's bound, A = (I - 1 1^T / K) / 2, does not follow the probabilities as they become confident.
+Where neither the Hessian nor the diagonal blocks of the classes are affordable: with A the mean over the rows of
+diag(p) - p p^T and G the Gram matrix of the standardised features, the Hessian is close to the Kronecker product of A
+and G plus the ridge R; where every row has the same probabilities, so at the start, it is that. G is made once, A again
+at each Newton iteration. In the eigenvectors of A the classes come apart into one system (mu G + R) x = r for each
+eigenvalue mu. Boehning's bound, A = (I - 1 1^T / K) / 2, does not follow the probabilities as they become confident.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from softgrad.linear_model._model._hessian import KEPT_LOGIT_BYTES, Hessian
 from softgrad.linear_model._model._objective import SoftmaxObjective
 from softgrad.linear_model._model._zero_sums import zero_sum_basis
 
-# Rows that such a block is made from; all where that costs no more than a few products.
+# Rows that a diagonal block is made from; all where that costs no more than a few products.
 _FEW_COLUMNS = 128
 _SAMPLE_PER_COLUMN, _LEAST_SAMPLE = 6, 4096
 # How much faster BLAS is at X.T @ X than at products with few columns.
@@ -64,8 +64,8 @@ class HessianPreconditioner:
         return differences
 
 
-class BlockPreconditioner:
-    """The blocks of the Hessian by the coefficients of one class, each from a sample of the rows.
+class DiagonalBlockPreconditioner:
+    """The diagonal blocks of the Hessian, one for the coefficients of each class, each from a sample of the rows.
 
     They are made anew only where the products that a step took would have paid for that.
     """
@@ -88,7 +88,7 @@ class BlockPreconditioner:
 
     def update(self, hessian: Hessian, products: int) -> None:
         if self._inverses is None or products > self._cost:
-            self._inverses = np.stack(list(hessian.sampled_blocks(self._count, _inverse_factor)))
+            self._inverses = np.stack(list(hessian.sampled_diagonal_blocks(self._count, _inverse_factor)))
 
     def apply(self, residual: Array) -> Array:
         assert self._inverses is not None
