@@ -56,7 +56,7 @@ class PartialFit:
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Take steps along the gradients of some rows, in batches of 256, and average where they lead.
+        """Take steps along the gradients of some rows, in mini-batches of 256, and average where they lead.
 
         This does not reach the optimum, and does not know how far it is: `relative_gap_` is inf and `converged_` False.
         `fit`, or `fit_stream` for rows larger than memory, is what does. The first call begins at the coefficients of a
@@ -75,7 +75,7 @@ class PartialFit:
         Returns
         -------
         SoftmaxRegression
-            Itself. `loss_curve_` has for each call the mean loss of its batches, each before its step.
+            Itself. `loss_curve_` has for each call the mean loss of its mini-batches, each before its step.
 
         Raises
         ------

@@ -11,7 +11,7 @@ from scipy import sparse
 from softgrad.linear_model._data._rows import Array, Rows
 from softgrad.losses import cross_entropy
 
-BATCH_ROWS = 256
+_MINI_BATCH_ROWS = 256
 
 
 class AveragedSteps:
@@ -46,20 +46,20 @@ class AveragedSteps:
         self.steps = 0
 
     def take(self, rows: Rows, order: NDArray[np.intp], *, C: float, label_smoothing: float) -> float:
-        """Steps along the rows in this order; the mean loss of each batch before its step, over all of them."""
+        """Steps along the rows in this order; the mean loss of each mini-batch before its step, over all of them."""
         self._seen += float(rows.weights.sum())
         total = 0.0
-        for batch in _batches(rows, order):
-            total += self._step(batch, 1.0 / (C * self._seen), label_smoothing)
+        for mini_batch in _mini_batches(rows, order):
+            total += self._step(mini_batch, 1.0 / (C * self._seen), label_smoothing)
         return total / float(rows.weights.sum())
 
     @np.errstate(over="ignore", invalid="ignore")
-    def _step(self, batch: Rows, ridge: float, label_smoothing: float) -> float:
-        X = batch.X
-        logits = batch.logits(self._weight.astype(X.dtype), self._bias.astype(X.dtype))
-        shares = batch.weights / batch.weights.sum()
+    def _step(self, mini_batch: Rows, ridge: float, label_smoothing: float) -> float:
+        X = mini_batch.X
+        logits = mini_batch.logits(self._weight.astype(X.dtype), self._bias.astype(X.dtype))
+        shares = mini_batch.weights / mini_batch.weights.sum()
         losses, factors = cross_entropy.value_and_grad(
-            logits, batch.labels, reduction="none", upstream=shares, label_smoothing=label_smoothing, out=logits
+            logits, mini_batch.labels, reduction="none", upstream=shares, label_smoothing=label_smoothing, out=logits
         )
         magnitudes = np.abs(X)
         largest = magnitudes.max(axis=0)
@@ -69,7 +69,7 @@ class AveragedSteps:
         self._norms += float(np.sum(X**2 @ inverse**2)) + X.shape[0]
         rate = np.sqrt(self._rows / self._norms)
 
-        by_weight = batch.gather(factors) + ridge * self._weight
+        by_weight = mini_batch.gather(factors) + ridge * self._weight
         self._squares += by_weight**2
         self._weight -= rate * inverse * _over_root(by_weight, self._squares)
         if self._fit_intercept:
@@ -79,7 +79,7 @@ class AveragedSteps:
         self.steps += 1
         self.coef += (self._weight - self.coef) / self.steps
         self.intercept += (self._bias - self.intercept) / self.steps
-        return float(batch.weights @ losses)
+        return float(mini_batch.weights @ losses)
 
     def is_finite(self) -> bool:
         return bool(np.isfinite(self.coef).all() and np.isfinite(self.intercept).all())
@@ -90,7 +90,7 @@ def _over_root(gradient: Array, squares: Array) -> Array:
     return result
 
 
-def _batches(rows: Rows, order: NDArray[np.intp]) -> Iterator[Rows]:
-    for start in range(0, len(order), BATCH_ROWS):
-        part = order[start : start + BATCH_ROWS]
+def _mini_batches(rows: Rows, order: NDArray[np.intp]) -> Iterator[Rows]:
+    for start in range(0, len(order), _MINI_BATCH_ROWS):
+        part = order[start : start + _MINI_BATCH_ROWS]
         yield Rows(rows.X[part], rows.labels[part], rows.weights[part])
