@@ -55,7 +55,7 @@ def test_of_a_table() -> None:
     assert (model.target, model.classes.kind, model.classes.labels) == ("y", "text", ("a", "b"))
     assert model.training["iterations"] == 3
     Path("data.csv").write_text("x,c,y\n1,u,a\n2,v,a\n3,u,b\n4,v,b\n")
-    # As the version that wrote the file predicted.
+    # What the version that wrote the file predicted.
     expected = [[0.8358146350865284, 0.1641853649134716], [0.7076834446057825, 0.2923165553942175]]
     assert_close(probabilities(succeeds("predict", "model", "data.csv").stdout)[:2], np.array(expected))
     assert succeeds("evaluate", "model", "data.csv", "--json").json["accuracy"] == 1.0

@@ -188,7 +188,7 @@ def test_a_bad_file(case: str) -> None:
 @pytest.mark.parametrize("zero_based", [False, True])
 @pytest.mark.parametrize("value", ["nan", "-inf"])
 def test_a_value_that_is_not_finite(value: str, zero_based: bool) -> None:
-    """By its row in the file, test rows counted, and by its index as written; before the fit."""
+    """It is named before the fit, by its row in the file, test rows counted, and by its index as written."""
     write("rows.svmlight", zero_based=zero_based)
     succeeds("train", "rows.svmlight", "--stream", "--max-iter", 1, "--model", "model")
     lines = Path("rows.svmlight").read_text().splitlines(keepends=True)

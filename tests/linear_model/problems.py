@@ -79,7 +79,7 @@ def objective(
 def gradient(
     X: NDArray, y: NDArray, coef: NDArray, intercept: NDArray, C: float, weights: NDArray | None = None
 ) -> tuple[NDArray, NDArray]:
-    """Its gradient by coef and by intercept."""
+    """The gradient of `objective` by coef and by intercept."""
     classes, share, total = shares(y, weights)
     residuals = scipy_softmax(X @ coef.T + intercept, axis=1)
     residuals[np.arange(len(y)), classes] -= 1.0

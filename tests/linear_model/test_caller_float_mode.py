@@ -24,7 +24,7 @@ def bits(model: SoftmaxRegression | SoftmaxRegressionCV) -> bytes:
 @pytest.mark.parametrize("n_threads", [1, 2])
 @modes
 def test_fits(mode: str, n_threads: int) -> None:
-    # Their squares, of which a standardisation is made, are subnormal.
+    # The squares of these features, of which a standardisation is made, are subnormal.
     X, y = problem(2.0**-520)
 
     def fitted() -> list[SoftmaxRegression | SoftmaxRegressionCV]:

@@ -246,7 +246,7 @@ def test_where_a_checkpoint_can_be(source: list[Any], tmp_path: Path) -> None:
 
 @contextmanager
 def no_file_longer_than(length: int) -> Iterator[None]:
-    """As on a full disk, a write fails when some of the file has been written."""
+    """A write fails when some of the file has been written, as it does on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (length, hard))
     try:

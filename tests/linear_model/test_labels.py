@@ -117,7 +117,7 @@ def test_labels_keep_their_kind(kind: str, method: Callable[[NDArray, Any], Any]
     assert predicted.dtype == model.classes_.dtype
     np.testing.assert_array_equal(model.classes_.searchsorted(predicted), codes)
     assert model.score(X, y) == 1.0
-    # The same labels in the other order.
+    # Labels swapped, so that every prediction is wrong.
     assert model.score(X, make([values[1 - code] for code in codes])) == 0.0
 
 
@@ -177,7 +177,7 @@ NO_LABELS: dict[str, tuple[Any, str]] = {
 
 
 def refused(y: Any, message: Callable[[str], str]) -> None:
-    """By everything that takes labels, which names the row as it counts rows."""
+    """Everything that takes labels refuses y, and names the row as it counts rows."""
     X = fresh_rng().standard_normal((len(y), 2))
     fitted = SoftmaxRegression().fit(X, np.arange(len(y)) % 2)
     before = fitted.coef_.copy()

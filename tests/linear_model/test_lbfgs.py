@@ -136,7 +136,7 @@ def test_the_end_is_left_to_newton(solver: str, tol: float, monkeypatch: pytest.
     assert model.solver_ == solver
     assert model.converged_
     assert model.loss_curve_[-1] / best.loss_curve_[-1] - 1.0 <= max(tol, 10 * best.tol)
-    # As if Newton's method were not there.
+    # Newton's method is taken away, so that a call of it shows.
     monkeypatch.setattr(_lbfgs, "_NEAR", 0.0)
     monkeypatch.setattr(_newton, "newton_step", None)
     with pytest.raises(TypeError):

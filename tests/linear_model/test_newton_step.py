@@ -158,7 +158,7 @@ def solve(eigenvalues: np.ndarray, shares: np.ndarray, **options: float) -> tupl
 
 
 def test_exact_solution_in_as_many_products_as_eigenvalues() -> None:
-    """And one more, to see that nothing is left."""
+    """One product more shows that nothing is left."""
     decrease, products = solve(np.array([1.0, 2.0, 5.0]), np.array([0.2, 0.3, 0.5]), forcing=1e-9)
     assert products == 4
     assert decrease == pytest.approx(1.0, rel=64 * bounds.EPS, abs=0.0)

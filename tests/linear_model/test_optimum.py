@@ -61,7 +61,7 @@ def test_same_optimum_as_scikit_learn(name: str, standardised: bool, C: float) -
 
 
 def test_two_classes_are_scikit_learns_with_twice_its_C() -> None:
-    """It fits one vector w = W_1 - W_0 there, and ||w||^2 is twice ||W||^2 at W_1 = -W_0."""
+    """scikit-learn fits one vector w = W_1 - W_0, and ||w||^2 is twice ||W||^2 at W_1 = -W_0."""
     problem = problems.real("breast_cancer", standardised=True)
     peer = LogisticRegression(C=2.0, solver="newton-cholesky", tol=1e-10).fit(problem.X, problem.y)
     model = SoftmaxRegression(C=1.0, tol=1e-13).fit(problem.X, problem.y)
@@ -104,7 +104,7 @@ def test_a_step_that_was_made_longer_counts_in_the_gap() -> None:
 
 
 def test_the_gap_of_an_exact_step_is_that_of_the_point_it_reached() -> None:
-    """Not that of the point before, which is hundreds of times as large: no iteration is needed to find it out."""
+    """The gap of the point before is hundreds of times as large: no iteration is needed to find the lower one out."""
     for name in ("wine", "breast_cancer"):
         problem = problems.real(name, standardised=True)
         best = SoftmaxRegression(tol=1e-13).fit(problem.X, problem.y).loss_curve_[-1]
@@ -119,7 +119,7 @@ def test_the_gap_of_an_exact_step_is_that_of_the_point_it_reached() -> None:
 
 @pytest.mark.parametrize("solver", ["newton-blocks", "newton-gram", "newton-diagonal"])
 def test_the_gap_of_an_inexact_step_is_bounded_at_the_point_it_reached(solver: str) -> None:
-    """By the smallest eigenvalue, so that the estimate is more than the gap, and far less than that before the step."""
+    """The smallest eigenvalue bounds it: the estimate is more than the gap, and far less than that before the step."""
     problem = problems.random(fresh_rng(), rows=2000, features=40, classes=6, strength=1.5)
     best = SoftmaxRegression(tol=1e-13).fit(problem.X, problem.y)
     told: list[IterationReport] = []
@@ -232,7 +232,7 @@ def test_a_class_without_weight_is_next_to_impossible() -> None:
     model = SoftmaxRegression().fit(problem.X, problem.y, weights)
     expected = SoftmaxRegression().fit(problem.X[weights > 0], problem.y[weights > 0])
     assert model.classes_.tolist() == [0, 1, 2]
-    # Its intercept begins at the logarithm of eps, and the logits have a few units more.
+    # The intercept of that class begins at the logarithm of eps, and the logits have a few units more.
     assert model.predict_proba(problem.X)[:, 1].max() < 2**22 * bounds.EPS
     assert model.loss_curve_[-1] == pytest.approx(expected.loss_curve_[-1], rel=2 * expected.tol, abs=0.0)
 
@@ -317,10 +317,10 @@ def test_the_shape_of_the_data_chooses_the_solver() -> None:
     wide = SoftmaxRegression().fit(digits.X[:50], digits.y[:50])
     assert wide.solver_ == "newton-blocks, row space"
     with pytest.MonkeyPatch.context() as patch:
-        # As with 10000 classes, in small.
+        # Ten classes are then as many as 10000 are.
         patch.setattr(_choice, "_LARGEST_DIAGONAL_BLOCKS", 10 * 65**2 - 1)
         many = SoftmaxRegression().fit(*digits)
-        # As with 4097 features.
+        # 64 features are then as many as 4097 are.
         patch.setattr(_choice, "LARGEST_FACTOR", 63)
         long = SoftmaxRegression().fit(*digits)
     assert (many.solver_, long.solver_) == ("lbfgs-gram", "newton-diagonal")

@@ -114,7 +114,7 @@ def test_a_file_read_ahead_has_the_bits_of_its_batches(rows: Path) -> None:
     model = SoftmaxRegression().fit_stream(rows, "y")
     batches = Batches(rows)
     expected = SoftmaxRegression().fit_stream(batches, "y")
-    # They may be bound to their thread, as a connection to a database is.
+    # A caller's batches may be bound to their thread, as a connection to a database is.
     assert batches.threads == {threading.current_thread()}
     np.testing.assert_array_equal(model.coef_, expected.coef_)
     np.testing.assert_array_equal(model.intercept_, expected.intercept_)

@@ -32,7 +32,7 @@ CLASSES = 3
 
 
 def square(rng: np.random.Generator, dtype: type = np.float64) -> problems.Problem:
-    """As many rows as features, so that a product of X with itself has the shape of X."""
+    """Data with as many rows as features, so that a product of X with itself has the shape of X."""
     X = rng.standard_normal((48, 48)) * (rng.random((48, 48)) < 0.3)
     y = np.argmax(X @ rng.standard_normal((48, CLASSES)) + rng.gumbel(size=(48, CLASSES)), axis=1)
     y[: 6 * CLASSES] = np.arange(6 * CLASSES) % CLASSES

@@ -97,7 +97,7 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def assert_same_optimum(model: SoftmaxRegression, expected: SoftmaxRegression, total: float) -> None:
-    """Of rows of this total weight, whose features are of order 1000 at most."""
+    """The rows have this total weight, and features of order 1000 at most."""
     assert model.converged_
     rounding = 1024 * bounds.EPS
     assert model.loss_curve_[-1] == pytest.approx(expected.loss_curve_[-1], rel=2 * expected.tol + rounding, abs=0.0)
@@ -411,7 +411,7 @@ def test_C_is_checked_before_anything_is_read(C: float) -> None:
 def test_it_is_read_four_times_before_the_first_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
     class Read(Counted):
         def __iter__(self) -> Iterator[Any]:
-            # Not before the first batch is asked for.
+            # A pass counts when its first batch is asked for, not when the iterator is made.
             self.passes += 1
             yield from self.batches
 

@@ -77,7 +77,7 @@ def _graph(model: Model, dtype: str) -> Graph:
     features = graph.node("Concat", blocks, "features", axis=1) if len(blocks) > 1 else blocks[0]
     # The blocks stand in another order than the columns.
     order = np.concatenate([*_places(model, NumberColumn), *_places(model, TextColumn)])
-    # As objects, since NumPy's own text loses trailing NULs.
+    # Text is kept in objects, since NumPy's own loses trailing NULs.
     labels = np.array(model.classes.labels, dtype=np.object_ if model.classes.kind == "text" else None)
     graph.classify(features, model.coef[:, order], model.intercept, labels)
     return graph

@@ -167,7 +167,7 @@ def _columns(description: Mapping[str, Any]) -> Sequence[Column]:
     _expect(len({column.name for column in columns}) == len(columns), "a column occurs twice")
     first = columns[0].name
     if first in ("0", "1"):
-        # As format 1 has those of an svmlight file.
+        # Format 1 has the columns of an svmlight file so.
         numbered = SvmlightColumns(np.arange(int(first), int(first) + len(columns)))
         if columns == tuple(numbered):
             return numbered

@@ -55,7 +55,7 @@ class EncodedRows:
         self.train_rows, self.test_rows = labels.train_rows, labels.test_rows
         self.columns: tuple[Column, ...] = tuple(learnt[name].column() for name in names)
         self._width = preprocessing.width_of(self.columns)
-        # As many as the fit takes at a time.
+        # The rows that the fit takes at a time.
         self._length = piece_rows(self._width, np.dtype(np.float64))
 
     def training(self) -> Iterator[tuple[Float64Array, IntArray]]:

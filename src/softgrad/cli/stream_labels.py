@@ -91,7 +91,7 @@ class FoundLabels:
         return train
 
     def classes(self) -> Classes:
-        """All of them.
+        """The classes of all labels so far.
 
         Raises
         ------

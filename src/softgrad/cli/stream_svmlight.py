@@ -17,7 +17,7 @@ from softgrad.cli.tables import BoolArray, Float64Array, IntArray
 from softgrad.cli.training_gradient import MOST_ROWS
 from softgrad.linear_model._data._files import SvmlightFile, are_whole
 
-# As many as a table has; the gradient check makes thousands of evaluations for each hundred.
+# A table has no more, as a rule; the gradient check makes thousands of evaluations for each hundred.
 _COLUMNS_IN_SAMPLE = 64
 
 

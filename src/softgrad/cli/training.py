@@ -80,7 +80,7 @@ def training_warnings() -> Iterator[list[str]]:
     """A list that holds what was warned of when the block has ended, each message once; errors are the user's."""
     messages: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
-        # That of no convergence is one of them.
+        # The warning of no convergence is a UserWarning.
         warnings.simplefilter("always", UserWarning)
         try:
             yield messages

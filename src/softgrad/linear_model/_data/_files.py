@@ -224,7 +224,7 @@ class SvmlightFile:
                 ) from None
 
     def _blocks(self) -> Iterator[bytes]:
-        """Whole lines."""
+        """The text in blocks of whole lines."""
         with gzip.open(self.path) if self.path.suffix.lower() == ".gz" else self.path.open("rb") as file:
             rest = b""
             while read := file.read(_TEXT_BLOCK_BYTES):

@@ -62,7 +62,7 @@ class Labels(NamedTuple):
             return cls(classes, _distributions(y))
         y = column_or_1d(y, warn=True)
         found, codes = np.unique(y, return_inverse=True)
-        # As Python's, since NumPy compares integers of unlike dtypes as floats.
+        # Labels are compared by Python, since NumPy compares integers of unlike dtypes as floats.
         known = {label: place for place, label in enumerate(classes.tolist())}
         places = np.array([known.get(label, -1) for label in found.tolist()], np.intp)[codes]
         unknown = np.flatnonzero(places < 0)

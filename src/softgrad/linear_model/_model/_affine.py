@@ -17,7 +17,7 @@ class Affine(NamedTuple):
     bias: NDArray[Any] | None
 
     def zeros(self) -> Affine:
-        """Of the same shape and order, float64, to add to."""
+        """Zeros of the same shape and order, float64, to add to."""
         bias = None if self.bias is None else np.zeros(len(self.bias))
         return Affine(np.zeros(self.weight.shape, order="F" if self.weight.flags.fnc else "C"), bias)
 
@@ -27,7 +27,7 @@ class Affine(NamedTuple):
         return Affine(rows.gather(factors), by_bias)
 
     def add(self, part: Affine) -> Affine:
-        """Their sum, in the memory of this one."""
+        """The sum of this one and another, in the memory of this one."""
         weight, bias = self
         weight += part.weight
         if bias is not None:

@@ -67,7 +67,7 @@ class Standardisation:
 
     @classmethod
     def identity(cls, n_columns: int) -> Standardisation:
-        """Of features that are standardised already, and have a column of ones if there are intercepts."""
+        """What leaves features as they are: standardised, with a column of ones if there are intercepts."""
         identity = cls(np.zeros(n_columns), np.ones(n_columns), fit_intercept=False)
         identity._is_identity = True
         return identity

@@ -12,8 +12,8 @@ from softgrad.linear_model._model._hessian import Hessian
 from softgrad.linear_model._model._zero_sums import centre
 from softgrad.linear_model._solvers._preconditioners import Preconditioner
 
-# Of the smallest eigenvalue of the step before. With a half 6 of 480 fits to heavy-tailed features missed a tolerance
-# of 1e-6 where that step was the first after L-BFGS, with this none of 1200.
+# What part of the smallest eigenvalue of the step before is relied on. With a half 6 of 480 fits to heavy-tailed
+# features missed a tolerance of 1e-6 where that step was the first after L-BFGS, with this none of 1200.
 _TRUSTED = 1.0 / 16.0
 # Products with the Hessian for one step; a step that is cut off here is still one of descent.
 _MOST_PRODUCTS = 1000

@@ -19,7 +19,8 @@ from softgrad.linear_model._solvers._preconditioners import Preconditioner
 _MOST_PAIRS = 20
 # Until the model of the pairs promises less than this part of the objective; several times as much is left then.
 _NEAR = 3e-5
-# Of the slope at its start; a model of the Hessian as rough as this one makes no better use of a longer search.
+# The part of the slope that a step may leave; a model of the Hessian as rough as this one makes no better use of a
+# longer search.
 _STEEP = 0.9
 
 

@@ -41,7 +41,7 @@ def minimise(
     rough: PenalisedLoss = objective
     if approaches and state.pairs is not None:
         rough = objective.rough()
-        # That of no other point: what the probabilities become is in the pairs.
+        # The Hessian of no other point follows: what the probabilities become is in the pairs.
         preconditioner.update(objective.hessian(objective.start()), products)
 
     def advance(state: State) -> State:
