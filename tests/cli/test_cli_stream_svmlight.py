@@ -21,7 +21,7 @@ from softgrad.cli.model_file import load_model
 from softgrad.linear_model import SoftmaxRegression
 from softgrad.linear_model._data import _files as streaming_files
 from tests.cli.conftest import command, fails, run, succeeds
-from tests.linear_model import problems
+from tests.linear_model import data_sets
 from tests.oracles.bounds import EPS, HALF_OF_THE_DIGITS
 from tests.oracles.inputs import fresh_rng
 
@@ -63,7 +63,7 @@ def test_the_optimum_of_the_rows_in_memory(name: str, zero_based: bool) -> None:
     result = succeeds("train", name, "--stream", "--test-fraction", 0, "-C", 3, "--model", "model", "--json").json
     expected = SoftmaxRegression(C=3.0, tol=tol).fit(data.X, data.y)
     found = load_file("model")
-    value = problems.objective(data.X, data.y, found["coef"], found["intercept"], 3.0)
+    value = data_sets.objective(data.X, data.y, found["coef"], found["intercept"], 3.0)
     assert result["loss_curve"][-1] == pytest.approx(value, rel=64 * EPS, abs=0.0)
     # The command ends at the default tolerance; the weights are off by its root.
     assert -tol < value / expected.loss_curve_[-1] - 1.0 < by_default

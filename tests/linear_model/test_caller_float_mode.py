@@ -12,7 +12,7 @@ from tests.oracles.inputs import fresh_rng
 modes = pytest.mark.parametrize("mode", MODES)
 
 
-def problem(size: float) -> tuple[np.ndarray, np.ndarray]:
+def data(size: float) -> tuple[np.ndarray, np.ndarray]:
     X = size * fresh_rng().standard_normal((600, 4))
     return X, X[:, :3].argmax(axis=1)
 
@@ -25,7 +25,7 @@ def bits(model: SoftmaxRegression | SoftmaxRegressionCV) -> bytes:
 @modes
 def test_fits(mode: str, n_threads: int) -> None:
     # The squares of these features, of which a standardisation is made, are subnormal.
-    X, y = problem(2.0**-520)
+    X, y = data(2.0**-520)
 
     def fitted() -> list[SoftmaxRegression | SoftmaxRegressionCV]:
         model = SoftmaxRegression(n_threads=n_threads)
@@ -45,7 +45,7 @@ def test_fits(mode: str, n_threads: int) -> None:
 
 @modes
 def test_predictions(mode: str) -> None:
-    X, y = problem(1.0)
+    X, y = data(1.0)
     model = SoftmaxRegression(C=1e3).fit(X, y)
     # Scores some 720 apart: the probabilities of the others are subnormal.
     far = np.abs(X)[:, :1] * np.array([[1.0, 0.0, 0.0, 0.0]])

@@ -26,7 +26,7 @@ from softgrad.linear_model import SoftmaxRegression
 from softgrad.linear_model._data import _batches
 from softgrad.linear_model._solvers._checkpoint import load_checkpoint, save_checkpoint
 from softgrad.linear_model._solvers._iteration import Pair, Point, State
-from tests.linear_model import problems
+from tests.linear_model import data_sets
 from tests.oracles.inputs import fresh_rng
 
 FIT = {"C": 0.1, "classes": ["a", "b"], "names of the features": None}
@@ -134,7 +134,7 @@ def test_another_format_is_refused(written: int, tmp_path: Path, monkeypatch: py
 def source(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Batches of 100 rows, worked on in pieces of 256; too many unknowns for the whole Hessian."""
     monkeypatch.setattr(_batches, "_PIECE_BYTES", 1)
-    X, y = problems.random(fresh_rng(), rows=700, features=20, classes=10, strength=3.0)
+    X, y = data_sets.random(fresh_rng(), rows=700, features=20, classes=10, strength=3.0)
     return [(X[start : start + 100], y[start : start + 100]) for start in range(0, len(y), 100)]
 
 
@@ -287,7 +287,7 @@ np.savez(result, coef=model.coef_, intercept=model.intercept_, curve=model.loss_
 @pytest.mark.parametrize("l1_ratio", [0.0, 0.5])
 def test_killed_in_the_middle_and_resumed(l1_ratio: float, tmp_path: Path) -> None:
     """SIGKILL at a moment nobody chose, in processes of their own."""
-    X, y = problems.random(fresh_rng(), rows=1500, features=25, classes=6, strength=3.0)
+    X, y = data_sets.random(fresh_rng(), rows=1500, features=25, classes=6, strength=3.0)
     data, checkpoint = tmp_path / "data.parquet", tmp_path / "fit"
     columns = {f"x{i}": column for i, column in enumerate(X.T)}
     pyarrow.parquet.write_table(pa.table({**columns, "y": y}), data, row_group_size=700)

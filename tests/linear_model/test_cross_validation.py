@@ -9,7 +9,7 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GroupKFold, StratifiedKFold
 
 from softgrad.linear_model import SoftmaxRegression, SoftmaxRegressionCV
-from tests.linear_model import bounds, problems
+from tests.linear_model import bounds, data_sets
 from tests.oracles.inputs import fresh_rng
 
 CS = [10.0, 1e-3, 0.1]
@@ -17,40 +17,40 @@ CS = [10.0, 1e-3, 0.1]
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_scores_are_those_of_separate_fits(n_jobs: int | None) -> None:
-    problem = problems.real("wine", standardised=True)
-    folds = list(StratifiedKFold(3).split(*problem))
-    model = SoftmaxRegressionCV(Cs=CS, cv=folds, n_jobs=n_jobs).fit(*problem)
+    data = data_sets.real("wine", standardised=True)
+    folds = list(StratifiedKFold(3).split(*data))
+    model = SoftmaxRegressionCV(Cs=CS, cv=folds, n_jobs=n_jobs).fit(*data)
     expected = np.zeros((3, 3))
     for fold, (train, test) in enumerate(folds):
         for place, C in enumerate(sorted(CS)):
-            fitted = SoftmaxRegression(C=C).fit(problem.X[train], problem.y[train])
-            expected[fold, place] = -log_loss(problem.y[test], fitted.predict_proba(problem.X[test]))
+            fitted = SoftmaxRegression(C=C).fit(data.X[train], data.y[train])
+            expected[fold, place] = -log_loss(data.y[test], fitted.predict_proba(data.X[test]))
     # Along the path a fit starts from another point; a gap moves probabilities by its root.
     np.testing.assert_allclose(model.scores_, expected, rtol=np.sqrt(bounds.TOL))
     assert model.Cs_.tolist() == sorted(CS)
     assert model.C_ == sorted(CS)[expected.mean(axis=0).argmax()] != 1e-3
-    whole = SoftmaxRegression(C=model.C_).fit(*problem)
+    whole = SoftmaxRegression(C=model.C_).fit(*data)
     np.testing.assert_array_equal(model.coef_, whole.coef_)
     assert model.n_iter_ == whole.n_iter_
     assert model.converged_
-    assert model.score(*problem) == whole.score(*problem)
+    assert model.score(*data) == whole.score(*data)
 
 
 def test_scoring_weights_groups_and_sparse_rows() -> None:
     rng = fresh_rng()
-    problem = problems.rare_flags(rng)
+    data = data_sets.rare_flags(rng)
     weights, groups = rng.uniform(0.5, 2.0, 1200), np.arange(1200) % 4
     Cs = [0.01, 0.1]
     model = SoftmaxRegressionCV(Cs=Cs, cv=GroupKFold(4), scoring="accuracy", l1_ratio=0.5, tol=1e-4)
-    model.fit(sparse.csr_array(problem.X), problem.y, weights, groups)
+    model.fit(sparse.csr_array(data.X), data.y, weights, groups)
     assert model.scores_.shape == (4, 2)
-    train, test = next(GroupKFold(4).split(problem.X, problem.y, groups))
-    first = SoftmaxRegression(C=0.01, l1_ratio=0.5, tol=1e-4).fit(problem.X[train], problem.y[train], weights[train])
-    accuracy = first.score(problem.X[test], problem.y[test], weights[test])
+    train, test = next(GroupKFold(4).split(data.X, data.y, groups))
+    first = SoftmaxRegression(C=0.01, l1_ratio=0.5, tol=1e-4).fit(data.X[train], data.y[train], weights[train])
+    accuracy = first.score(data.X[test], data.y[test], weights[test])
     # A few rows are so near a border that the gap decides.
     assert model.scores_[0, 0] == pytest.approx(accuracy, abs=2 * weights.max() / weights[test].sum())
     assert 0 < np.mean(model.coef_ == 0) < 1
-    assert SoftmaxRegressionCV(Cs=3, cv=3).fit(*problems.real("iris", standardised=True)).Cs_.tolist() == [
+    assert SoftmaxRegressionCV(Cs=3, cv=3).fit(*data_sets.real("iris", standardised=True)).Cs_.tolist() == [
         1e-4,
         1.0,
         1e4,
@@ -58,8 +58,8 @@ def test_scoring_weights_groups_and_sparse_rows() -> None:
 
 
 def test_a_tie_goes_to_the_smallest() -> None:
-    problem = problems.real("iris")
-    model = SoftmaxRegressionCV(Cs=CS, cv=3, scoring=lambda *_arguments, **_options: 0.5).fit(*problem)
+    data = data_sets.real("iris")
+    model = SoftmaxRegressionCV(Cs=CS, cv=3, scoring=lambda *_arguments, **_options: 0.5).fit(*data)
     assert model.C_ == 1e-3
 
 
@@ -75,11 +75,11 @@ def test_a_tie_goes_to_the_smallest() -> None:
 )
 def test_bad_values(Cs: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        SoftmaxRegressionCV(Cs=Cs).fit(*problems.real("iris"))  # type: ignore[arg-type]
+        SoftmaxRegressionCV(Cs=Cs).fit(*data_sets.real("iris"))  # type: ignore[arg-type]
 
 
 def test_a_fold_without_a_class_is_an_error() -> None:
-    problem = problems.real("iris")
+    data = data_sets.real("iris")
     rows = np.arange(150)
     with pytest.raises(ValueError, match="fold 0 of cv scores rows of class 2 and fits to none"):
-        SoftmaxRegressionCV(cv=[(rows[:100], rows[100:])]).fit(*problem)
+        SoftmaxRegressionCV(cv=[(rows[:100], rows[100:])]).fit(*data)

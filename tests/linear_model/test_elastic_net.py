@@ -16,23 +16,23 @@ from softgrad.linear_model._data._rows import ArrayRows
 from softgrad.linear_model._model._objective import SoftmaxObjective
 from softgrad.linear_model._solvers import _elastic_net
 from softgrad.linear_model._solvers._iteration import Course, Solution, State, starting_state
-from tests.linear_model import bounds, problems
+from tests.linear_model import bounds, data_sets
 from tests.oracles.inputs import fresh_rng
 
 
-def penalised(problem: problems.Problem, coef: np.ndarray, intercept: np.ndarray, C: float, ratio: float) -> float:
+def penalised(data: data_sets.DataSet, coef: np.ndarray, intercept: np.ndarray, C: float, ratio: float) -> float:
     """The objective with absolute values, divided by C n."""
-    n = len(problem.y)
-    loss = problems.objective(problem.X, problem.y, coef, intercept, np.inf)
+    n = len(data.y)
+    loss = data_sets.objective(data.X, data.y, coef, intercept, np.inf)
     return loss + ((1 - ratio) / 2 * np.sum(coef**2) + ratio * np.abs(coef).sum()) / (C * n)
 
 
-def violations(problem: problems.Problem, model: SoftmaxRegression) -> np.ndarray:
+def violations(data: data_sets.DataSet, model: SoftmaxRegression) -> np.ndarray:
     """How far each coefficient is from satisfying 0 in the subgradient, in units of the penalty's absolute values."""
     C, ratio = model.C, model.l1_ratio
-    p = scipy_softmax(problem.X @ model.coef_.T + model.intercept_, axis=1)
-    p[np.arange(len(p)), problem.y] -= 1.0
-    gradient = C * p.T @ problem.X + (1 - ratio) * model.coef_
+    p = scipy_softmax(data.X @ model.coef_.T + model.intercept_, axis=1)
+    p[np.arange(len(p)), data.y] -= 1.0
+    gradient = C * p.T @ data.X + (1 - ratio) * model.coef_
     moved = np.abs(gradient + ratio * np.sign(model.coef_))
     return np.where(model.coef_ != 0, moved, np.maximum(np.abs(gradient) - ratio, 0.0)) / ratio
 
@@ -42,49 +42,49 @@ def violations(problem: problems.Problem, model: SoftmaxRegression) -> np.ndarra
 @pytest.mark.parametrize("C", [0.01, 1.0, 100.0])
 @pytest.mark.parametrize("name", ["iris", "wine"])
 def test_conditions_of_optimality(name: str, C: float, ratio: float, fit_intercept: bool) -> None:
-    problem = problems.real(name, standardised=True)
-    model = SoftmaxRegression(C=C, l1_ratio=ratio, tol=1e-12, fit_intercept=fit_intercept).fit(problem.X, problem.y)
+    data = data_sets.real(name, standardised=True)
+    model = SoftmaxRegression(C=C, l1_ratio=ratio, tol=1e-12, fit_intercept=fit_intercept).fit(data.X, data.y)
     assert model.converged_
     assert model.solver_ == "elastic net"
     # A gap of 1e-12 leaves coefficients 1e-6 of their size away, along the flattest directions.
-    assert violations(problem, model).max() <= 100 * np.sqrt(model.tol)
+    assert violations(data, model).max() <= 100 * np.sqrt(model.tol)
     assert model.loss_curve_[-1] == pytest.approx(
-        penalised(problem, model.coef_, model.intercept_, C, ratio), rel=4096 * bounds.EPS, abs=0.0
+        penalised(data, model.coef_, model.intercept_, C, ratio), rel=4096 * bounds.EPS, abs=0.0
     )
 
 
 def test_the_zeros_are_those_of_scikit_learn() -> None:
-    problem = problems.real("wine", standardised=True)
-    peer = LogisticRegression(C=0.3, l1_ratio=0.8, solver="saga", tol=1e-8, max_iter=20000).fit(problem.X, problem.y)
-    model = SoftmaxRegression(C=0.3, l1_ratio=0.8, tol=1e-10).fit(problem.X, problem.y)
+    data = data_sets.real("wine", standardised=True)
+    peer = LogisticRegression(C=0.3, l1_ratio=0.8, solver="saga", tol=1e-8, max_iter=20000).fit(data.X, data.y)
+    model = SoftmaxRegression(C=0.3, l1_ratio=0.8, tol=1e-10).fit(data.X, data.y)
     np.testing.assert_array_equal(model.coef_ == 0, peer.coef_ == 0)
     assert 0.3 < np.mean(model.coef_ == 0) < 0.95
-    np.testing.assert_allclose(model.coef_, peer.coef_, rtol=0, atol=bounds.of_coefficients(model, len(problem.y)))
+    np.testing.assert_allclose(model.coef_, peer.coef_, rtol=0, atol=bounds.of_coefficients(model, len(data.y)))
 
 
-@pytest.mark.parametrize("draw", [problems.heavy_tailed, problems.rare_flags])
+@pytest.mark.parametrize("draw", [data_sets.heavy_tailed, data_sets.rare_flags])
 @pytest.mark.parametrize("ratio", [0.3, 1.0])
 def test_the_gap_is_a_bound(draw, ratio: float) -> None:
-    problem = draw(fresh_rng())
+    data = draw(fresh_rng())
     # Rounding may end it early where tails are heavy; it must still be nearer than what is compared with it.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        best = SoftmaxRegression(l1_ratio=ratio, tol=1e-9).fit(problem.X, problem.y)
+        best = SoftmaxRegression(l1_ratio=ratio, tol=1e-9).fit(data.X, data.y)
     tols = (1e-2, 1e-4)
     assert best.relative_gap_ <= min(tols) / 10
-    optimum = penalised(problem, best.coef_, best.intercept_, 1.0, ratio)
+    optimum = penalised(data, best.coef_, best.intercept_, 1.0, ratio)
     for tol in tols:
-        model = SoftmaxRegression(l1_ratio=ratio, tol=tol).fit(problem.X, problem.y)
-        found = penalised(problem, model.coef_, model.intercept_, 1.0, ratio)
+        model = SoftmaxRegression(l1_ratio=ratio, tol=tol).fit(data.X, data.y)
+        found = penalised(data, model.coef_, model.intercept_, 1.0, ratio)
         assert found - optimum <= model.relative_gap_ * found <= tol * found
         assert model.n_iter_ < best.n_iter_
 
 
 def test_it_bounds_what_cannot_converge() -> None:
-    problem = problems.real("digits")
+    data = data_sets.real("digits")
     with pytest.warns(UserWarning, match="max_iter=3 iterations were not enough"):
-        model = SoftmaxRegression(l1_ratio=0.5, max_iter=3).fit(problem.X, problem.y)
-    best = SoftmaxRegression(l1_ratio=0.5, tol=1e-7).fit(problem.X, problem.y).loss_curve_[-1]
+        model = SoftmaxRegression(l1_ratio=0.5, max_iter=3).fit(data.X, data.y)
+    best = SoftmaxRegression(l1_ratio=0.5, tol=1e-7).fit(data.X, data.y).loss_curve_[-1]
     assert not model.converged_
     assert 0 < model.loss_curve_[-1] - best <= model.relative_gap_ * model.loss_curve_[-1]
 
@@ -109,18 +109,18 @@ def test_best_shift_is_the_least_of_a_scan(classes: int, ridge: float, absolute:
 def test_sparse_rows_and_float32_have_the_same_zeros() -> None:
     from scipy import sparse
 
-    problem = problems.rare_flags(fresh_rng())
-    dense = SoftmaxRegression(l1_ratio=0.5, tol=1e-8).fit(problem.X, problem.y)
-    thin = SoftmaxRegression(l1_ratio=0.5, tol=1e-8).fit(sparse.csr_array(problem.X), problem.y)
-    np.testing.assert_allclose(thin.coef_, dense.coef_, rtol=0, atol=bounds.of_coefficients(dense, len(problem.y)))
-    single = SoftmaxRegression(l1_ratio=0.5, tol=1e-5).fit(problem.X.astype(np.float32), problem.y)
+    data = data_sets.rare_flags(fresh_rng())
+    dense = SoftmaxRegression(l1_ratio=0.5, tol=1e-8).fit(data.X, data.y)
+    thin = SoftmaxRegression(l1_ratio=0.5, tol=1e-8).fit(sparse.csr_array(data.X), data.y)
+    np.testing.assert_allclose(thin.coef_, dense.coef_, rtol=0, atol=bounds.of_coefficients(dense, len(data.y)))
+    single = SoftmaxRegression(l1_ratio=0.5, tol=1e-5).fit(data.X.astype(np.float32), data.y)
     assert single.loss_curve_[-1] == pytest.approx(dense.loss_curve_[-1], rel=2 * single.tol, abs=0.0)
     assert np.mean((single.coef_ == 0) == (dense.coef_ == 0)) > 0.95
 
 
 def test_it_goes_on_with_the_damping_it_had() -> None:
     """Also where steps were too long, so that there is more of it than at the start."""
-    X, y = problems.random(fresh_rng(), rows=200, features=6, classes=4)
+    X, y = data_sets.random(fresh_rng(), rows=200, features=6, classes=4)
     objective = SoftmaxObjective(ArrayRows(X, y, np.ones(200)), n_classes=4, C=1.0, fit_intercept=True, l1_ratio=0.5)
 
     def two_iterations(state: State) -> tuple[list[State], Solution]:

@@ -24,17 +24,17 @@ from sklearn.preprocessing import StandardScaler
 
 import softgrad
 from softgrad.linear_model import IterationReport, SoftmaxRegression
-from tests.linear_model import bounds, problems
+from tests.linear_model import bounds, data_sets
 from tests.oracles.inputs import fresh_rng
 
 
 @pytest.fixture(scope="module")
-def wine() -> problems.Problem:
-    return problems.real("wine", standardised=True)
+def wine() -> data_sets.DataSet:
+    return data_sets.real("wine", standardised=True)
 
 
 @pytest.fixture(scope="module")
-def fitted(wine: problems.Problem) -> SoftmaxRegression:
+def fitted(wine: data_sets.DataSet) -> SoftmaxRegression:
     return SoftmaxRegression().fit(*wine)
 
 
@@ -43,7 +43,7 @@ def test_it_is_the_public_name() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_predictions_are_those_of_the_scores(dtype: type, wine: problems.Problem, fitted: SoftmaxRegression) -> None:
+def test_predictions_are_those_of_the_scores(dtype: type, wine: data_sets.DataSet, fitted: SoftmaxRegression) -> None:
     X = wine.X.astype(dtype)
     logits = X.astype(float) @ fitted.coef_.T + fitted.intercept_
     tolerance = {"rtol": 0, "atol": 100 * float(np.finfo(dtype).eps) * np.abs(logits).max()}
@@ -61,21 +61,21 @@ def test_predictions_are_those_of_the_scores(dtype: type, wine: problems.Problem
 
 
 def test_two_classes() -> None:
-    problem = problems.real("breast_cancer", standardised=True)
-    model = SoftmaxRegression().fit(problem.X, np.array(["malignant", "benign"])[problem.y])
-    logits = problem.X @ model.coef_.T + model.intercept_
-    decision = model.decision_function(problem.X)
+    data = data_sets.real("breast_cancer", standardised=True)
+    model = SoftmaxRegression().fit(data.X, np.array(["malignant", "benign"])[data.y])
+    logits = data.X @ model.coef_.T + model.intercept_
+    decision = model.decision_function(data.X)
     assert model.coef_.shape == (2, 30)
     assert model.classes_.tolist() == ["benign", "malignant"]
     rounding = 128 * bounds.EPS * np.abs(logits).max()
     np.testing.assert_allclose(decision, logits[:, 1] - logits[:, 0], rtol=0, atol=rounding)
-    np.testing.assert_array_equal(model.predict(problem.X), model.classes_[(decision > 0).astype(int)])
-    assert model.predict_proba(problem.X).shape == (569, 2)
-    assert model.score(problem.X, np.array(["malignant", "benign"])[problem.y]) > 0.98
+    np.testing.assert_array_equal(model.predict(data.X), model.classes_[(decision > 0).astype(int)])
+    assert model.predict_proba(data.X).shape == (569, 2)
+    assert model.score(data.X, np.array(["malignant", "benign"])[data.y]) > 0.98
 
 
 def test_log_probabilities_of_confident_rows_keep_their_digits(
-    wine: problems.Problem, fitted: SoftmaxRegression
+    wine: data_sets.DataSet, fitted: SoftmaxRegression
 ) -> None:
     far = 10 * wine.X[:1]
     logits = np.sort((far @ fitted.coef_.T + fitted.intercept_)[0])
@@ -100,19 +100,19 @@ def test_attributes(fitted: SoftmaxRegression) -> None:
 
 
 @pytest.mark.parametrize("C", [1e-4, 1.0, 1e6])
-def test_loss_curve_falls_from_the_class_frequencies_to_the_fit(wine: problems.Problem, C: float) -> None:
+def test_loss_curve_falls_from_the_class_frequencies_to_the_fit(wine: data_sets.DataSet, C: float) -> None:
     model = SoftmaxRegression(C=C).fit(*wine)
     curve = np.array(model.loss_curve_)
     frequencies = np.bincount(wine.y) / len(wine.y)
     assert len(curve) == model.n_iter_ + 1
     assert curve[0] == pytest.approx(-np.sum(frequencies * np.log(frequencies)), rel=512 * bounds.EPS, abs=0.0)
     assert curve[-1] == pytest.approx(
-        problems.objective(*wine, model.coef_, model.intercept_, C), rel=2**18 * bounds.EPS, abs=0.0
+        data_sets.objective(*wine, model.coef_, model.intercept_, C), rel=2**18 * bounds.EPS, abs=0.0
     )
     assert np.all(np.diff(curve) < 0)
 
 
-def test_callback_is_given_what_the_attributes_say(wine: problems.Problem) -> None:
+def test_callback_is_given_what_the_attributes_say(wine: data_sets.DataSet) -> None:
     reports: list[IterationReport] = []
     model = SoftmaxRegression(max_iter=50, callback=reports.append).fit(*wine)
     assert [report.iteration for report in reports] == list(range(1, model.n_iter_ + 1))
@@ -124,7 +124,7 @@ def test_callback_is_given_what_the_attributes_say(wine: problems.Problem) -> No
         reports[0].iteration = 3  # type: ignore[misc]
 
 
-def test_what_the_callback_raises_ends_the_fit(wine: problems.Problem) -> None:
+def test_what_the_callback_raises_ends_the_fit(wine: data_sets.DataSet) -> None:
     class Enough(Exception):
         pass
 
@@ -138,7 +138,7 @@ def test_what_the_callback_raises_ends_the_fit(wine: problems.Problem) -> None:
     assert not hasattr(model, "coef_")
 
 
-def test_verbose_prints_a_line_per_iteration(wine: problems.Problem, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verbose_prints_a_line_per_iteration(wine: data_sets.DataSet, capsys: pytest.CaptureFixture[str]) -> None:
     model = SoftmaxRegression().fit(*wine)
     assert capsys.readouterr().out == ""
     model.set_params(verbose=1).fit(*wine)
@@ -147,17 +147,17 @@ def test_verbose_prints_a_line_per_iteration(wine: problems.Problem, capsys: pyt
     assert lines[0].startswith(f"iteration 1/1000: objective {model.loss_curve_[1]:.9g}, relative gap before it ")
 
 
-def test_warm_start_continues(wine: problems.Problem) -> None:
-    for problem in (wine, problems.real("digits"), problems.random(fresh_rng(), rows=60, features=300, classes=4)):
-        cold = SoftmaxRegression(C=2.0).fit(*problem)
-        warm = SoftmaxRegression(C=1.0, warm_start=True).fit(*problem).set_params(C=2.0).fit(*problem)
+def test_warm_start_continues(wine: data_sets.DataSet) -> None:
+    for data in (wine, data_sets.real("digits"), data_sets.random(fresh_rng(), rows=60, features=300, classes=4)):
+        cold = SoftmaxRegression(C=2.0).fit(*data)
+        warm = SoftmaxRegression(C=1.0, warm_start=True).fit(*data).set_params(C=2.0).fit(*data)
         assert warm.n_iter_ < cold.n_iter_
         assert warm.loss_curve_[0] < 0.5 * cold.loss_curve_[0]
         assert warm.loss_curve_[-1] == pytest.approx(cold.loss_curve_[-1], rel=2 * cold.tol, abs=0.0)
-        assert warm.fit(*problem).n_iter_ == 1
+        assert warm.fit(*data).n_iter_ == 1
 
 
-def test_warm_start_takes_coefficients_set_by_hand(wine: problems.Problem) -> None:
+def test_warm_start_takes_coefficients_set_by_hand(wine: data_sets.DataSet) -> None:
     """Whatever their sum over the classes is."""
     expected = SoftmaxRegression(tol=1e-12).fit(*wine)
     model = SoftmaxRegression(tol=1e-12, warm_start=True).fit(*wine)
@@ -167,14 +167,14 @@ def test_warm_start_takes_coefficients_set_by_hand(wine: problems.Problem) -> No
     np.testing.assert_allclose(model.coef_, expected.coef_, rtol=0, atol=bounds.of_coefficients(model, len(wine.y)))
 
 
-def test_without_warm_start_a_fit_forgets(wine: problems.Problem) -> None:
+def test_without_warm_start_a_fit_forgets(wine: data_sets.DataSet) -> None:
     once = SoftmaxRegression().fit(*wine)
     twice = SoftmaxRegression().fit(wine.X[:100], wine.y[:100]).fit(*wine)
     np.testing.assert_array_equal(once.coef_, twice.coef_)
     assert once.loss_curve_ == twice.loss_curve_
 
 
-def test_copies(wine: problems.Problem, fitted: SoftmaxRegression) -> None:
+def test_copies(wine: data_sets.DataSet, fitted: SoftmaxRegression) -> None:
     for other in (copy.deepcopy(fitted), pickle.loads(pickle.dumps(fitted))):
         np.testing.assert_array_equal(other.predict_proba(wine.X), fitted.predict_proba(wine.X))
     fresh = clone(SoftmaxRegression(C=3.0, class_weight={0: 2.0}, callback=print))
@@ -184,18 +184,18 @@ def test_copies(wine: problems.Problem, fitted: SoftmaxRegression) -> None:
 
 
 def test_fit_changes_none_of_its_arguments() -> None:
-    problem = problems.real("iris")
+    data = data_sets.real("iris")
     weights = np.linspace(0.0, 2.0, 150)
-    copies = [np.array(values) for values in (problem.X, problem.y, weights)]
-    SoftmaxRegression(class_weight="balanced").fit(problem.X, problem.y, weights)
-    for values, before in zip((problem.X, problem.y, weights), copies, strict=True):
+    copies = [np.array(values) for values in (data.X, data.y, weights)]
+    SoftmaxRegression(class_weight="balanced").fit(data.X, data.y, weights)
+    for values, before in zip((data.X, data.y, weights), copies, strict=True):
         np.testing.assert_array_equal(values, before)
 
 
 @pytest.mark.parametrize("layout", ["fortran", "every second row", "reversed", "read-only", "integers", "lists"])
 def test_layouts_of_X(layout: str) -> None:
-    problem = problems.real("digits")
-    X = problem.X[:300]
+    data = data_sets.real("digits")
+    X = data.X[:300]
     given = {
         "fortran": np.asfortranarray(X),
         "every second row": np.repeat(X, 2, axis=0)[::2],
@@ -206,12 +206,12 @@ def test_layouts_of_X(layout: str) -> None:
     }[layout]
     if layout == "read-only":
         given.flags.writeable = False
-    expected = SoftmaxRegression().fit(X.copy(), problem.y[:300])
-    np.testing.assert_array_equal(SoftmaxRegression().fit(given, problem.y[:300]).coef_, expected.coef_)
+    expected = SoftmaxRegression().fit(X.copy(), data.y[:300])
+    np.testing.assert_array_equal(SoftmaxRegression().fit(given, data.y[:300]).coef_, expected.coef_)
 
 
 def test_it_works_inside_scikit_learn() -> None:
-    X, y = problems.real("wine")
+    X, y = data_sets.real("wine")
     weights = np.ones(len(y))
     pipeline = make_pipeline(StandardScaler(), SoftmaxRegression())
     search = GridSearchCV(pipeline, {"softmaxregression__C": [1e-4, 1.0]}, cv=3)
@@ -222,7 +222,7 @@ def test_it_works_inside_scikit_learn() -> None:
     assert calibrated.score(X, y) > 0.9
 
 
-def test_names_of_features(wine: problems.Problem) -> None:
+def test_names_of_features(wine: data_sets.DataSet) -> None:
     names = [f"column {i}" for i in range(13)]
     table = pa.table(list(wine.X.T), names)
     model = SoftmaxRegression().fit(table, wine.y)
@@ -234,7 +234,7 @@ def test_names_of_features(wine: problems.Problem) -> None:
         model.predict(wine.X)
 
 
-def test_not_converged_warns_with_numbers(wine: problems.Problem) -> None:
+def test_not_converged_warns_with_numbers(wine: data_sets.DataSet) -> None:
     model = SoftmaxRegression(max_iter=2)
     with pytest.warns(ConvergenceWarning) as caught:
         model.fit(*wine)
@@ -254,10 +254,10 @@ def test_not_converged_warns_with_numbers(wine: problems.Problem) -> None:
 
 
 def test_a_tolerance_that_float32_cannot_reach_warns() -> None:
-    problem = problems.real("breast_cancer")
+    data = data_sets.real("breast_cancer")
     model = SoftmaxRegression(tol=1e-15)
     with pytest.warns(ConvergenceWarning, match="rounding in float32 hides what is left to gain"):
-        model.fit(problem.X.astype(np.float32), problem.y)
+        model.fit(data.X.astype(np.float32), data.y)
     assert model.converged_ is False
     assert model.n_iter_ < 30
     assert model.tol < model.relative_gap_ < bounds.TOL
@@ -284,7 +284,7 @@ def test_a_tolerance_that_float32_cannot_reach_warns() -> None:
         ({"verbose": -1}, r"'verbose' parameter .* Got -1"),
     ],
 )
-def test_bad_parameters(parameters: dict[str, Any], message: str, wine: problems.Problem) -> None:
+def test_bad_parameters(parameters: dict[str, Any], message: str, wine: data_sets.DataSet) -> None:
     with pytest.raises(ValueError, match=message):
         SoftmaxRegression(**parameters).fit(*wine)
 
@@ -306,12 +306,12 @@ def changed(values: np.ndarray, at: tuple[int, ...], value: float) -> np.ndarray
         (lambda y: (y == 1).astype(float), "at least 2 classes need a row of positive weight; only class 1 has one"),
     ],
 )
-def test_bad_sample_weights(weights: Any, message: str, wine: problems.Problem) -> None:
+def test_bad_sample_weights(weights: Any, message: str, wine: data_sets.DataSet) -> None:
     with pytest.raises(ValueError, match=message):
         SoftmaxRegression().fit(wine.X, wine.y, weights(wine.y))
 
 
-def test_no_weight_at_all_is_an_error(wine: problems.Problem) -> None:
+def test_no_weight_at_all_is_an_error(wine: data_sets.DataSet) -> None:
     # scikit-learn refuses it since 1.8.
     with pytest.raises(ValueError, match=r"at least 2 classes need a row of positive weight|at least one non-zero"):
         SoftmaxRegression().fit(wine.X, wine.y, np.zeros(178))
@@ -320,7 +320,7 @@ def test_no_weight_at_all_is_an_error(wine: problems.Problem) -> None:
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_values_that_are_not_finite(value: float, wine: problems.Problem, fitted: SoftmaxRegression) -> None:
+def test_values_that_are_not_finite(value: float, wine: data_sets.DataSet, fitted: SoftmaxRegression) -> None:
     X = changed(wine.X, (5, 2), value)
     with pytest.raises(ValueError, match=r"NaN|infinity"):
         SoftmaxRegression().fit(X, wine.y)
@@ -328,7 +328,7 @@ def test_values_that_are_not_finite(value: float, wine: problems.Problem, fitted
         fitted.predict(X)
 
 
-def test_bad_data(wine: problems.Problem, fitted: SoftmaxRegression) -> None:
+def test_bad_data(wine: data_sets.DataSet, fitted: SoftmaxRegression) -> None:
     with pytest.raises(ValueError, match="y has 1 class, 2; a classifier needs at least 2"):
         SoftmaxRegression().fit(wine.X, np.full(178, 2))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
@@ -342,7 +342,7 @@ def test_bad_data(wine: problems.Problem, fitted: SoftmaxRegression) -> None:
             getattr(SoftmaxRegression(), method)(wine.X)
 
 
-def test_warm_start_from_another_problem_is_an_error(wine: problems.Problem) -> None:
+def test_warm_start_from_another_problem_is_an_error(wine: data_sets.DataSet) -> None:
     model = SoftmaxRegression(warm_start=True).fit(*wine)
     with pytest.raises(ValueError, match="X has 12 features; warm_start starts from a fit with 13"):
         model.fit(wine.X[:, :12], wine.y)
@@ -351,7 +351,7 @@ def test_warm_start_from_another_problem_is_an_error(wine: problems.Problem) -> 
         model.fit(wine.X[wine.y < 2], wine.y[wine.y < 2])
 
 
-def test_overflow_is_an_error(wine: problems.Problem) -> None:
+def test_overflow_is_an_error(wine: data_sets.DataSet) -> None:
     model = SoftmaxRegression(warm_start=True).fit(*wine)
     model.coef_ = np.sign(model.coef_) * 1e308
     with pytest.raises(
@@ -372,7 +372,7 @@ def test_importing_without_scikit_learn_says_what_to_install() -> None:
     assert run.stdout == 'softgrad.linear_model needs scikit-learn: pip install "softgrad[sklearn]"\n'
 
 
-def test_no_warning_of_numpy_escapes(wine: problems.Problem) -> None:
+def test_no_warning_of_numpy_escapes(wine: data_sets.DataSet) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         separable = SoftmaxRegression(C=1e300).fit(wine.X[:20], np.arange(20) % 2)
@@ -384,7 +384,7 @@ def test_no_warning_of_numpy_escapes(wine: problems.Problem) -> None:
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_sparse_features_without_entries_have_no_coefficient(dtype: type) -> None:
-    X, y = problems.real("iris")
+    X, y = data_sets.real("iris")
     wide = np.zeros((150, 9), dtype)
     wide[:, [1, 2, 5, 7]] = X
     whole = SoftmaxRegression(tol=1e-5).fit(sparse.csr_array(wide), y)

@@ -73,7 +73,7 @@ KINDS: dict[str, tuple[Callable[[list[Any]], Any], list[Any], str]] = {
 }
 
 
-def problem(values: list[Any], make: Callable[[list[Any]], Any]) -> tuple[NDArray, NDArray, Any]:
+def data(values: list[Any], make: Callable[[list[Any]], Any]) -> tuple[NDArray, NDArray, Any]:
     """Rows whose first feature tells the two apart, the places of their labels, and the labels in their container."""
     rng = fresh_rng()
     codes = rng.permutation(np.arange(ROWS) % 2)
@@ -108,7 +108,7 @@ each_method = pytest.mark.parametrize("method", [fit, partial_fit, fit_stream, c
 @pytest.mark.parametrize("kind", KINDS)
 def test_labels_keep_their_kind(kind: str, method: Callable[[NDArray, Any], Any]) -> None:
     make, values, dtype = KINDS[kind]
-    X, codes, y = problem(values, make)
+    X, codes, y = data(values, make)
     model = method(X, y)
     assert model.classes_.tolist() == values
     assert {type(label) for label in model.classes_.tolist()} == {TYPES[dtype[0]]}
@@ -122,7 +122,7 @@ def test_labels_keep_their_kind(kind: str, method: Callable[[NDArray, Any], Any]
 
 
 def test_weights_count_in_the_score() -> None:
-    X, codes, y = problem(IDS, pandas("Int64"))
+    X, codes, y = data(IDS, pandas("Int64"))
     model = fit(X, y)
     wrong = y.copy()
     wrong[0] = IDS[1 - codes[0]]
@@ -133,7 +133,7 @@ def test_weights_count_in_the_score() -> None:
 
 
 def test_a_column_with_a_second_axis_is_told_so() -> None:
-    X, _, y = problem(IDS, lambda values: pd.DataFrame({"y": values}, dtype="Int64"))
+    X, _, y = data(IDS, lambda values: pd.DataFrame({"y": values}, dtype="Int64"))
     with pytest.warns(UserWarning, match="A column-vector y was passed"):
         model = fit(X, y)
     assert model.classes_.tolist() == IDS
@@ -269,7 +269,7 @@ def test_items_of_a_source_must_agree(second: list[Any]) -> None:
 
 
 def test_columns_of_tables_keep_the_kind_of_their_labels() -> None:
-    X, codes, _ = problem(IDS, list)
+    X, codes, _ = data(IDS, list)
     for values, column in [(IDS, pa.int64()), (LARGE_IDS, pa.uint64()), (FLAGS, pa.bool_()), (WORDS, pa.string())]:
         y = pa.array([values[code] for code in codes], column)
         table = pa.table({"a": X[:, 0], "b": X[:, 1], "y": y})

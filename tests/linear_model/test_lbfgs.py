@@ -13,7 +13,7 @@ from softgrad.linear_model._model._loss import PenalisedLoss
 from softgrad.linear_model._solvers import _lbfgs, _newton
 from softgrad.linear_model._solvers._iteration import Pair
 from softgrad.linear_model._solvers._lbfgs import lbfgs_direction
-from tests.linear_model import problems
+from tests.linear_model import data_sets
 from tests.oracles.inputs import fresh_rng
 
 
@@ -93,7 +93,7 @@ def test_a_pair_that_is_lost_in_rounding_is_left_out() -> None:
     np.testing.assert_array_equal(with_them, lbfgs_direction(Matrix(matrix), [pair], gradient))
 
 
-def passes_of(solver: str, problem: problems.Problem, monkeypatch: pytest.MonkeyPatch, **parameters: Any) -> list[int]:
+def passes_of(solver: str, data: data_sets.DataSet, monkeypatch: pytest.MonkeyPatch, **parameters: Any) -> list[int]:
     """Evaluations and products of a fit, each a pass over the rows; evaluations before the first product."""
     evaluations = products = before = 0
     evaluate, multiply = PenalisedLoss.value_and_gradient, Hessian.product
@@ -112,15 +112,15 @@ def passes_of(solver: str, problem: problems.Problem, monkeypatch: pytest.Monkey
     with monkeypatch.context() as patch:
         patch.setattr(PenalisedLoss, "value_and_gradient", counted_evaluation)
         patch.setattr(Hessian, "product", counted_product)
-        model = SoftmaxRegression(solver=solver, **parameters).fit(*problem)
+        model = SoftmaxRegression(solver=solver, **parameters).fit(*data)
     assert model.converged_
     return [evaluations, products, before]
 
 
 def test_it_saves_most_products_where_many_classes_are_nearly_separable(monkeypatch: pytest.MonkeyPatch) -> None:
-    problem = problems.random(fresh_rng(), rows=1000, features=100, classes=100, strength=4.0)
-    evaluations, products, before = passes_of("lbfgs-gram", problem, monkeypatch)
-    newton_evaluations, newton_products, newton_before = passes_of("newton-gram", problem, monkeypatch)
+    data = data_sets.random(fresh_rng(), rows=1000, features=100, classes=100, strength=4.0)
+    evaluations, products, before = passes_of("lbfgs-gram", data, monkeypatch)
+    newton_evaluations, newton_products, newton_before = passes_of("newton-gram", data, monkeypatch)
     assert newton_before == 1
     assert before > 8
     assert evaluations + products < 0.8 * (newton_evaluations + newton_products)
@@ -130,9 +130,9 @@ def test_it_saves_most_products_where_many_classes_are_nearly_separable(monkeypa
 @pytest.mark.parametrize("tol", [0.3, 1e-3, 1e-9])
 def test_the_end_is_left_to_newton(solver: str, tol: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """L-BFGS knows no bound of the gap."""
-    problem = problems.random(fresh_rng(), rows=800, features=10, classes=12, strength=2.0)
-    best = SoftmaxRegression(tol=1e-12).fit(*problem)
-    model = SoftmaxRegression(solver=solver, tol=tol).fit(*problem)
+    data = data_sets.random(fresh_rng(), rows=800, features=10, classes=12, strength=2.0)
+    best = SoftmaxRegression(tol=1e-12).fit(*data)
+    model = SoftmaxRegression(solver=solver, tol=tol).fit(*data)
     assert model.solver_ == solver
     assert model.converged_
     assert model.loss_curve_[-1] / best.loss_curve_[-1] - 1.0 <= max(tol, 10 * best.tol)
@@ -140,11 +140,11 @@ def test_the_end_is_left_to_newton(solver: str, tol: float, monkeypatch: pytest.
     monkeypatch.setattr(_lbfgs, "_NEAR", 0.0)
     monkeypatch.setattr(_newton, "newton_step", None)
     with pytest.raises(TypeError):
-        SoftmaxRegression(solver=solver, tol=tol).fit(*problem)
+        SoftmaxRegression(solver=solver, tol=tol).fit(*data)
 
 
 def test_it_starts_near_the_optimum_with_newton(monkeypatch: pytest.MonkeyPatch) -> None:
-    problem = problems.random(fresh_rng(), rows=800, features=10, classes=12)
-    model = SoftmaxRegression(solver="lbfgs-gram", warm_start=True).fit(*problem)
+    data = data_sets.random(fresh_rng(), rows=800, features=10, classes=12)
+    model = SoftmaxRegression(solver="lbfgs-gram", warm_start=True).fit(*data)
     monkeypatch.setattr(_lbfgs, "line_search", None)
-    assert model.fit(*problem).n_iter_ == 1
+    assert model.fit(*data).n_iter_ == 1

@@ -23,7 +23,7 @@ from softgrad.linear_model._solvers._preconditioners import (
     HessianPreconditioner,
     Preconditioner,
 )
-from tests.linear_model import bounds, problems
+from tests.linear_model import bounds, data_sets
 from tests.oracles.inputs import fresh_rng
 
 ALL = [HessianPreconditioner, DiagonalBlockPreconditioner, GramPreconditioner, DiagonalPreconditioner]
@@ -31,9 +31,9 @@ each = pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
 
 
 def make_objective(rng: np.random.Generator, *, C: float = 1.0, fit_intercept: bool = True) -> SoftmaxObjective:
-    problem = problems.random(rng, rows=200, features=6, classes=5)
-    X = problem.X @ rng.standard_normal((6, 6)) + 2.0
-    return SoftmaxObjective(ArrayRows(X, problem.y, np.ones(200)), n_classes=5, C=C, fit_intercept=fit_intercept)
+    data = data_sets.random(rng, rows=200, features=6, classes=5)
+    X = data.X @ rng.standard_normal((6, 6)) + 2.0
+    return SoftmaxObjective(ArrayRows(X, data.y, np.ones(200)), n_classes=5, C=C, fit_intercept=fit_intercept)
 
 
 def matrix_of(preconditioner: Preconditioner, shape: tuple[int, int]) -> np.ndarray:

@@ -9,7 +9,7 @@ import scipy.sparse
 from softgrad.linear_model._data._rows import ArrayRows
 from softgrad.linear_model._model import _hessian, _objective
 from softgrad.linear_model._model._objective import SoftmaxObjective
-from tests.linear_model import problems
+from tests.linear_model import data_sets
 from tests.oracles import differences
 from tests.oracles.inputs import fresh_rng
 
@@ -17,14 +17,14 @@ EPS = np.finfo(np.float64).eps
 
 
 class Setting:
-    """A problem with features in different units, weights with zeros, and everything the textbook needs."""
+    """A data set with features in different units, weights with zeros, and everything the textbook needs."""
 
     def __init__(self, *, fit_intercept: bool, rows: int = 70, dtype: type = np.float64) -> None:
         self.rng = fresh_rng()
-        problem = problems.random(self.rng, rows=rows, features=5, classes=4)
+        data = data_sets.random(self.rng, rows=rows, features=5, classes=4)
         units = np.array([0.1, 1.0, 3.0, 1e3, 1e7])
-        self.X = np.ascontiguousarray((problem.X + np.array([0.0, 5.0, -2.0, 0.3, 0.0])) * units, dtype)
-        self.y = problem.y
+        self.X = np.ascontiguousarray((data.X + np.array([0.0, 5.0, -2.0, 0.3, 0.0])) * units, dtype)
+        self.y = data.y
         self.weights = self.rng.uniform(0.2, 3.0, rows)
         self.weights[::7] = 0.0
         self.C = 0.7
@@ -39,7 +39,7 @@ class Setting:
 
     def textbook(self, theta: np.ndarray) -> float:
         coef, intercept = self.objective.coefficients(theta)
-        return problems.objective(self.X, self.y, coef, intercept, self.C, self.weights)
+        return data_sets.objective(self.X, self.y, coef, intercept, self.C, self.weights)
 
     def columns(self) -> np.ndarray:
         """The standardised features, and the ones that go with an intercept."""
@@ -170,7 +170,7 @@ def test_the_rough_objective_is_that_of_rounded_rows(
     """Also after the exact one has kept what it knows of its rows, and without a change to that."""
     monkeypatch.setattr(_objective, "_FEW_ENTRIES", 0)
     rng = fresh_rng()
-    rows, labels = problems.rare_flags(rng)
+    rows, labels = data_sets.rare_flags(rng)
     source = ArrayRows(scipy.sparse.csr_array(rows) if is_sparse else rows, labels, np.ones(len(labels)))
     objective = SoftmaxObjective(source, n_classes=labels.max() + 1, C=10.0, fit_intercept=fit_intercept)
     theta = rng.standard_normal(objective.shape)

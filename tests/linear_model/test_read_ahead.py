@@ -17,7 +17,7 @@ from softgrad.linear_model import SoftmaxRegression
 from softgrad.linear_model._data import _batches, _files
 from softgrad.linear_model._data._files import FileBatches
 from softgrad.linear_model._data._read_ahead import read_ahead
-from tests.linear_model import problems
+from tests.linear_model import data_sets
 from tests.oracles.inputs import fresh_rng
 
 
@@ -91,7 +91,7 @@ def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file that is read in a dozen pieces."""
     monkeypatch.setattr(_batches, "_PIECE_BYTES", 1)
     monkeypatch.setattr(_files, "_BATCH_BYTES", 1)
-    X, y = problems.random(fresh_rng(), rows=3000, features=4, classes=3)
+    X, y = data_sets.random(fresh_rng(), rows=3000, features=4, classes=3)
     path = tmp_path / "rows.parquet"
     pa.parquet.write_table(pa.table({**{f"x{i}": column for i, column in enumerate(X.T)}, "y": y}), path)
     return path

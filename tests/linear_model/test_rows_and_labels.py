@@ -21,17 +21,17 @@ import softgrad
 from softgrad.linear_model import SoftmaxRegression
 from softgrad.linear_model._data._workers import Workers
 from softgrad.linear_model._solvers import _choice
-from tests.linear_model import bounds, problems
+from tests.linear_model import bounds, data_sets
 from tests.oracles.inputs import fresh_rng
 
 
 @pytest.mark.parametrize("container", [sparse.csr_array, sparse.csc_array, sparse.csr_matrix, sparse.coo_array])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_sparse_is_as_dense(container: Any, dtype: type) -> None:
-    problem = problems.rare_flags(fresh_rng())
-    dense = SoftmaxRegression().fit(problem.X.astype(dtype), problem.y)
-    X = container(problem.X.astype(dtype))
-    model = SoftmaxRegression().fit(X, problem.y)
+    data = data_sets.rare_flags(fresh_rng())
+    dense = SoftmaxRegression().fit(data.X.astype(dtype), data.y)
+    X = container(data.X.astype(dtype))
+    model = SoftmaxRegression().fit(X, data.y)
     assert model.loss_curve_[-1] == pytest.approx(dense.loss_curve_[-1], rel=2 * bounds.TOL, abs=0.0)
     assert model.predict_proba(X).dtype == dtype
     eps = float(np.finfo(dtype).eps)
@@ -41,17 +41,17 @@ def test_sparse_is_as_dense(container: Any, dtype: type) -> None:
 @pytest.mark.parametrize("solver", _choice.SOLVERS)
 @pytest.mark.parametrize("centred", [True, False])
 def test_every_solver_takes_sparse_rows(solver: str, centred: bool) -> None:
-    problem = problems.rare_flags(fresh_rng())
-    X = problem.X[:, ::8]
-    expected = SoftmaxRegression(tol=1e-12, fit_intercept=centred).fit(X, problem.y)
-    model = SoftmaxRegression(solver=solver, fit_intercept=centred).fit(sparse.csr_array(X), problem.y)
+    data = data_sets.rare_flags(fresh_rng())
+    X = data.X[:, ::8]
+    expected = SoftmaxRegression(tol=1e-12, fit_intercept=centred).fit(X, data.y)
+    model = SoftmaxRegression(solver=solver, fit_intercept=centred).fit(sparse.csr_array(X), data.y)
     assert model.solver_ == solver
     assert model.solver_reason_ == "it was asked for"
     assert model.loss_curve_[-1] == pytest.approx(expected.loss_curve_[-1], rel=2 * bounds.TOL, abs=0.0)
 
 
 def test_why_a_solver_was_chosen() -> None:
-    digits = problems.real("digits")
+    digits = data_sets.real("digits")
     model = SoftmaxRegression().fit(digits.X, digits.y)
     assert model.solver_reason_ == "585 unknowns, more than 128; 64 features, at most 4096; 10 classes"
 
@@ -59,12 +59,12 @@ def test_why_a_solver_was_chosen() -> None:
 @pytest.mark.parametrize("weighted", [True, False])
 def test_probabilities_are_rows_of_their_weights(weighted: bool) -> None:
     rng = fresh_rng()
-    problem = problems.random(rng, rows=200, features=6, classes=4)
+    data = data_sets.random(rng, rows=200, features=6, classes=4)
     labels = rng.dirichlet(np.ones(4), 200)
     class_weight = {0: 3.0, 1: 0.5, 2: 1.0, 3: 0.0} if weighted else None
-    model = SoftmaxRegression(tol=1e-12, class_weight=class_weight).fit(problem.X, labels)
+    model = SoftmaxRegression(tol=1e-12, class_weight=class_weight).fit(data.X, labels)
     expected = SoftmaxRegression(tol=1e-12, class_weight=class_weight).fit(
-        np.repeat(problem.X, 4, axis=0), np.tile(np.arange(4), 200), labels.ravel()
+        np.repeat(data.X, 4, axis=0), np.tile(np.arange(4), 200), labels.ravel()
     )
     assert model.classes_.tolist() == [0, 1, 2, 3]
     distance = bounds.of_coefficients(model, (labels * (list(class_weight.values()) if class_weight else 1.0)).sum())
@@ -72,10 +72,10 @@ def test_probabilities_are_rows_of_their_weights(weighted: bool) -> None:
 
 
 def test_one_hot_probabilities_are_labels() -> None:
-    problem = problems.real("digits")
-    expected = SoftmaxRegression(tol=1e-12).fit(problem.X, problem.y)
-    model = SoftmaxRegression(tol=1e-12).fit(problem.X, np.eye(10, dtype=np.float32)[problem.y])
-    distance = bounds.of_coefficients(model, len(problem.y))
+    data = data_sets.real("digits")
+    expected = SoftmaxRegression(tol=1e-12).fit(data.X, data.y)
+    model = SoftmaxRegression(tol=1e-12).fit(data.X, np.eye(10, dtype=np.float32)[data.y])
+    distance = bounds.of_coefficients(model, len(data.y))
     np.testing.assert_allclose(model.coef_, expected.coef_, rtol=0, atol=distance)
 
 
@@ -95,66 +95,66 @@ def test_rows_that_are_no_distribution(row: list[float], message: str) -> None:
 
 
 def test_label_smoothing_is_a_mixture_of_targets() -> None:
-    problem = problems.real("wine", standardised=True)
-    smoothed = 0.8 * np.eye(3)[problem.y] + 0.2 / 3
-    expected = SoftmaxRegression(tol=1e-12).fit(problem.X, smoothed)
-    model = SoftmaxRegression(tol=1e-12, label_smoothing=0.2).fit(problem.X, problem.y)
-    distance = bounds.of_coefficients(model, len(problem.y))
+    data = data_sets.real("wine", standardised=True)
+    smoothed = 0.8 * np.eye(3)[data.y] + 0.2 / 3
+    expected = SoftmaxRegression(tol=1e-12).fit(data.X, smoothed)
+    model = SoftmaxRegression(tol=1e-12, label_smoothing=0.2).fit(data.X, data.y)
+    distance = bounds.of_coefficients(model, len(data.y))
     np.testing.assert_allclose(model.coef_, expected.coef_, rtol=0, atol=distance)
     # The features spread over a few units.
-    np.testing.assert_allclose(model.intercept_, expected.intercept_, rtol=0, atol=np.abs(problem.X).max() * distance)
-    plain = SoftmaxRegression(tol=1e-12).fit(problem.X, problem.y)
+    np.testing.assert_allclose(model.intercept_, expected.intercept_, rtol=0, atol=np.abs(data.X).max() * distance)
+    plain = SoftmaxRegression(tol=1e-12).fit(data.X, data.y)
     assert np.abs(model.coef_ - plain.coef_).max() > 0.01
 
 
 @pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
 def test_frames_of_pandas_and_polars(frame: Any) -> None:
-    problem = problems.real("wine")
+    data = data_sets.real("wine")
     names = [f"column {i}" for i in range(13)]
-    X = frame(dict(zip(names, problem.X.T, strict=True)))
-    y = (pd.Series if frame is pd.DataFrame else pl.Series)(np.array(["a", "b", "c"])[problem.y])
+    X = frame(dict(zip(names, data.X.T, strict=True)))
+    y = (pd.Series if frame is pd.DataFrame else pl.Series)(np.array(["a", "b", "c"])[data.y])
     pipeline = make_pipeline(StandardScaler(), SoftmaxRegression(tol=1e-13))
     pipeline.set_output(transform="pandas" if frame is pd.DataFrame else "polars")
     pipeline.fit(X, y)
     assert pipeline[-1].feature_names_in_.tolist() == names
     assert pipeline[-1].classes_.tolist() == ["a", "b", "c"]
-    scaled = (problem.X - problem.X.mean(axis=0)) / problem.X.std(axis=0)
-    expected = SoftmaxRegression(tol=1e-13).fit(scaled, problem.y)
+    scaled = (data.X - data.X.mean(axis=0)) / data.X.std(axis=0)
+    expected = SoftmaxRegression(tol=1e-13).fit(scaled, data.y)
     # A probability moves by at most half of what the logits do.
-    moved = bounds.of_coefficients(expected, len(problem.y)) * np.linalg.norm(scaled, axis=1).max()
+    moved = bounds.of_coefficients(expected, len(data.y)) * np.linalg.norm(scaled, axis=1).max()
     np.testing.assert_allclose(pipeline.predict_proba(X), expected.predict_proba(scaled), rtol=0, atol=moved)
 
 
 def test_sample_weights_are_routed() -> None:
-    problem = problems.real("iris")
-    weights = (np.arange(150) % 3 + 1.0) * (problem.y != 1)
+    data = data_sets.real("iris")
+    weights = (np.arange(150) % 3 + 1.0) * (data.y != 1)
     with sklearn.config_context(enable_metadata_routing=True):
         model = SoftmaxRegression().set_fit_request(sample_weight=True).set_score_request(sample_weight=False)
-        search = GridSearchCV(model, {"C": [1.0]}, cv=3).fit(problem.X, problem.y, sample_weight=weights)
-        assert 1 not in search.predict(problem.X)
-        calibrated = CalibratedClassifierCV(model, cv=3).fit(problem.X, problem.y, sample_weight=weights)
-    assert calibrated.score(problem.X, problem.y) < 0.7
+        search = GridSearchCV(model, {"C": [1.0]}, cv=3).fit(data.X, data.y, sample_weight=weights)
+        assert 1 not in search.predict(data.X)
+        calibrated = CalibratedClassifierCV(model, cv=3).fit(data.X, data.y, sample_weight=weights)
+    assert calibrated.score(data.X, data.y) < 0.7
 
 
 def test_a_polished_fit_to_float32_is_that_of_float64() -> None:
-    problem = problems.real("breast_cancer")
-    X = problem.X.astype(np.float32)
-    exact = SoftmaxRegression(tol=1e-13).fit(X.astype(np.float64), problem.y)
-    plain = SoftmaxRegression().fit(X, problem.y)
+    data = data_sets.real("breast_cancer")
+    X = data.X.astype(np.float32)
+    exact = SoftmaxRegression(tol=1e-13).fit(X.astype(np.float64), data.y)
+    plain = SoftmaxRegression().fit(X, data.y)
     polished = SoftmaxRegression(tol=1e-11, polish=True)
-    polished.fit(X, problem.y)
+    polished.fit(X, data.y)
     assert polished.converged_
     assert polished.n_iter_ == len(polished.loss_curve_) - 1 > plain.n_iter_
     assert polished.loss_curve_[-1] == pytest.approx(exact.loss_curve_[-1], rel=2 * polished.tol, abs=0.0)
-    distance = bounds.of_coefficients(polished, len(problem.y))
+    distance = bounds.of_coefficients(polished, len(data.y))
     np.testing.assert_allclose(polished.coef_, exact.coef_, rtol=0, atol=distance)
     assert np.abs(plain.coef_ - exact.coef_).max() > distance
 
 
 def test_the_number_of_threads_changes_no_bit() -> None:
     rng = fresh_rng()
-    problem = problems.random(rng, rows=9000, features=40, classes=5)
-    one, three = (SoftmaxRegression(n_threads=n).fit(problem.X, problem.y) for n in (1, 3))
+    data = data_sets.random(rng, rows=9000, features=40, classes=5)
+    one, three = (SoftmaxRegression(n_threads=n).fit(data.X, data.y) for n in (1, 3))
     np.testing.assert_array_equal(one.coef_, three.coef_)
     assert one.loss_curve_ == three.loss_curve_
     assert "newton-blocks" in one.solver_
@@ -215,23 +215,23 @@ class TestScikitLearnCallbacks:
             return len(self.losses) >= self.stop_after
 
     def test_a_task_for_each_iteration(self) -> None:
-        problem = problems.real("wine", standardised=True)
+        data = data_sets.real("wine", standardised=True)
         recorder = self.Recorder()
-        model = SoftmaxRegression().set_callbacks(recorder).fit(problem.X, problem.y)
+        model = SoftmaxRegression().set_callbacks(recorder).fit(data.X, data.y)
         iterations = [("begin", "iteration"), ("end", "iteration")] * model.n_iter_
         assert recorder.calls == [
             ("setup", "fit"), ("begin", "fit"), *iterations, ("end", "fit"), ("teardown", "fit")
         ]  # fmt: skip
         assert recorder.losses[-1] == pytest.approx(
-            model.predict_proba(problem.X).max(axis=1).mean(), rel=4 * bounds.EPS, abs=0.0
+            model.predict_proba(data.X).max(axis=1).mean(), rel=4 * bounds.EPS, abs=0.0
         )
         assert recorder.losses[0] < recorder.losses[-1]
 
     def test_a_callback_can_end_the_fit(self) -> None:
-        problem = problems.real("wine", standardised=True)
+        data = data_sets.real("wine", standardised=True)
         model = SoftmaxRegression().set_callbacks(self.Recorder(stop_after=2))
         with pytest.warns(UserWarning, match="a callback asked for the end"):
-            model.fit(problem.X, problem.y)
+            model.fit(data.X, data.y)
         assert model.n_iter_ == 2
         assert not model.converged_
 
@@ -249,4 +249,4 @@ class TestScikitLearnCallbacks:
 )
 def test_bad_parameters(parameters: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        SoftmaxRegression(**parameters).fit(*problems.real("iris"))
+        SoftmaxRegression(**parameters).fit(*data_sets.real("iris"))

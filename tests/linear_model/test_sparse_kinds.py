@@ -14,7 +14,7 @@ from scipy import sparse
 
 from softgrad.linear_model import SoftmaxRegression, SoftmaxRegressionCV
 from softgrad.linear_model._data._rows import canonical
-from tests.linear_model import bounds, problems
+from tests.linear_model import bounds, data_sets
 from tests.oracles.inputs import fresh_rng
 
 KINDS = [
@@ -31,12 +31,12 @@ KINDS = [
 CLASSES = 3
 
 
-def square(rng: np.random.Generator, dtype: type = np.float64) -> problems.Problem:
+def square(rng: np.random.Generator, dtype: type = np.float64) -> data_sets.DataSet:
     """Data with as many rows as features, so that a product of X with itself has the shape of X."""
     X = rng.standard_normal((48, 48)) * (rng.random((48, 48)) < 0.3)
     y = np.argmax(X @ rng.standard_normal((48, CLASSES)) + rng.gumbel(size=(48, CLASSES)), axis=1)
     y[: 6 * CLASSES] = np.arange(6 * CLASSES) % CLASSES
-    return problems.Problem(X.astype(dtype), y)
+    return data_sets.DataSet(X.astype(dtype), y)
 
 
 def backwards(X: NDArray) -> sparse.csr_matrix:

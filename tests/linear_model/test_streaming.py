@@ -24,7 +24,7 @@ from softgrad.linear_model._data._batches import Batch, Batches
 from softgrad.linear_model._data._streams import StreamedRows, Survey, batches_of
 from softgrad.linear_model._model import _hessian
 from softgrad.linear_model._solvers import _newton
-from tests.linear_model import bounds, problems
+from tests.linear_model import bounds, data_sets
 from tests.oracles.inputs import fresh_rng
 
 EXACT = {"tol": 1e-13}
@@ -113,7 +113,7 @@ FORMATS = ["csv", "tsv", "parquet", "feather", "arrow", "svmlight", "csv.gz", "s
 @pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize("ending", FORMATS)
 def test_every_format_has_the_optimum_of_the_rows_in_memory(ending: str, tmp_path: Path) -> None:
-    X, y = problems.real("wine")
+    X, y = data_sets.real("wine")
     X, y = np.tile(X, (5, 1)) + np.repeat(np.arange(5), len(y))[:, None], np.tile(y, 5) - 1
     path = write(table_of(X, y), tmp_path / f"data.{ending}")
     model = SoftmaxRegression(**EXACT).fit_stream(path, None if "svmlight" in ending else "y")
@@ -122,12 +122,12 @@ def test_every_format_has_the_optimum_of_the_rows_in_memory(ending: str, tmp_pat
     assert model.n_features_in_ == 13
     if "svmlight" not in ending:
         assert model.feature_names_in_.tolist() == [f"x{i}" for i in range(13)]
-    value = problems.objective(X, y, model.coef_, model.intercept_, 1.0)
+    value = data_sets.objective(X, y, model.coef_, model.intercept_, 1.0)
     assert model.loss_curve_[-1] == pytest.approx(value, rel=4096 * bounds.EPS, abs=0.0)
 
 
 def test_items_of_every_kind() -> None:
-    X, y = problems.real("iris")
+    X, y = data_sets.real("iris")
     order = fresh_rng().permutation(len(y))
     X, y = X[order], y[order]
     table = table_of(X, y)
@@ -145,7 +145,7 @@ def test_items_of_every_kind() -> None:
 
 @pytest.mark.usefixtures("small_pieces")
 def test_the_bits_do_not_depend_on_how_the_rows_are_cut() -> None:
-    X, y = problems.random(fresh_rng(), rows=1000, features=5, classes=3)
+    X, y = data_sets.random(fresh_rng(), rows=1000, features=5, classes=3)
     table = table_of(X, y)
     cuts = [[table], table.to_batches(7), table.to_batches(256), table.to_batches(999), [table[:300], table[300:]]]
     models = [SoftmaxRegression().fit_stream(cut, "y") for cut in cuts]
@@ -157,7 +157,7 @@ def test_the_bits_do_not_depend_on_how_the_rows_are_cut() -> None:
 @pytest.mark.usefixtures("small_pieces")
 def test_numbered_batches_are_taken_as_they_are() -> None:
     rng = fresh_rng()
-    X, y = problems.random(rng, rows=700, features=4, classes=3)
+    X, y = data_sets.random(rng, rows=700, features=4, classes=3)
     weights = rng.integers(1, 4, 700).astype(float)
     parts = [slice(0, 256), slice(256, 512), slice(512, 700)]
     numbers, words = np.array([1, 2, 0]), ["cat", "ant", "bee"]
@@ -174,7 +174,7 @@ def test_numbered_batches_are_taken_as_they_are() -> None:
 @pytest.mark.parametrize("class_weight", [None, "balanced", {"bee": 3.0, "cat": 0.5}])
 def test_weights_are_those_of_fit(class_weight: Any) -> None:
     rng = fresh_rng()
-    X, y = problems.random(rng, rows=700, features=4, classes=3)
+    X, y = data_sets.random(rng, rows=700, features=4, classes=3)
     words, weights = WORDS[y], rng.integers(0, 4, 700).astype(float)
     weights[:300] = 0.0
     parameters = {**EXACT, "class_weight": class_weight}
@@ -191,7 +191,7 @@ def test_weights_are_those_of_fit(class_weight: Any) -> None:
 @pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize("l1_ratio", [0.5, 1.0])
 def test_the_elastic_net_has_the_optimum_of_fit(l1_ratio: float) -> None:
-    X, y = problems.random(fresh_rng(), rows=900, features=12, classes=3)
+    X, y = data_sets.random(fresh_rng(), rows=900, features=12, classes=3)
     parameters = {"l1_ratio": l1_ratio, "C": 0.02, "tol": 1e-11}
     expected = SoftmaxRegression(**parameters).fit(X, y)
     for rows, target in [([table_of(X, y)], "y"), ([(scipy.sparse.csr_array(X), y)], None)]:
@@ -203,7 +203,7 @@ def test_the_elastic_net_has_the_optimum_of_fit(l1_ratio: float) -> None:
 
 
 def test_an_empty_batch_adds_nothing() -> None:
-    X, y = problems.real("iris")
+    X, y = data_sets.real("iris")
     for form in (np.asarray, scipy.sparse.csr_array):
         whole = SoftmaxRegression().fit_stream([(form(X), y)])
         cut = SoftmaxRegression().fit_stream([(form(X[:0]), y[:0]), (form(X), y), (form(X[:0]), y[:0])])
@@ -211,7 +211,7 @@ def test_an_empty_batch_adds_nothing() -> None:
 
 
 def test_float32_stays_float32() -> None:
-    X, y = problems.real("iris")
+    X, y = data_sets.real("iris")
     X = X.astype(np.float32)
     expected = SoftmaxRegression().fit(X, y)
     for source, target in [([table_of(X, y)], "y"), ([(X, y)], None)]:
@@ -248,7 +248,7 @@ def test_svmlight_counts_from_one_or_from_zero(text: str, used: list[bool], tmp_
 
 
 def test_truth_values_dictionaries_and_decimals() -> None:
-    X, y = problems.random(fresh_rng(), rows=200, features=3, classes=3)
+    X, y = data_sets.random(fresh_rng(), rows=200, features=3, classes=3)
     flags, tenths = X[:, 0] > 0, np.rint(10 * X[:, 1]) / 10
     table = pa.table({
         "flag": flags,
@@ -261,7 +261,7 @@ def test_truth_values_dictionaries_and_decimals() -> None:
 
 
 def test_warm_start_starts_there() -> None:
-    X, y = problems.real("iris")
+    X, y = data_sets.real("iris")
     model = SoftmaxRegression(warm_start=True).fit(X, y)
     model.fit_stream([(X, y)])
     assert model.n_iter_ == 1
@@ -442,7 +442,7 @@ def test_a_source_that_changes_between_passes(later: list[Any], message: str) ->
 
 @pytest.mark.parametrize("ending", ["csv", "svmlight"])
 def test_a_file_that_changes_between_passes(ending: str, tmp_path: Path) -> None:
-    X, y = problems.real("iris")
+    X, y = data_sets.real("iris")
     path = write(table_of(X, y), tmp_path / f"data.{ending}")
 
     def change(_: object) -> None:
@@ -507,7 +507,7 @@ def test_no_memory_is_no_fault_of_the_file(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_solver_that_keeps_the_probabilities_takes_no_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = fresh_rng()
-    X, y = problems.random(rng, rows=60, features=3, classes=3)
+    X, y = data_sets.random(rng, rows=60, features=3, classes=3)
     model = SoftmaxRegression(solver="newton-blocks")
     with pytest.raises(ValueError, match=r"'newton-blocks' keeps .* in memory, .* 60 rows of 3 classes in a stream$"):
         model.fit_stream([(X, y)])

@@ -20,7 +20,7 @@ from softgrad.linear_model._data._terms import Term
 from softgrad.linear_model._data._workers import Workers
 from softgrad.linear_model._model import _objective
 from softgrad.linear_model._model._objective import SoftmaxObjective
-from tests.linear_model import problems
+from tests.linear_model import data_sets
 from tests.oracles.inputs import fresh_rng
 
 SUMS_ELSEWHERE = """
@@ -72,11 +72,11 @@ def arrays_of(total: Any) -> list[np.ndarray]:
 
 def asked_for(rng: np.random.Generator, dtype: type, *, is_sparse: bool, fit_intercept: bool) -> NotedRows:
     """The sums that the objective, its gradient and its Hessian are made of."""
-    problem = problems.random(rng, rows=700, features=6, classes=4)
-    X = problem.X.astype(dtype)
+    data = data_sets.random(rng, rows=700, features=6, classes=4)
+    X = data.X.astype(dtype)
     X[rng.random(X.shape) < 0.5] = 0.0
     weights = rng.uniform(0.1, 2.0, 700)
-    source = NotedRows(ArrayRows(scipy.sparse.csr_array(X) if is_sparse else X, problem.y, weights))
+    source = NotedRows(ArrayRows(scipy.sparse.csr_array(X) if is_sparse else X, data.y, weights))
     with Workers(1) as workers:
         objective = SoftmaxObjective(
             source, n_classes=4, C=1.0, fit_intercept=fit_intercept, label_smoothing=0.1, workers=workers

@@ -13,49 +13,49 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wi
 LOADERS = {"iris": load_iris, "wine": load_wine, "digits": load_digits, "breast_cancer": load_breast_cancer}
 
 
-class Problem(NamedTuple):
+class DataSet(NamedTuple):
     X: NDArray
     y: NDArray
 
 
-def real(name: str, *, standardised: bool = False) -> Problem:
+def real(name: str, *, standardised: bool = False) -> DataSet:
     X, y = LOADERS[name](return_X_y=True)
     if standardised:
         spread = X.std(axis=0)
         X = (X - X.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-    return Problem(X, y)
+    return DataSet(X, y)
 
 
-def random(rng: np.random.Generator, *, rows: int, features: int, classes: int, strength: float = 1.0) -> Problem:
+def random(rng: np.random.Generator, *, rows: int, features: int, classes: int, strength: float = 1.0) -> DataSet:
     """Labels drawn from a softmax model of logits of the given strength; every class occurs."""
     X = rng.standard_normal((rows, features))
     truth = strength * rng.standard_normal((classes, features)) / np.sqrt(features)
     y = (X @ truth.T + rng.gumbel(size=(rows, classes))).argmax(axis=1)
     y[:classes] = np.arange(classes)
-    return Problem(X, y)
+    return DataSet(X, y)
 
 
-def heavy_tailed(rng: np.random.Generator) -> Problem:
+def heavy_tailed(rng: np.random.Generator) -> DataSet:
     """Features whose largest values are hundreds of times the usual ones."""
     X = rng.standard_cauchy((800, 12))
     y = (np.tanh(X) @ rng.standard_normal((12, 4)) + rng.gumbel(size=(800, 4))).argmax(axis=1)
-    return Problem(X, y)
+    return DataSet(X, y)
 
 
-def rare_flags(rng: np.random.Generator) -> Problem:
+def rare_flags(rng: np.random.Generator) -> DataSet:
     """Features that are 1 in a few rows only: parts of the data are separable, and the optimum is far out."""
     X = (rng.random((1200, 80)) < np.logspace(-2.6, -0.4, 80)).astype(np.float64)
     y = (X @ (2.0 * rng.standard_normal((80, 6))) + rng.gumbel(size=(1200, 6))).argmax(axis=1)
-    return Problem(X, y)
+    return DataSet(X, y)
 
 
-def far_apart(rng: np.random.Generator) -> Problem:
+def far_apart(rng: np.random.Generator) -> DataSet:
     """Groups of classes that a wide gap separates, close together within a group, in units from 1e-2 to 1e2."""
     groups = 4.0 * rng.standard_normal((4, 20))
     centres = np.repeat(groups, 3, axis=0) + 0.4 * rng.standard_normal((12, 20))
     y = np.arange(480) % 12
     X = (centres[y] + 0.5 * rng.standard_normal((480, 20))) * np.logspace(-2, 2, 20)
-    return Problem(X, y)
+    return DataSet(X, y)
 
 
 def shares(y: NDArray, weights: NDArray | None) -> tuple[NDArray, NDArray, float]:
