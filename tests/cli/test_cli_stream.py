@@ -14,8 +14,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from softgrad.cli.stream_columns import Numbers
-from softgrad.linear_model._data import _batches as streaming_batches
 from softgrad.linear_model._data import _files as streaming_files
+from softgrad.linear_model._data import _pieces as streaming_pieces
 from tests.cli.conftest import animals, command, fails, run, set_cell, succeeds, with_column, write
 from tests.linear_model.test_checkpoint import no_file_longer_than
 from tests.oracles.bounds import EPS
@@ -27,7 +27,7 @@ ALL = ("--target", "kind", "--test-fraction", 0)
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of 256 rows, from text blocks that end in the middle of a line."""
-    monkeypatch.setattr(streaming_batches, "_PIECE_BYTES", 1)
+    monkeypatch.setattr(streaming_pieces, "_PIECE_BYTES", 1)
     monkeypatch.setattr(streaming_files, "_TEXT_BLOCK_BYTES", 9973)
 
 

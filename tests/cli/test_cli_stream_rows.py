@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 from softgrad.linear_model import SoftmaxRegression
-from softgrad.linear_model._data import _batches as streaming_batches
 from softgrad.linear_model._data import _files as streaming_files
+from softgrad.linear_model._data import _pieces as streaming_pieces
 from softgrad.linear_model._data._batches import Batch, Batches
 from tests.cli.conftest import animals, fails, set_cell, succeeds, with_column, write
 from tests.oracles.bounds import EPS
@@ -25,7 +25,7 @@ LENGTH = 256
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pieces of 256 rows, from text blocks that end in the middle of a line."""
-    monkeypatch.setattr(streaming_batches, "_PIECE_BYTES", 1)
+    monkeypatch.setattr(streaming_pieces, "_PIECE_BYTES", 1)
     monkeypatch.setattr(streaming_files, "_TEXT_BLOCK_BYTES", 9973)
 
 

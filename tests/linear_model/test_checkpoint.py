@@ -23,7 +23,7 @@ from safetensors.numpy import save
 from sklearn.exceptions import ConvergenceWarning
 
 from softgrad.linear_model import SoftmaxRegression
-from softgrad.linear_model._data import _batches
+from softgrad.linear_model._data import _pieces
 from softgrad.linear_model._solvers._checkpoint import load_checkpoint, save_checkpoint
 from softgrad.linear_model._solvers._iteration import Pair, Point, State
 from tests.linear_model import data_sets
@@ -133,7 +133,7 @@ def test_another_format_is_refused(written: int, tmp_path: Path, monkeypatch: py
 @pytest.fixture
 def source(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Batches of 100 rows, worked on in pieces of 256; too many unknowns for the whole Hessian."""
-    monkeypatch.setattr(_batches, "_PIECE_BYTES", 1)
+    monkeypatch.setattr(_pieces, "_PIECE_BYTES", 1)
     X, y = data_sets.random(fresh_rng(), rows=700, features=20, classes=10, strength=3.0)
     return [(X[start : start + 100], y[start : start + 100]) for start in range(0, len(y), 100)]
 
@@ -272,8 +272,8 @@ PROGRAM = """
 import sys
 import numpy as np
 from softgrad.linear_model import SoftmaxRegression
-from softgrad.linear_model._data import _batches
-_batches._PIECE_BYTES = 1
+from softgrad.linear_model._data import _pieces
+_pieces._PIECE_BYTES = 1
 data, checkpoint, result, l1_ratio = sys.argv[1:]
 report = lambda report: print(report.iteration, flush=True)
 model = SoftmaxRegression(C=10.0, l1_ratio=float(l1_ratio), callback=report)

@@ -19,7 +19,7 @@ import scipy.sparse
 from sklearn.datasets import dump_svmlight_file
 
 from softgrad.linear_model import SoftmaxRegression
-from softgrad.linear_model._data import _batches, _files
+from softgrad.linear_model._data import _files, _pieces
 from softgrad.linear_model._data._batches import Batch, Batches
 from softgrad.linear_model._data._streams import StreamedRows, Survey, batches_of
 from softgrad.linear_model._model import _hessian
@@ -91,7 +91,7 @@ class Frame:
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several pieces of 256 rows, and text blocks that end in the middle of a line."""
-    monkeypatch.setattr(_batches, "_PIECE_BYTES", 1)
+    monkeypatch.setattr(_pieces, "_PIECE_BYTES", 1)
     monkeypatch.setattr(_files, "_TEXT_BLOCK_BYTES", 9973)
     monkeypatch.setattr(_files, "_BATCH_BYTES", 1)
 

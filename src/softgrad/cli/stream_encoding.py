@@ -12,7 +12,7 @@ from softgrad.cli.stream_columns import Numbers, Texts
 from softgrad.cli.stream_labels import Division, FoundLabels
 from softgrad.cli.stream_table import StreamedTable
 from softgrad.cli.tables import BoolArray, Float64Array, IntArray, Words
-from softgrad.linear_model._data._batches import piece_rows
+from softgrad.linear_model._data._pieces import piece_rows
 
 
 class EncodedRows:

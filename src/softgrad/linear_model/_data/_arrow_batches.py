@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softgrad.linear_model._data._batches import Batch, Batches, check_labels, check_weights, piece_rows
+from softgrad.linear_model._data._batches import Batch, Batches, check_labels, check_weights
 from softgrad.linear_model._data._label_array import label_array
+from softgrad.linear_model._data._pieces import piece_rows
 from softgrad.linear_model._data._text_numbers import first_no_number
 
 

@@ -12,15 +12,13 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from softgrad.linear_model._data._rows import Array
 
-# Of the dense features of a piece.
-_PIECE_BYTES = 1 << 22
-
 
 class Batch(NamedTuple):
     """A batch, or where it has more rows than a piece a part of it.
 
-    X : shape (n, d), features, finite. labels : distinct. codes : the place of each row's label among these. weights :
-    of the rows, finite, none negative.
+    X : shape (n, d), features, finite, float32 or float64, dense or sparse as `canonical` makes it. labels : distinct,
+    each that of some row of the source. codes : the place of each row's label among these. weights : of the rows,
+    finite, none negative.
     """
 
     X: Any
@@ -30,7 +28,7 @@ class Batch(NamedTuple):
 
 
 class Batches(ABC):
-    """All rows, anew and the same at each iteration.
+    """All rows, checked, anew and the same at each iteration; a fit takes them as they are.
 
     `names` are those of the features, known once the first batch is; None where they have none. `untyped` says that
     labels are strings, whatever they stand for. `order` is the memory order of dense features. `ahead` says that a
@@ -44,11 +42,6 @@ class Batches(ABC):
 
     @abstractmethod
     def __iter__(self) -> Iterator[Batch]: ...
-
-
-def piece_rows(features: int, dtype: np.dtype[Any]) -> int:
-    """How many dense rows there are in a piece that is not the last."""
-    return max(_PIECE_BYTES // max(features * dtype.itemsize, 1), 256)
 
 
 def check_labels(labels: NDArray[Any]) -> None:

@@ -10,19 +10,19 @@ import hashlib
 import importlib.util
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
 from softgrad.linear_model._data._arrow_batches import ArrowBatches
-from softgrad.linear_model._data._batches import Batches, piece_rows
+from softgrad.linear_model._data._batches import Batches
 from softgrad.linear_model._data._files import SVMLIGHT_FORMATS, FileBatches, SvmlightFile, file_format
 from softgrad.linear_model._data._label_array import label_array
-from softgrad.linear_model._data._read_ahead import read_ahead
+from softgrad.linear_model._data._pieces import Piece, pieces_of
 from softgrad.linear_model._data._rows import Array, Rows, RowSource
 from softgrad.linear_model._data._tuple_batches import TupleBatches
 
@@ -69,17 +69,6 @@ def _check_pyarrow() -> None:
         raise ImportError('columns are read with pyarrow, which is not installed: pip install "softgrad[cli]"')
 
 
-class Piece(NamedTuple):
-    """Rows in memory; codes count their labels in the order of the classes, or in the order they were found in."""
-
-    X: Any
-    codes: NDArray[np.intp]
-    weights: Array
-
-    def part(self, rows: slice) -> Piece:
-        return Piece(self.X[rows], self.codes[rows], self.weights[rows])
-
-
 class Survey:
     """What one pass over all rows tells.
 
@@ -113,7 +102,7 @@ class Survey:
         places: dict[tuple[type, object], int] = {}
         totals: Array = np.zeros(0)
         hashed = hashlib.blake2b(digest_size=16) if digest else None
-        for piece in _pieces(batches, lambda label: places.setdefault((type(label), label), len(places))):
+        for piece in pieces_of(batches, lambda label: places.setdefault((type(label), label), len(places))):
             self.n_rows += len(piece.codes)
             self.n_features, self.dtype = piece.X.shape[1], piece.X.dtype
             self.is_sparse = scipy.sparse.issparse(piece.X)
@@ -153,7 +142,7 @@ class Survey:
             It gives other rows than the first.
         """
         rows = 0
-        for piece in _pieces(self.batches, self._known):
+        for piece in pieces_of(self.batches, self._known):
             rows += len(piece.codes)
             if rows > self.n_rows:
                 break
@@ -190,43 +179,6 @@ class StreamedRows(RowSource):
                 yield Rows(piece.X, piece.codes, weights)
             elif counted.any():
                 yield Rows(piece.X[counted], piece.codes[counted], weights[counted])
-
-
-def _pieces(batches: Batches, place_of: Callable[[object], int]) -> Iterator[Piece]:
-    """All rows, where it pays read while the piece before is worked on."""
-    pieces = _cut(batches, place_of)
-    return read_ahead(pieces) if batches.ahead else pieces
-
-
-def _cut(batches: Batches, place_of: Callable[[object], int]) -> Iterator[Piece]:
-    """Dense rows in pieces of equal length whatever the batches are; sparse ones as they come."""
-    waiting: list[Piece] = []
-    held = 0
-    for batch in batches:
-        places = np.array([place_of(label) for label in batch.labels], np.intp)
-        piece = Piece(batch.X, places[batch.codes], batch.weights)
-        if scipy.sparse.issparse(batch.X):
-            yield piece
-            continue
-        length = piece_rows(batch.X.shape[1], batch.X.dtype)
-        while held + len(piece.codes) >= length:
-            missing = length - held
-            yield _joined([*waiting, piece.part(slice(missing))], batches.order)
-            waiting, held, piece = [], 0, piece.part(slice(missing, None))
-        if len(piece.codes):
-            waiting.append(piece)
-            held += len(piece.codes)
-    if waiting:
-        yield _joined(waiting, batches.order)
-
-
-def _joined(pieces: list[Piece], order: Literal["C", "F"]) -> Piece:
-    """One piece; products with its features have the same bits whatever it was made of."""
-    X, codes, weights = zip(*pieces, strict=True)
-    if len(pieces) == 1:
-        return Piece(np.asarray(X[0], order=order), codes[0], weights[0])
-    joined = np.empty((sum(map(len, codes)), X[0].shape[1]), X[0].dtype, order)
-    return Piece(np.concatenate(X, out=joined), np.concatenate(codes), np.concatenate(weights))
 
 
 def _sorted_classes(found: list[Any], untyped: bool) -> tuple[NDArray[Any], NDArray[np.intp]]:

@@ -10,8 +10,9 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from softgrad.linear_model._data._batches import Batch, Batches, check_labels, check_weights, piece_rows
+from softgrad.linear_model._data._batches import Batch, Batches, check_labels, check_weights
 from softgrad.linear_model._data._label_array import label_array
+from softgrad.linear_model._data._pieces import piece_rows
 from softgrad.linear_model._data._rows import canonical
 
 

@@ -1,0 +1,70 @@
+"""The rows of batches, cut once: into the pieces that are in memory together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from softgrad.linear_model._data._batches import Batches
+from softgrad.linear_model._data._read_ahead import read_ahead
+from softgrad.linear_model._data._rows import Array
+
+# What the dense features of a piece take.
+_PIECE_BYTES = 1 << 22
+
+
+class Piece(NamedTuple):
+    """Rows in memory; codes count their labels in the order of the classes, or in the order they were found in."""
+
+    X: Any
+    codes: NDArray[np.intp]
+    weights: Array
+
+    def part(self, rows: slice) -> Piece:
+        return Piece(self.X[rows], self.codes[rows], self.weights[rows])
+
+
+def piece_rows(features: int, dtype: np.dtype[Any]) -> int:
+    """How many dense rows there are in a piece that is not the last."""
+    return max(_PIECE_BYTES // max(features * dtype.itemsize, 1), 256)
+
+
+def pieces_of(batches: Batches, place_of: Callable[[object], int]) -> Iterator[Piece]:
+    """All rows, by the numbers that `place_of` gives labels; where it pays read while the piece before is worked on."""
+    pieces = _cut(batches, place_of)
+    return read_ahead(pieces) if batches.ahead else pieces
+
+
+def _cut(batches: Batches, place_of: Callable[[object], int]) -> Iterator[Piece]:
+    """Dense rows in pieces of equal length whatever the batches are; sparse ones as they come."""
+    waiting: list[Piece] = []
+    held = 0
+    for batch in batches:
+        places = np.array([place_of(label) for label in batch.labels], np.intp)
+        piece = Piece(batch.X, places[batch.codes], batch.weights)
+        if scipy.sparse.issparse(batch.X):
+            yield piece
+            continue
+        length = piece_rows(batch.X.shape[1], batch.X.dtype)
+        while held + len(piece.codes) >= length:
+            missing = length - held
+            yield _joined([*waiting, piece.part(slice(missing))], batches.order)
+            waiting, held, piece = [], 0, piece.part(slice(missing, None))
+        if len(piece.codes):
+            waiting.append(piece)
+            held += len(piece.codes)
+    if waiting:
+        yield _joined(waiting, batches.order)
+
+
+def _joined(pieces: list[Piece], order: Literal["C", "F"]) -> Piece:
+    """One piece; products with its features have the same bits whatever it was made of."""
+    X, codes, weights = zip(*pieces, strict=True)
+    if len(pieces) == 1:
+        return Piece(np.asarray(X[0], order=order), codes[0], weights[0])
+    joined = np.empty((sum(map(len, codes)), X[0].shape[1]), X[0].dtype, order)
+    return Piece(np.concatenate(X, out=joined), np.concatenate(codes), np.concatenate(weights))
