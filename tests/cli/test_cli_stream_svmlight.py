@@ -99,6 +99,18 @@ def test_the_scores_are_of_the_rows_that_they_name() -> None:
     assert result["gradient_check"] < HALF_OF_THE_DIGITS
 
 
+def test_a_text_block_whose_rows_are_all_for_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    write("rows.svmlight", rows=90)
+    arguments = ("train", "rows.svmlight", "--stream", "--test-fraction", 0.5, "--json")
+    whole = succeeds(*arguments).json
+    # Every block has a line.
+    monkeypatch.setattr(streaming_files, "_TEXT_BLOCK_BYTES", 1)
+    result = succeeds(*arguments).json
+    assert result["train_rows"] == whole["train_rows"] < 80
+    tol = SoftmaxRegression().tol
+    assert result["loss_curve"][-1] == pytest.approx(whole["loss_curve"][-1], rel=tol, abs=0.0)
+
+
 @pytest.mark.parametrize(("name", "zero_based"), [("new.svmlight", False), ("new.svm.gz", False), ("new.libsvm", True)])
 def test_predictions_and_scores_of_another_file(name: str, zero_based: bool) -> None:
     """Whose features are fewer: the last are 0 in all its rows."""

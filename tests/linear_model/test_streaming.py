@@ -208,6 +208,10 @@ def test_an_empty_batch_adds_nothing() -> None:
         whole = SoftmaxRegression().fit_stream([(form(X), y)])
         cut = SoftmaxRegression().fit_stream([(form(X[:0]), y[:0]), (form(X), y), (form(X[:0]), y[:0])])
         np.testing.assert_array_equal(cut.coef_, whole.coef_)
+        labels, nothing = [0, 1, 2], np.ones(0)
+        empty = Batch(form(X[:0]), labels, nothing.astype(np.intp), nothing)
+        numbered = SoftmaxRegression().fit_stream(Numbered(empty, Batch(form(X), labels, y, np.ones(len(y))), empty))
+        np.testing.assert_array_equal(numbered.coef_, whole.coef_)
 
 
 def test_float32_stays_float32() -> None:

@@ -47,7 +47,8 @@ def _cut(batches: Batches, place_of: Callable[[object], int]) -> Iterator[Piece]
         places = np.array([place_of(label) for label in batch.labels], np.intp)
         piece = Piece(batch.X, places[batch.codes], batch.weights)
         if scipy.sparse.issparse(batch.X):
-            yield piece
+            if len(piece.codes):
+                yield piece
             continue
         length = piece_rows(batch.X.shape[1], batch.X.dtype)
         while held + len(piece.codes) >= length:
