@@ -168,7 +168,7 @@ class SoftmaxRegression(
 
     With an `l1_ratio` above 0 the gap is no estimate: it is bounded by that to a dual feasible point.
 
-    With float32 X the products with X are float32; parameters, penalty and the decision to stop are float64. On iris,
+    With float32 X its matrix products are float32; parameters, penalty and the decision to stop are float64. On iris,
     wine, digits and breast cancer, as they are and with C from 1e-6 to 1e6, this reaches a `tol` of 1e-7; a fit with
     1e-9 or less may end in a warning.
 

@@ -31,7 +31,7 @@ class ArrowBatches(Batches):
         Whether a thread may make the batches, and is worth it.
     """
 
-    # Products are as fast where columns lie together; to bring the rows together takes as long as to read them.
+    # Matrix products are as fast where columns lie together; to bring the rows together takes as long as to read them.
     order = "F"
 
     def __init__(

@@ -63,7 +63,7 @@ def _cut(batches: Batches, place_of: Callable[[object], int]) -> Iterator[Piece]
 
 
 def _joined(pieces: list[Piece], order: Literal["C", "F"]) -> Piece:
-    """One piece; products with its features have the same bits whatever it was made of."""
+    """One piece; matrix products with its features have the same bits whatever it was made of."""
     X, codes, weights = zip(*pieces, strict=True)
     if len(pieces) == 1:
         return Piece(np.asarray(X[0], order=order), codes[0], weights[0])

@@ -1,4 +1,4 @@
-"""Where the rows of a fit come from, and the two products with them that every sum over the rows is made of."""
+"""Where the rows of a fit come from, and the two matrix products that every sum over the rows is made of."""
 
 from __future__ import annotations
 

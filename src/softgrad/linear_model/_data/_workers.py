@@ -1,6 +1,6 @@
 """Threads that share the blocks of rows of a sum.
 
-BLAS stays on one thread: its own threads gain little on the thin products of few classes, and lose a factor of ten
+BLAS stays on one thread: its own threads gain little on the thin matrices of few classes, and lose a factor of ten
 where another process has one of the cores, for they wait by spinning.
 """
 

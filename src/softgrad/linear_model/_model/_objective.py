@@ -30,7 +30,7 @@ from softgrad.linear_model._model._standardisation import Extents, Standardisati
 from softgrad.linear_model._model._standardised_rows import StandardisedRows
 from softgrad.linear_model._model._zero_sums import centred
 
-# A block of rows and its logits stay in the caches between the two products, unless that is too few rows for BLAS.
+# A block of rows and its logits stay in the caches between two matrix products, unless that is too few rows for BLAS.
 _BLOCK_BYTES = 1 << 22
 _LOGIT_BLOCK_BYTES = 1 << 21
 _LEAST_ROWS = 1024
@@ -74,7 +74,7 @@ class SoftmaxObjective(PenalisedLoss):
     Parameters
     ----------
     source : RowSource
-        Products with X are made in its dtype; theta and what is returned are float64.
+        Matrix products with X are made in its dtype; theta and what is returned are float64.
     n_classes : int
     C : float
     fit_intercept : bool
@@ -123,7 +123,7 @@ class SoftmaxObjective(PenalisedLoss):
         self.shape = (n_classes, len(ridge))
         in_memory = isinstance(source, ArrayRows) and source.dtype == np.float64
         few = source.n_rows * self.n_features < _FEW_ENTRIES
-        # Sparse rows cannot be centred: what is subtracted from a product with them must not be much larger than it.
+        # Sparse rows cannot be centred: what is subtracted from a matrix product must not be much larger than it.
         self._in_single_precision = in_memory and not few and (not self.is_sparse or self.standardisation.spans_zero())
         # Few rows are standardised once, so that theta need not be changed into coefficients of the rows as they are,
         # nor gradients back, at each point.

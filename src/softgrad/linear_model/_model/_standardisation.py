@@ -1,4 +1,4 @@
-"""Features less their centre over their spread, without a copy of the rows: a product with them is one with the rows.
+"""Features less their centre over their spread, without a copy: a matrix product with them is one with the rows.
 
 theta (K x P) are the coefficients of the standardised features and, if there are intercepts, one column for them.
 """

@@ -29,7 +29,7 @@ class StandardisedRows(NamedTuple):
     block_length: int
 
     def affine(self, theta: Array) -> Affine:
-        """The logits of theta, by the rows as they are; of sparse ones in the order that needs no copy of products."""
+        """The logits of theta, by the rows as they are; of sparse ones in the order that needs no copy."""
         return self.standardisation.affine(theta, self.source.dtype, "F" if self.source.is_sparse else "C")
 
     def prepared(self, prepare: Callable[[Rows], Prepared], *, keep: bool) -> PreparedBlocks[Prepared]:

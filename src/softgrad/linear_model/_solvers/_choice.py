@@ -20,7 +20,7 @@ _LARGEST_HESSIAN = 128
 _LARGEST_DIAGONAL_BLOCKS = 1 << 25
 # A factor of this order takes 128 MiB.
 LARGEST_FACTOR = 4096
-# The products of a dense factor cost more than those with sparse rows.
+# Matrix products with a dense factor cost more than those with sparse rows.
 _LARGEST_SPARSE_FACTOR = 1024
 
 

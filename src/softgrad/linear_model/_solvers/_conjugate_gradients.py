@@ -70,7 +70,7 @@ def newton_step(
     direction = np.zeros_like(gradient)
     residual = -gradient
     search = centre(preconditioner.apply(residual))
-    product = float(np.vdot(residual, search))
+    inner = float(np.vdot(residual, search))
     # New arrays take longer than what is computed in them where there are many unknowns.
     scratch = np.empty_like(search)
     decrease = left_out = 0.0
@@ -80,28 +80,28 @@ def newton_step(
     for count in range(1, _MOST_PRODUCTS + 1):
         curved = hessian.product(search)
         bend = float(np.vdot(search, curved))
-        if not (product > 0 and bend > 0):
+        if not (inner > 0 and bend > 0):
             break
-        length = product / bend
+        length = inner / bend
         direction += np.multiply(search, length, out=scratch)
         residual -= np.multiply(curved, length, out=scratch)
-        part = 0.5 * length * product
+        part = 0.5 * length * inner
         decrease += part
 
         preconditioned = centre(preconditioner.apply(residual))
-        product, before = float(np.vdot(residual, preconditioned)), product
-        ratio = product / before
+        inner, before = float(np.vdot(residual, preconditioned)), inner
+        ratio = inner / before
         lanczos.append(length, ratio)
         left_out = count * part
-        if 0.5 * product <= trusted * (negligible - decrease):
-            left_out = 0.5 * product / trusted
+        if 0.5 * inner <= trusted * (negligible - decrease):
+            left_out = 0.5 * inner / trusted
             smallest = trusted
             break
         if left_out <= forcing * decrease:
             if decrease > negligible:
                 break
             smallest = min(smallest, lanczos.smallest())
-            left_out = max(left_out, 0.5 * product / smallest)
+            left_out = max(left_out, 0.5 * inner / smallest)
             if decrease + left_out <= negligible:
                 break
         if decrease > ceiling:

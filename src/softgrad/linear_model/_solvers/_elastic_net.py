@@ -122,20 +122,20 @@ def _solve(hessian: Hessian, damping: Array, steepest: Array, free: NDArray[np.b
     residual = -steepest * free
     preconditioned = inverse * residual
     search = preconditioned
-    product = first = float(np.vdot(residual, preconditioned))
+    inner = first = float(np.vdot(residual, preconditioned))
     for _ in range(_MOST_PRODUCTS):
         curved = (hessian.product(search) + damping * search) * free
         bend = float(np.vdot(search, curved))
-        if not (product > 0 and bend > 0):
+        if not (inner > 0 and bend > 0):
             break
-        length = product / bend
+        length = inner / bend
         solution = solution + length * search
         residual = residual - length * curved
         preconditioned = inverse * residual
-        product, before = float(np.vdot(residual, preconditioned)), product
-        if product <= forcing**2 * first:
+        inner, before = float(np.vdot(residual, preconditioned)), inner
+        if inner <= forcing**2 * first:
             break
-        search = preconditioned + product / before * search
+        search = preconditioned + inner / before * search
     return solution
 
 

@@ -23,7 +23,7 @@ from softgrad.linear_model._model._zero_sums import zero_sum_basis
 # Rows that a diagonal block is made from; all where that costs no more than a few products.
 _FEW_COLUMNS = 128
 _SAMPLE_PER_COLUMN, _LEAST_SAMPLE = 6, 4096
-# How much faster BLAS is at X.T @ X than at products with few columns.
+# How much faster BLAS is at X.T @ X than at matrix products with few columns.
 _SPEED_OF_SQUARES = 3
 
 # What is added to a diagonal of ones first, and more of it where that is not enough.
