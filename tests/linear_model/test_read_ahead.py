@@ -14,7 +14,7 @@ import pyarrow.parquet
 import pytest
 
 from softgrad.linear_model import SoftmaxRegression
-from softgrad.linear_model._data import _files, _pieces
+from softgrad.linear_model._data import _pieces, _typed_file
 from softgrad.linear_model._data._files import FileBatches
 from softgrad.linear_model._data._read_ahead import read_ahead
 from tests.linear_model import data_sets
@@ -90,7 +90,7 @@ def test_the_thread_ends_when_nobody_wants_more() -> None:
 def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file that is read in a dozen pieces."""
     monkeypatch.setattr(_pieces, "_PIECE_BYTES", 1)
-    monkeypatch.setattr(_files, "_BATCH_BYTES", 1)
+    monkeypatch.setattr(_typed_file, "_BATCH_BYTES", 1)
     X, y = data_sets.random(fresh_rng(), rows=3000, features=4, classes=3)
     path = tmp_path / "rows.parquet"
     pa.parquet.write_table(pa.table({**{f"x{i}": column for i, column in enumerate(X.T)}, "y": y}), path)

@@ -19,7 +19,7 @@ import scipy.sparse
 from sklearn.datasets import dump_svmlight_file
 
 from softgrad.linear_model import SoftmaxRegression
-from softgrad.linear_model._data import _files, _pieces
+from softgrad.linear_model._data import _pieces, _svmlight, _text_file, _typed_file
 from softgrad.linear_model._data._batches import Batch, Batches
 from softgrad.linear_model._data._streams import StreamedRows, Survey, batches_of
 from softgrad.linear_model._model import _hessian
@@ -92,8 +92,9 @@ class Frame:
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several pieces of 256 rows, and text blocks that end in the middle of a line."""
     monkeypatch.setattr(_pieces, "_PIECE_BYTES", 1)
-    monkeypatch.setattr(_files, "_TEXT_BLOCK_BYTES", 9973)
-    monkeypatch.setattr(_files, "_BATCH_BYTES", 1)
+    monkeypatch.setattr(_text_file, "_BLOCK_BYTES", 9973)
+    monkeypatch.setattr(_svmlight, "_BLOCK_BYTES", 9973)
+    monkeypatch.setattr(_typed_file, "_BATCH_BYTES", 1)
 
 
 def assert_same_optimum(model: SoftmaxRegression, expected: SoftmaxRegression, total: float) -> None:
@@ -166,7 +167,7 @@ def test_numbered_batches_are_taken_as_they_are() -> None:
     model = SoftmaxRegression().fit_stream(source)
     assert model.classes_.tolist() == WORDS.tolist()
     np.testing.assert_array_equal(model.coef_, expected.coef_)
-    pieces = list(StreamedRows(Survey(batches_of(source, None, None), digest=False), np.ones(3)))
+    pieces = list(StreamedRows(Survey(batches_of(source, None, None, None), digest=False), np.ones(3)))
     assert [np.shares_memory(piece.X, X[part]) for piece, part in zip(pieces, parts, strict=True)] == [True] * 3
 
 
@@ -230,7 +231,12 @@ def test_float32_stays_float32() -> None:
 
 
 @pytest.mark.parametrize(("cells", "expected"), [
-    (["1", " 02", "1", "2"], [1, 2]),
+    (["1", " 2", "-8", "10 "], [-8, 1, 2, 10]),
+    (["0", "1", "1", "100000000000000000"], [0, 1, 10**17]),
+    (["1", "01", "1", "2"], ["01", "1", "2"]),
+    (["007", "8", "8"], ["007", "8"]),
+    (["+1", "1", "2"], ["+1", "1", "2"]),
+    (["-0", "0", "2"], ["-0", "0", "2"]),
     (["1", "2", "1", "b"], ["1", "2", "b"]),
     (["1.5", "2", "1.5", "2"], ["1.5", "2"]),
 ])  # fmt: skip
@@ -335,9 +341,9 @@ def test_a_sparse_value_that_is_not_finite_is_named() -> None:
     ("a,y\n1,0\n2,1\nthree,0\n", "column 'a', row 3 is 'three'; it must be a number"),
     ("a,y\n1,0\n,1\n", "column 'a', row 2 has no value"),
     ("a,y\n1,0\nnan,1\n", "column 'a', row 2 is nan; it must be finite"),
-    ("a,y\n1,0\n2\n", "cannot read"),
+    ("a,y\n1,0\n2\n", "data.csv, row 2: 1 cell, 2 are expected: '2'"),
     ("a,a,y\n1,1,0\n", "has two columns named 'a'"),
-    ("a,y\n", "the source has no rows"),
+    ("a,y\n", "data.csv has no rows"),
     ("y\n1\n2\n", "the source has no features"),
     ("a,y\n1,0\n2,0\n", "y has 1 class, 0; a classifier needs at least 2"),
     ("a,z\n1,0\n2,0\n", "target 'y' is no column of the source; its columns are 'a', 'z'"),
@@ -377,7 +383,7 @@ def test_a_bad_svmlight_file(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_in_pieces(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no such file: none\.csv"):
         SoftmaxRegression().fit_stream("none.csv", "y")
-    for name, message in [("data.xlsx", "unknown format"), ("data.parquet.gz", "cannot be read in pieces; unpack it")]:
+    for name, message in [("data.xlsx", "unknown format"), ("data.parquet.gz", r"cannot read .*data\.parquet\.gz")]:
         (tmp_path / name).write_bytes(b"x")
         with pytest.raises(ValueError, match=message):
             SoftmaxRegression().fit_stream(tmp_path / name, "y")
@@ -476,8 +482,8 @@ def test_the_guide_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(tmp_path)
     guide = Path(__file__).parents[2] / "docs" / "guide" / "out-of-core.md"
     programs = re.findall(r"```python\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(programs) == 1
-    exec(programs[0], {"__name__": "guide"})
+    assert len(programs) == 2
+    exec("".join(programs), {"__name__": "guide"})
 
 
 def test_without_pyarrow_or_safetensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ START = """
 import json, sys
 import numpy as np
 from softgrad.linear_model import SoftmaxRegression
-import pyarrow.parquet, pyarrow.compute, softgrad.cli.stream, typer
+import pyarrow.parquet, pyarrow.compute, softgrad.cli.train, typer
 from softgrad.cli.app import app
 # Not ru_maxrss, which a child takes over from its parent.
 status = lambda name: int(open("/proc/self/status").read().split(name)[1].split()[0]) * 1024

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from softgrad.linear_model._data._batches import Batch, Batches, check_labels, check_weights
+from softgrad.linear_model._data._cells import NotNumberError, numbers
 from softgrad.linear_model._data._label_array import label_array
 from softgrad.linear_model._data._pieces import piece_rows
-from softgrad.linear_model._data._text_numbers import first_no_number
+from softgrad.linear_model._data._plain_columns import plain
+from softgrad.linear_model._data._read_options import ReadOptions
 
 
 class ArrowBatches(Batches):
@@ -25,8 +29,8 @@ class ArrowBatches(Batches):
         The column of the labels.
     sample_weight : str or None
         The column of the row weights. All other columns are features.
-    untyped : bool
-        Whether all cells are strings, whatever they stand for.
+    text : ReadOptions or None
+        How numbers are written where all cells are strings, whatever they stand for; None where they have types.
     ahead : bool
         Whether a thread may make the batches, and is worth it.
     """
@@ -35,12 +39,19 @@ class ArrowBatches(Batches):
     order = "F"
 
     def __init__(
-        self, batches: Iterable[object], target: str, sample_weight: str | None, *, untyped: bool, ahead: bool
+        self,
+        batches: Iterable[object],
+        target: str,
+        sample_weight: str | None,
+        *,
+        text: ReadOptions | None,
+        ahead: bool,
     ) -> None:
         self._batches = batches
         self._target = target
         self._sample_weight = sample_weight
-        self.untyped = untyped
+        self._text = text
+        self.untyped = text is not None
         self.ahead = ahead
 
     def __iter__(self) -> Iterator[Batch]:
@@ -54,12 +65,12 @@ class ArrowBatches(Batches):
                     f"batch {number} of the source is {type(given).__name__}; with target it must be a record batch or "
                     f"another table that Arrow can read"
                 )
-            table = pa.table(given)
+            table = given if isinstance(given, pa.RecordBatch) else pa.table(given)
             if schema is None:
                 schema = table.schema
                 self.names = self._feature_names(schema)
             _same_columns(table.schema, schema, number)
-            for batch in table.to_batches():
+            for batch in [table] if table is given else table.to_batches():
                 for part in self._parts(batch, rows):
                     yield part
                     rows += len(part.codes)
@@ -80,51 +91,62 @@ class ArrowBatches(Batches):
         assert self.names is not None
         # Fields of one name are told apart by their number alone.
         features = set(self.names)
-        fields = [(number, name) for number, name in enumerate(batch.schema.names) if name in features]
-        single = bool(fields) and all(batch.schema.field(number).type == pa.float32() for number, _ in fields)
+        schema = batch.schema
+        fields = [
+            field for field in zip(schema.names, schema.types, batch.columns, strict=True) if field[0] in features
+        ]
+        single = bool(fields) and all(kind == pa.float32() for _, kind, _ in fields)
         dtype = np.dtype(np.float32 if single else np.float64)
         length = piece_rows(len(fields), dtype)
         for start in range(0, batch.num_rows, length):
-            part = batch.slice(start, length)
             row = first_row + start
-            columns = np.empty((len(fields), part.num_rows), dtype)
-            for column, (number, name) in zip(columns, fields, strict=True):
-                column[...] = self._numbers(name, part.column(number), row)
-            labels, codes = self._labels(part.column(self._target), row)
+            columns = np.empty((len(fields), min(length, batch.num_rows - start)), dtype)
+            done = 0
+            # Columns of one type at once: of a wide table each would take its time.
+            for _, run in groupby(fields, itemgetter(1)):
+                names, _, whole = zip(*run, strict=True)
+                values = self._numbers(names, [column.slice(start, length) for column in whole], row)
+                columns[done : done + len(names)] = values
+                done += len(names)
+            labels, codes = self._labels(batch.column(self._target).slice(start, length), row)
             weights = np.ones(len(codes))
             if self._sample_weight is not None:
-                weights = self._numbers(self._sample_weight, part.column(self._sample_weight), row).astype(np.float64)
+                column = batch.column(self._sample_weight).slice(start, length)
+                weights = self._numbers([self._sample_weight], [column], row)[0].astype(np.float64)
                 check_weights(weights, f"column {self._sample_weight!r}", row)
             yield Batch(columns.T, labels, codes, weights)
 
-    def _numbers(self, name: str, column: Any, first_row: int) -> NDArray[Any]:
+    def _numbers(self, names: Sequence[str], columns: list[Any], first_row: int) -> NDArray[Any]:
+        """Columns of one type as the rows of an array."""
         import pyarrow as pa
-        import pyarrow.compute as pc
 
-        if pa.types.is_dictionary(column.type):
-            column = column.dictionary_decode()
-        _check_complete(name, column, first_row)
-        if self.untyped:
-            column = _parsed(name, pc.utf8_trim_whitespace(column), first_row)
+        def place(position: int) -> str:
+            column, row = divmod(position, len(columns[0]))
+            return f"column {names[column]!r}, row {first_row + row + 1}"
+
+        cells = pa.concat_arrays([plain(column) for column in columns])
+        _check_complete(cells, place)
+        if self._text is not None:
+            try:
+                cells = numbers(cells, self._text.decimal, self._text.thousands)
+            except NotNumberError as error:
+                raise ValueError(f"{place(error.position)} is {error.cell!r}; it must be a number") from None
         kinds = (pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
-        if not any(is_kind(column.type) for is_kind in kinds):
-            raise TypeError(f"column {name!r} holds {column.type}; features and weights must be numbers")
-        if column.type not in (pa.float32(), pa.float64()):
+        if not any(is_kind(cells.type) for is_kind in kinds):
+            raise TypeError(f"column {names[0]!r} holds {cells.type}; features and weights must be numbers")
+        if cells.type not in (pa.float32(), pa.float64()):
             # Not safe: integers beyond 2**53 are rounded to the nearest float64.
-            column = column.cast(pa.float64(), safe=False)
-        values = column.to_numpy(zero_copy_only=False)
+            cells = cells.cast(pa.float64(), safe=False)
+        values: NDArray[Any] = cells.to_numpy(zero_copy_only=False)
         finite = np.isfinite(values)
         if not finite.all():
-            row = int(finite.argmin())
-            raise ValueError(f"column {name!r}, row {first_row + row + 1} is {values[row]}; it must be finite")
-        return values  # type: ignore[no-any-return]
+            position = int(finite.argmin())
+            raise ValueError(f"{place(position)} is {values[position]}; it must be finite")
+        return values.reshape(len(columns), -1)
 
     def _labels(self, column: Any, first_row: int) -> tuple[list[Any], NDArray[np.intp]]:
-        import pyarrow as pa
-
-        if pa.types.is_dictionary(column.type):
-            column = column.dictionary_decode()
-        _check_complete(self._target, column, first_row)
+        column = plain(column)
+        _check_complete(column, lambda row: f"column {self._target!r}, row {first_row + row + 1}")
         encoded = column.dictionary_encode()
         codes = encoded.indices.to_numpy().astype(np.intp)
 
@@ -137,6 +159,8 @@ class ArrowBatches(Batches):
 
 
 def _same_columns(schema: Any, first: Any, number: int) -> None:
+    if schema.equals(first):
+        return
     if schema.names != first.names:
         raise ValueError(
             f"batch {number} has the columns {', '.join(map(repr, schema.names))}; the first has "
@@ -149,18 +173,7 @@ def _same_columns(schema: Any, first: Any, number: int) -> None:
             )
 
 
-def _check_complete(name: str, column: Any, first_row: int) -> None:
-    if column.null_count:
-        row = column.is_null().to_numpy(zero_copy_only=False).argmax()
-        raise ValueError(f"column {name!r}, row {first_row + int(row) + 1} has no value")
-
-
-def _parsed(name: str, cells: Any, first_row: int) -> Any:
-    """Cells of a text file as float64."""
-    import pyarrow as pa
-
-    try:
-        return cells.cast(pa.float64())
-    except pa.ArrowInvalid:
-        row = first_no_number(cells)
-    raise ValueError(f"column {name!r}, row {first_row + row + 1} is {cells[row].as_py()!r}; it must be a number")
+def _check_complete(cells: Any, place: Callable[[int], str]) -> None:
+    if cells.null_count:
+        missing = cells.is_null().to_numpy(zero_copy_only=False)
+        raise ValueError(f"{place(int(missing.argmax()))} has no value")

@@ -8,7 +8,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.multiclass import check_classification_targets
 
 from softgrad.linear_model._data._rows import Array
 
@@ -47,6 +46,9 @@ class Batches(ABC):
 def check_labels(labels: NDArray[Any]) -> None:
     # For the others there is nothing to find, and it takes its time.
     if labels.dtype.kind not in "iubUO":
+        # scikit-learn takes a second to import.
+        from sklearn.utils.multiclass import check_classification_targets
+
         check_classification_targets(labels)
 
 

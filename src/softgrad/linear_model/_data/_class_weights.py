@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.class_weight import compute_class_weight
 
 from softgrad.linear_model._data._rows import Array
 
@@ -44,6 +43,9 @@ def _class_weights(class_weight: ClassWeight, classes: NDArray[Any], totals: Arr
         assert totals is not None
         balanced: Array = np.divide(totals.sum(), len(classes) * totals, out=np.zeros(len(classes)), where=totals > 0)
         return balanced
+    # scikit-learn takes a second to import.
+    from sklearn.utils.class_weight import compute_class_weight
+
     weights: Array = compute_class_weight(class_weight, classes=classes, y=classes)
     for label, weight in zip(classes, weights, strict=True):
         if not (weight >= 0 and np.isfinite(weight)):

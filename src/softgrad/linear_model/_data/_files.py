@@ -1,101 +1,125 @@
-"""Files read in parts, anew for every pass: the record batches of Arrow, or sparse rows of an svmlight file."""
+"""Files of columns as Arrow record batches, read anew for every pass, and what the ending of a name says of a file."""
 
 from __future__ import annotations
 
-import gzip
-import io
 import os
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from sklearn.datasets import load_svmlight_file
+from softgrad.linear_model._data._cells import without_words
+from softgrad.linear_model._data._compression import ENDINGS, without_ending
+from softgrad.linear_model._data._local_file import LocalFile, check_is_file
+from softgrad.linear_model._data._plain_columns import plain
+from softgrad.linear_model._data._read_options import FORMATS, TEXT_FORMATS, ReadOptions
+from softgrad.linear_model._data._text_file import TextFile
+from softgrad.linear_model._data._typed_file import IpcFile, ParquetFile
 
-COLUMN_FORMATS = (".csv", ".tsv", ".parquet", ".feather", ".arrow")
-SVMLIGHT_FORMATS = (".svmlight", ".libsvm", ".svm")
-# These are read from front to back, so that a compressed file needs no unpacking.
-GZIPPED = (".csv", ".tsv", *SVMLIGHT_FORMATS)
-
-# Of a text file, at a time; the reader of CSV works on dozens of blocks at once.
-_TEXT_BLOCK_BYTES = 1 << 20
-# Of a feature of an svmlight file, for scikit-learn's parser.
-_LARGEST_INDEX = 2**31 - 1
-# Decoded values of a Parquet file, at a time, and encoded ones of each of its columns. The reader takes several times
-# as much, and is not faster with more.
-_BATCH_BYTES = 1 << 22
-_PARQUET_BUFFER_BYTES = 1 << 16
+_FORMAT_OF_ENDING = {f".{form}": form for form in FORMATS} | {".libsvm": "svmlight", ".svm": "svmlight"}
 
 
-def ending_of(path: Path) -> str:
-    """The last ending of a name, in small letters; the one before it if that is .gz."""
-    return (Path(path.stem) if path.suffix.lower() == ".gz" else path).suffix.lower()
-
-
-def file_format(path: Path) -> str:
-    """The ending that says how the file is read, without .gz.
+def format_of(path: str | os.PathLike[str], options: ReadOptions) -> str:
+    """The format that a file is read as: one of `FORMATS`.
 
     Raises
     ------
     ValueError
-        If there is no way to read it in pieces.
-    FileNotFoundError
+        Neither the options nor the ending say it.
+    OSError
+        There is no such file.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"no such file: {path}")
-    ending = ending_of(path)
-    known = (*COLUMN_FORMATS, *SVMLIGHT_FORMATS)
-    if ending not in known:
-        raise ValueError(f"{path}: unknown format; {', '.join(known)} can be read in pieces")
-    if path.suffix.lower() == ".gz" and ending not in GZIPPED:
-        raise ValueError(f"{path}: a gzipped {ending} file cannot be read in pieces; unpack it")
-    return ending
-
-
-class _SameFile:
-    """A file that must not change between two passes over it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._seen = self._signature()
-
-    def _signature(self) -> tuple[int, int]:
-        status = os.stat(self.path)
-        return status.st_size, status.st_mtime_ns
-
-    def check(self) -> None:
-        if self._signature() != self._seen:
-            raise ValueError(f"{self.path} has changed since the first pass over it")
+    check_is_file(path)
+    if options.format is not None:
+        return options.format
+    ending = without_ending(Path(path)).suffix.lower()
+    if ending not in _FORMAT_OF_ENDING:
+        raise ValueError(
+            f"{path}: unknown format; {', '.join(_FORMAT_OF_ENDING)} can be read, each also with "
+            f"{', '.join(ENDINGS)}, and others with the option format (--format)"
+        )
+    return _FORMAT_OF_ENDING[ending]
 
 
 class FileBatches:
-    """The record batches of a .csv, .tsv, .parquet, .feather or .arrow file, the same at every iteration.
+    """The record batches of a file, the same at every iteration.
 
-    `untyped` says that it is a text file: its cells are strings then, and an empty one is null. A batch of a Feather or
-    Arrow file is as large as it was written.
+    Cells of a text file are strings without the blanks around them, and null where they are missing. Columns that are
+    encoded by a dictionary come without it. A batch of a Feather or Arrow file is as large as it was written.
+
+    Parameters
+    ----------
+    path : path
+        Also of a pipe; "-" is standard input.
+    options : ReadOptions or mapping, optional
+
+    Attributes
+    ----------
+    path : Path
+    names : list of str
+        The columns that are read, in the order of the file.
+    untyped : bool
+        Whether it is a text file: cells are strings then, whatever they stand for.
+    found : dict
+        What is neither told by the options nor by the ending: "compression", "encoding", "delimiter", each as a word.
+
+    Raises
+    ------
+    OSError, ValueError
+        It cannot be read; an option is not for its format, or names no column.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._ending = file_format(path)
-        self._file = _SameFile(path)
-        self.path = path
-        self.untyped = self._ending in (".csv", ".tsv")
+    def __init__(self, path: str | os.PathLike[str], options: ReadOptions | Mapping[str, Any] | None = None) -> None:
+        self.path = Path(path)
+        self._options = ReadOptions.of(options)
+        form = format_of(path, self._options)
+        if form == "svmlight":
+            raise ValueError(f"{path} is an svmlight file, which has no columns")
+        self._options.check_for(form, path)
+        self.untyped = form in TEXT_FORMATS
+        self._file = LocalFile(path)
+        self.found = self._file.found
         with self._errors():
-            self.names = self._read_names()
-        repeated = [name for name, count in Counter(self.names).items() if count > 1]
-        if repeated:
-            raise ValueError(f"{path} has two columns named {repeated[0]!r}")
+            self._reader = self._opened(form)
+        self.names = self._selected(self._reader.names)
 
     def __iter__(self) -> Iterator[Any]:
-        self._file.check()
+        self._file.check_unchanged()
+        rows = 0
         with self._errors():
-            for batch in self._batches():
+            for batch in self._reader.batches(self.names):
+                rows += batch.num_rows
                 if batch.num_rows:
-                    yield batch
+                    yield batch if self.untyped else _plain(batch, self._options.na)
+        if not rows:
+            raise ValueError(f"{self.path} has no rows")
+
+    def _opened(self, form: str) -> TextFile | ParquetFile | IpcFile:
+        if self.untyped:
+            text = TextFile(self._file, form, self._options)
+            self.found = self.found | text.found
+            return text
+        self._file.unpack()
+        return (ParquetFile if form == "parquet" else IpcFile)(self._file.path)
+
+    def _selected(self, names: list[str]) -> list[str]:
+        repeated = [name for name, count in Counter(names).items() if count > 1]
+        if repeated:
+            advice = "; if its first row is no header, say so (--no-header)" if self.untyped else ""
+            raise ValueError(f"{self.path} has two columns named {repeated[0]!r}{advice}")
+        known = set(names)
+        for option in ("columns", "drop"):
+            for name in getattr(self._options, option) or ():
+                if name not in known:
+                    raise ValueError(
+                        f"{self.path} has no column {name!r}, which the option {option} names; its columns are "
+                        f"{', '.join(map(repr, names))}"
+                    )
+        read = (known if self._options.columns is None else set(self._options.columns)) - set(self._options.drop)
+        if not read:
+            raise ValueError(f"{self.path}: no column is read; it has {', '.join(map(repr, names)) or 'none'}")
+        return [name for name in names if name in read]
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -106,136 +130,16 @@ class FileBatches:
         except MemoryError:
             # Arrow's is an ArrowException too, and the file is not at fault.
             raise
-        except (pa.ArrowException, EOFError) as error:
+        except pa.ArrowException as error:
             raise ValueError(f"cannot read {self.path}: {str(error).strip()}") from None
 
-    def _read_names(self) -> list[str]:
-        if self.untyped:
-            with self._csv({}) as reader:
-                return list(reader.schema.names)
-        if self._ending == ".parquet":
-            import pyarrow.parquet
 
-            with pyarrow.parquet.ParquetFile(self.path) as file:
-                return list(file.schema_arrow.names)
-        with self._ipc() as reader:
-            return list(reader.schema.names)
+def _plain(batch: Any, na: tuple[str, ...]) -> Any:
+    """The batch with plain columns, and null where their texts are words of `na`."""
+    import pyarrow as pa
 
-    def _batches(self) -> Iterator[Any]:
-        if self.untyped:
-            import pyarrow as pa
-
-            with self._csv(dict.fromkeys(self.names, pa.string())) as reader:
-                yield from reader
-        elif self._ending == ".parquet":
-            import pyarrow.parquet
-
-            # Without buffering the whole of a row group's columns would be read at once.
-            with pyarrow.parquet.ParquetFile(self.path, buffer_size=_PARQUET_BUFFER_BYTES, pre_buffer=False) as file:
-                # All columns but the target are features, as a rule.
-                length = _BATCH_BYTES // (8 * max(len(self.names) - 1, 1))
-                yield from file.iter_batches(batch_size=max(length, 256))
-        else:
-            with self._ipc() as reader:
-                # The file format is read by number, the stream format from front to back.
-                if hasattr(reader, "num_record_batches"):
-                    yield from (reader.get_batch(number) for number in range(reader.num_record_batches))
-                else:
-                    yield from reader
-
-    def _csv(self, column_types: dict[str, Any]) -> Any:
-        import pyarrow as pa
-        import pyarrow.csv
-
-        compression = "gzip" if self.path.suffix.lower() == ".gz" else None
-        return pyarrow.csv.open_csv(
-            pa.input_stream(str(self.path), compression=compression),
-            read_options=pyarrow.csv.ReadOptions(block_size=_TEXT_BLOCK_BYTES),
-            parse_options=pyarrow.csv.ParseOptions(
-                delimiter="," if self._ending == ".csv" else "\t", newlines_in_values=True
-            ),
-            convert_options=pyarrow.csv.ConvertOptions(
-                column_types=column_types, null_values=[""], strings_can_be_null=True
-            ),
-        )
-
-    @contextmanager
-    def _ipc(self) -> Iterator[Any]:
-        import pyarrow as pa
-
-        with pa.OSFile(str(self.path)) as file:
-            with self.path.open("rb") as head:
-                indexed = head.read(6) == b"ARROW1"
-            with (pa.ipc.open_file if indexed else pa.ipc.open_stream)(file) as reader:
-                yield reader
-
-
-class SvmlightFile:
-    """The rows of an svmlight file as pairs of a sparse matrix and its labels, the same at every iteration.
-
-    Indices start from 1, or from 0 if any is 0; all of the file decides, as with scikit-learn's loader. Whole labels
-    are integers.
-    """
-
-    def __init__(self, path: Path) -> None:
-        file_format(path)
-        self._file = _SameFile(path)
-        self.path = path
-        indices = [
-            (int(X.indices.min()), int(X.indices.max()))
-            for X, _ in self._parsed(zero_based=True, features=None)
-            if X.nnz
-        ]
-        if not indices:
-            raise ValueError(f"{path} has no rows with a feature")
-        self.first_index = min(1, *(least for least, _ in indices))
-        self.n_features = max(most for _, most in indices) - self.first_index + 1
-
-    def __iter__(self) -> Iterator[tuple[Any, NDArray[Any]]]:
-        self._file.check()
-        return self._parsed(zero_based=self.first_index == 0, features=self.n_features)
-
-    def _parsed(self, *, zero_based: bool, features: int | None) -> Iterator[tuple[Any, NDArray[Any]]]:
-        def parsed(text: bytes) -> tuple[Any, NDArray[Any]]:
-            X, y = load_svmlight_file(io.BytesIO(text), n_features=features, zero_based=zero_based)
-            return X, y
-
-        lines = 0
-        for block in self._blocks():
-            try:
-                X, y = parsed(block)
-            except (ValueError, OverflowError):
-                self._name_bad_line(block, lines, parsed)
-                raise
-            lines += block.count(b"\n")
-            if len(y):
-                yield X, y.astype(np.int64) if are_whole(y).all() else y
-
-    def _name_bad_line(self, block: bytes, lines_before: int, parsed: Callable[[bytes], object]) -> None:
-        for number, line in enumerate(block.split(b"\n"), start=lines_before + 1):
-            try:
-                parsed(line + b"\n")
-            except ValueError as error:
-                raise ValueError(f"cannot read {self.path}, line {number}: {error}") from None
-            except OverflowError:
-                index = max(map(int, re.findall(rb"\s(\d+):", line.partition(b"#")[0])))
-                raise ValueError(
-                    f"cannot read {self.path}, line {number}: feature index {index}; the largest is {_LARGEST_INDEX}"
-                ) from None
-
-    def _blocks(self) -> Iterator[bytes]:
-        """The text in blocks of whole lines."""
-        with gzip.open(self.path) if self.path.suffix.lower() == ".gz" else self.path.open("rb") as file:
-            rest = b""
-            while read := file.read(_TEXT_BLOCK_BYTES):
-                lines, newline, rest = (rest + read).rpartition(b"\n")
-                if newline:
-                    yield lines + newline
-            if rest:
-                yield rest
-
-
-def are_whole(labels: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which of the labels are integers, of those that float64 tells apart."""
-    whole: NDArray[np.bool_] = (labels == np.rint(labels)) & (np.abs(labels) < 2**53)
-    return whole
+    columns = [plain(column) for column in batch.columns]
+    if na:
+        texts = (pa.string(), pa.large_string())
+        columns = [without_words(column, na) if column.type in texts else column for column in columns]
+    return pa.RecordBatch.from_arrays(columns, batch.schema.names)

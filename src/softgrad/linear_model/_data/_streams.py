@@ -10,8 +10,8 @@ import hashlib
 import importlib.util
 import os
 import re
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,16 +20,23 @@ from numpy.typing import NDArray
 
 from softgrad.linear_model._data._arrow_batches import ArrowBatches
 from softgrad.linear_model._data._batches import Batches
-from softgrad.linear_model._data._files import SVMLIGHT_FORMATS, FileBatches, SvmlightFile, file_format
+from softgrad.linear_model._data._files import FileBatches, format_of
 from softgrad.linear_model._data._label_array import label_array
 from softgrad.linear_model._data._pieces import Piece, pieces_of
+from softgrad.linear_model._data._read_options import ReadOptions
 from softgrad.linear_model._data._rows import Array, Rows, RowSource
+from softgrad.linear_model._data._svmlight import SvmlightFile
 from softgrad.linear_model._data._tuple_batches import TupleBatches
 
 Source = str | os.PathLike[str] | Iterable[object]
 
 
-def batches_of(source: Source, target: str | None, sample_weight: str | None) -> Batches:
+def batches_of(
+    source: Source,
+    target: str | None,
+    sample_weight: str | None,
+    read_options: ReadOptions | Mapping[str, Any] | None,
+) -> Batches:
     """The batches of a path, or of an iterable of record batches or of tuples of arrays; `Batches` as they are.
 
     Raises
@@ -40,17 +47,9 @@ def batches_of(source: Source, target: str | None, sample_weight: str | None) ->
         If it takes pyarrow, which is not installed.
     """
     if isinstance(source, (str, os.PathLike)):
-        path = Path(source)
-        if file_format(path) in SVMLIGHT_FORMATS:
-            if target is not None or sample_weight is not None:
-                raise ValueError(f"{path} has its labels at the start of each line; target and sample_weight are None")
-            return TupleBatches(SvmlightFile(path))
-        if target is None:
-            raise ValueError(f"which column of {path} is the target?")
-        _check_pyarrow()
-        batches = FileBatches(path)
-        # The reader of CSV has threads of its own, and is slower with one more.
-        return ArrowBatches(batches, target, sample_weight, untyped=batches.untyped, ahead=not batches.untyped)
+        return _batches_of_file(source, target, sample_weight, ReadOptions.of(read_options))
+    if read_options is not None:
+        raise ValueError(f"read_options say how a file is read; source is {type(source).__name__}, not a path")
     if iter(source) is source:
         raise TypeError(
             f"source is an iterator, {type(source).__name__}, which gives its batches once; many passes are made: give "
@@ -58,10 +57,30 @@ def batches_of(source: Source, target: str | None, sample_weight: str | None) ->
         )
     if target is not None:
         _check_pyarrow()
-        return ArrowBatches(source, target, sample_weight, untyped=False, ahead=False)
+        return ArrowBatches(source, target, sample_weight, text=None, ahead=False)
     if sample_weight is not None:
         raise ValueError("sample_weight names a column, so target must name one; or give (X, y, sample_weight)")
     return source if isinstance(source, Batches) else TupleBatches(source)
+
+
+def _batches_of_file(
+    path: str | os.PathLike[str], target: str | None, sample_weight: str | None, options: ReadOptions
+) -> Batches:
+    if format_of(path, options) == "svmlight":
+        if target is not None or sample_weight is not None:
+            raise ValueError(f"{path} has its labels at the start of each line; target and sample_weight are None")
+        return TupleBatches(SvmlightFile(path, options))
+    if target is None:
+        raise ValueError(f"which column of {path} is the target?")
+    _check_pyarrow()
+    wanted = [name for name in (target, sample_weight) if name is not None]
+    dropped = [name for name in wanted if name in options.drop]
+    if dropped:
+        raise ValueError(f"the option drop names the column {dropped[0]!r}, which is the target or the sample_weight")
+    if options.columns is not None:
+        options = replace(options, columns=tuple(dict.fromkeys((*options.columns, *wanted))))
+    batches = FileBatches(path, options)
+    return ArrowBatches(batches, target, sample_weight, text=options if batches.untyped else None, ahead=True)
 
 
 def _check_pyarrow() -> None:
@@ -184,7 +203,8 @@ class StreamedRows(RowSource):
 def _sorted_classes(found: list[Any], untyped: bool) -> tuple[NDArray[Any], NDArray[np.intp]]:
     """The labels that were found in ascending order, and the place there of each."""
     values = found
-    if untyped and all(re.fullmatch(r"\s*[+-]?[0-9]{1,18}\s*", label) for label in found):
+    # As an integer is written: 01 and 1 are two labels.
+    if untyped and all(re.fullmatch(r"0|-?[1-9][0-9]{0,17}", label) for label in found):
         values = [int(label) for label in found]
     kinds = {type(value).__name__ for value in values}
     if len(kinds) > 1:

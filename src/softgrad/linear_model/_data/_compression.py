@@ -1,0 +1,66 @@
+"""Compressed files: which they are, and their content."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ENDINGS = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd"}
+_MAGIC = {
+    b"\x1f\x8b\x08": "gzip",
+    b"BZh": "bz2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
+# After the magic and the digit of the level: a block, or the end.
+_BZ2_NEXT = (b"1AY&SY", b"\x17rE8P\x90")
+
+
+def compression_of(path: Path) -> str | None:
+    """By the first bytes: endings are lost and misapplied."""
+    with path.open("rb") as file:
+        head = file.read(10)
+    for magic, name in _MAGIC.items():
+        if head.startswith(magic) and (name != "bz2" or head[4:10] in _BZ2_NEXT):
+            return name
+    return None
+
+
+def without_ending(path: Path) -> Path:
+    """The name without the ending of a compression."""
+    return path.with_suffix("") if path.suffix.lower() in ENDINGS else path
+
+
+@contextmanager
+def opened(path: Path, compression: str | None, source: str) -> Iterator[Any]:
+    """The content of what the user calls `source`, as a binary file.
+
+    Raises
+    ------
+    ValueError
+        It is damaged or cut short.
+    """
+    openers: dict[str | None, Any] = {None: open, "gzip": gzip.open, "bz2": bz2.open, "xz": lzma.open, "zstd": _zstd}
+    try:
+        with openers[compression](path, "rb") as file:
+            yield file
+    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+        raise ValueError(f"cannot read {source}: the {compression} data are damaged: {error}") from None
+    except OSError as error:
+        # Those of the system have a number.
+        if error.errno is not None:
+            raise
+        raise ValueError(f"cannot read {source}: the {compression} data are damaged: {error}") from None
+
+
+def _zstd(path: Path, _: str) -> Any:
+    # Python itself unpacks it from 3.14 on.
+    import pyarrow as pa
+
+    return pa.input_stream(str(path), compression="zstd")
