@@ -19,16 +19,14 @@ from softgrad.linear_model._callbacks import CallbackSupport, FitTask, with_call
 from softgrad.linear_model._data._class_weights import ClassWeight, checked_class_weights
 from softgrad.linear_model._data._labels import Labels
 from softgrad.linear_model._data._row_space import RowSpace
-from softgrad.linear_model._data._rows import Array, ArrayRows, RowSource, WidenedRows, class_totals
+from softgrad.linear_model._data._rows import ArrayRows, RowSource, class_totals
 from softgrad.linear_model._data._used_features import UsedFeatures
-from softgrad.linear_model._data._workers import Workers
-from softgrad.linear_model._model._objective import SoftmaxObjective
+from softgrad.linear_model._fit import Coefficients, FitParameters, Fitted, fit_rows
 from softgrad.linear_model._partial_fit import PartialFit
 from softgrad.linear_model._predictions import Predictions
 from softgrad.linear_model._scikit_learn import Interval, StrOptions, checks_parameters, row_weights, rows_and_labels
-from softgrad.linear_model._solvers import _elastic_net, _newton
-from softgrad.linear_model._solvers._choice import LARGEST_FACTOR, SOLVERS, SolverName, choose_solver
-from softgrad.linear_model._solvers._iteration import Course, IterationReport, Point, Solution, State, starting_state
+from softgrad.linear_model._solvers._choice import LARGEST_FACTOR, SOLVERS, SolverName
+from softgrad.linear_model._solvers._iteration import IterationReport, State
 from softgrad.linear_model._stream_fit import StreamFit
 
 
@@ -272,7 +270,6 @@ class SoftmaxRegression(
         SoftmaxRegression
             Itself.
         """
-        previous = self._previous_fit()
         data, y = rows_and_labels(self, X, y, probabilities=True)
         labels = Labels.of(y)
         weights = np.ones(data.shape[0]) if sample_weight is None else row_weights(sample_weight, data)
@@ -282,6 +279,7 @@ class SoftmaxRegression(
         counted = weights > 0
         if not counted.all():
             data, values, weights = data[counted], values[counted], weights[counted]
+        previous = self._previous_fit(labels.classes, data.shape[1])
         task = FitTask(self, data, y, sample_weight, int(self.max_iter))
         rows, features = data.shape
         space: RowSpace | UsedFeatures | None = None
@@ -290,104 +288,70 @@ class SoftmaxRegression(
         elif rows < features and rows <= LARGEST_FACTOR and not self.l1_ratio:
             space = RowSpace(data)
         source = ArrayRows(data if space is None else space.data, values, weights)
-        return self._fit_rows(source, labels.classes, previous, space=space, task=task)
+        return self._fit_rows(source, labels.classes, task, previous, space=space)
+
+    def _fit_parameters(self) -> FitParameters:
+        return FitParameters(
+            C=float(self.C),
+            tol=float(self.tol),
+            max_iter=int(self.max_iter),
+            fit_intercept=bool(self.fit_intercept),
+            l1_ratio=float(self.l1_ratio),
+            label_smoothing=float(self.label_smoothing),
+            solver=self.solver,
+            polish=bool(self.polish),
+            n_threads=self.n_threads,
+        )
 
     def _fit_rows(
         self,
         source: RowSource,
         classes: NDArray[Any],
-        previous: tuple[NDArray[Any], Array, Array] | None,
+        task: FitTask,
+        previous: Coefficients | None,
         *,
         space: RowSpace | UsedFeatures | None = None,
         state: State | None = None,
         keep: Callable[[State], object] | None = None,
-        task: FitTask | None = None,
     ) -> Self:
         """Fit to rows of these classes, from a state, the previous fit or the start."""
-        with Workers(self.n_threads) as workers:
-            objective = self._objective(source, len(classes), workers)
-            if state is None:
-                start = objective.start()
-                if previous is not None:
-                    coef, intercept = self._checked_previous(*previous, classes)
-                    start = objective.coordinates(coef if space is None else space.enter(coef), intercept)
-                state = starting_state(objective, self._evaluate(objective, start))
 
-            def attributes(theta: Array) -> dict[str, NDArray[Any]]:
-                coef, intercept = objective.coefficients(theta)
-                if space is not None:
-                    coef = space.leave(coef)
-                return {"coef_": coef, "intercept_": intercept, "classes_": classes}
+        def attributes(coefficients: Coefficients) -> dict[str, NDArray[Any]]:
+            return {"coef_": coefficients.coef, "intercept_": coefficients.intercept, "classes_": classes}
 
-            def before_iteration(state: State) -> None:
-                if task is not None:
-                    task.begin_iteration()
-                if keep is not None:
-                    keep(state)
+        def report(told: IterationReport, coefficients: Callable[[], Coefficients]) -> bool:
+            self._report(told)
+            return task.end_iteration(lambda: attributes(coefficients()))
 
-            def report(report: IterationReport, theta: Array) -> bool:
-                self._report(report)
-                return task is not None and task.end_iteration(lambda: attributes(theta))
-
-            course = Course(float(self.tol), int(self.max_iter), report, before_iteration)
-            solution = self._minimise(objective, state, course)
-            if self.polish and objective.dtype == np.float32:
-                # A state does not say which of the two objectives it is of: what is resumed polishes from the start.
-                keep = None
-                theta = objective.coefficients(solution.theta)
-                objective = self._objective(WidenedRows(source, objective.block_length), len(classes), workers)
-                point = self._evaluate(objective, objective.coordinates(*theta))
-                state = starting_state(objective, point, after=solution.objectives)
-                solution = self._minimise(objective, state, course)
-        self.solver_ += "" if space is None else space.solver_suffix
-        for name, value in attributes(solution.theta).items():
+        fitted = fit_rows(
+            source,
+            len(classes),
+            self._fit_parameters(),
+            report,
+            start=previous,
+            space=space,
+            state=state,
+            before_iteration=task.begin_iteration,
+            keep=keep,
+        )
+        for name, value in attributes(fitted.coefficients).items():
             setattr(self, name, value)
         # partial_fit begins anew from here.
         if hasattr(self, "_steps"):
             del self._steps
-        self._record(solution)
-        if task is not None:
-            task.end()
+        self._record(fitted)
+        task.end()
         return self
 
-    def _evaluate(self, objective: SoftmaxObjective, theta: Array) -> Point:
-        return _elastic_net.evaluate(objective, theta) if self.l1_ratio else Point.of(objective, theta)
-
-    def _minimise(self, objective: SoftmaxObjective, state: State, course: Course) -> Solution:
-        if self.l1_ratio:
-            self.solver_, self.solver_reason_ = "elastic net", f"l1_ratio is {self.l1_ratio:g}"
-            return _elastic_net.minimise(objective, state, course)
-        self.solver_, self.solver_reason_ = (
-            choose_solver(objective) if self.solver == "auto" else (self.solver, "it was asked for")
-        )
-        make_preconditioner, approaches = SOLVERS[self.solver_]
-        preconditioner = make_preconditioner(objective)
-        return _newton.minimise(objective, preconditioner, state, course, approaches=approaches)
-
-    def _objective(self, source: RowSource, n_classes: int, workers: Workers) -> SoftmaxObjective:
-        return SoftmaxObjective(
-            source,
-            n_classes=n_classes,
-            C=float(self.C),
-            fit_intercept=self.fit_intercept,
-            l1_ratio=float(self.l1_ratio),
-            label_smoothing=float(self.label_smoothing),
-            workers=workers,
-        )
-
-    def _previous_fit(self) -> tuple[NDArray[Any], Array, Array] | None:
+    def _previous_fit(self, classes: NDArray[Any], n_features: int) -> Coefficients | None:
+        """The coefficients to start from, of a fit to the same classes and as many features."""
         if not (self.warm_start and hasattr(self, "coef_")):
             return None
-        return self.classes_, self.coef_, self.intercept_
-
-    def _checked_previous(
-        self, previous: NDArray[Any], coef: Array, intercept: Array, classes: NDArray[Any]
-    ) -> tuple[Array, Array]:
-        if coef.shape[1] != self.n_features_in_:
-            raise ValueError(f"X has {self.n_features_in_} features; warm_start starts from a fit with {coef.shape[1]}")
-        if not np.array_equal(previous, classes):
-            raise ValueError(f"y has the classes {classes}; warm_start starts from a fit with {previous}")
-        return coef, intercept
+        if self.coef_.shape[1] != n_features:
+            raise ValueError(f"X has {n_features} features; warm_start starts from a fit with {self.coef_.shape[1]}")
+        if not np.array_equal(self.classes_, classes):
+            raise ValueError(f"y has the classes {classes}; warm_start starts from a fit with {self.classes_}")
+        return Coefficients(self.coef_, self.intercept_)
 
     def _report(self, report: IterationReport) -> None:
         if self.verbose:
@@ -398,17 +362,13 @@ class SoftmaxRegression(
         if self.callback is not None:
             self.callback(report)
 
-    def _record(self, solution: Solution) -> None:
+    def _record(self, fitted: Fitted) -> None:
+        solution = fitted.solution
+        self.solver_, self.solver_reason_ = fitted.solver, fitted.solver_reason
         self.n_iter_ = solution.iterations
         self.loss_curve_ = solution.objectives
         self.relative_gap_ = solution.relative_gap
         self.converged_ = solution.obstacle is None
-        if solution.obstacle is not None:
-            warnings.warn(
-                f"SoftmaxRegression stopped at a relative gap of about {solution.relative_gap:.2e} (tol={self.tol:g}), "
-                f"after {solution.iterations} iterations at the objective {solution.objectives[-1]:.9g}: "
-                f"{solution.obstacle}",
-                ConvergenceWarning,
-                # Whoever calls fit: between are `_fit_rows` and the wrappers of three decorators.
-                stacklevel=7,
-            )
+        if fitted.shortfall is not None:
+            # Whoever calls fit: between are `_fit_rows` and the wrappers of three decorators.
+            warnings.warn(fitted.shortfall, ConvergenceWarning, stacklevel=7)

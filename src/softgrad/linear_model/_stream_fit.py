@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -13,12 +12,15 @@ from numpy.typing import NDArray
 
 from softgrad._float_mode import in_ieee_mode
 from softgrad.linear_model._callbacks import FitTask, with_callbacks
-from softgrad.linear_model._data._class_weights import ClassWeight, checked_class_weights
-from softgrad.linear_model._data._rows import Array, RowSource
-from softgrad.linear_model._data._streams import Source, StreamedRows, Survey, batches_of
+from softgrad.linear_model._data._class_weights import ClassWeight
+from softgrad.linear_model._data._read_options import ReadOptions
+from softgrad.linear_model._data._rows import RowSource
+from softgrad.linear_model._data._streams import Source, batches_of
+from softgrad.linear_model._fit import Coefficients, FitParameters
 from softgrad.linear_model._scikit_learn import checks_parameters
-from softgrad.linear_model._solvers._checkpoint import checkpoint_place, load_checkpoint, save_checkpoint
+from softgrad.linear_model._solvers._checkpoint import checkpoint_place
 from softgrad.linear_model._solvers._iteration import State
+from softgrad.linear_model._stream_start import stream_start
 
 
 class StreamFit:
@@ -27,21 +29,23 @@ class StreamFit:
     class_weight: ClassWeight
     max_iter: int
     n_features_in_: int
-    get_params: Callable[..., dict[str, Any]]
 
     @abstractmethod
-    def _previous_fit(self) -> tuple[NDArray[Any], Array, Array] | None: ...
+    def _fit_parameters(self) -> FitParameters: ...
+
+    @abstractmethod
+    def _previous_fit(self, classes: NDArray[Any], n_features: int) -> Coefficients | None: ...
 
     @abstractmethod
     def _fit_rows(
         self,
         source: RowSource,
         classes: NDArray[Any],
-        previous: tuple[NDArray[Any], Array, Array] | None,
+        task: FitTask,
+        previous: Coefficients | None,
         *,
         state: State | None,
         keep: Callable[[State], object] | None,
-        task: FitTask | None,
     ) -> Self: ...
 
     @checks_parameters
@@ -53,28 +57,34 @@ class StreamFit:
         target: str | None = None,
         *,
         sample_weight: str | None = None,
+        read_options: ReadOptions | Mapping[str, Any] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
     ) -> Self:
         """Fit to rows that need not fit into memory, to the same optimum as `fit`.
 
         The source is read many times: four times before the first iteration, then once for every product with the
-        Hessian and every step that is tried. Parquet, Feather and Arrow files are read one piece ahead by a thread; an
-        iterable is iterated in the calling thread.
+        Hessian and every step that is tried. Files with columns are read one piece ahead by a thread; an iterable is
+        iterated in the calling thread.
 
         Parameters
         ----------
         source : path, or iterable that starts again each time it is iterated
-            A path ends in .csv, .tsv, .parquet, .feather, .arrow or .svmlight (.libsvm, .svm); text files also with
-            .gz. The batches of an iterable are record batches, tables or frames that Arrow can read, all with the same
-            columns; or, without `target`, tuples ``(X, y)`` or ``(X, y, sample_weight)`` of arrays, X dense or sparse.
-            The columns besides `target` and `sample_weight` are the features; they hold numbers or truth values,
-            finite and none missing. Features are float32 if all of them are, else float64.
+            A path ends in .csv, .tsv, .parquet, .feather, .arrow or .svmlight (.libsvm, .svm), unless `read_options`
+            name the format; each may be compressed (.gz, .bz2, .xz, .zst). It may be a pipe; "-" is standard input. The
+            batches of an iterable are record batches, tables or frames that Arrow can read, all with the same columns;
+            or, without `target`, tuples ``(X, y)`` or ``(X, y, sample_weight)`` of arrays, X dense or sparse. The
+            columns besides `target` and `sample_weight` are the features; they hold numbers or truth values, finite and
+            none missing. Features are float32 if all of them are, else float64.
         target : str, optional
-            The column of the labels: integers, text or booleans. Those of a text file are integers if all of them are,
-            else text.
+            The column of the labels: integers, text or booleans. Those of a text file are integers if all of them are
+            written as such, without zeros before them, else text.
         sample_weight : str, optional
             The column of the row weights, none negative.
+        read_options : ReadOptions or mapping with its fields, optional
+            How a file is read: its format, delimiter, decimal and thousands characters, encoding, whether it has a
+            header, the words for a missing cell, and which columns are features. `target` and `sample_weight` are
+            read in any case.
         checkpoint : path, optional
             Where the state of the fit is written before every iteration, in place of the state before. It must not be
             there yet, unless `resume` is True. It stays when the fit has ended.
@@ -90,8 +100,9 @@ class StreamFit:
         Raises
         ------
         ValueError
-            As in `fit`; also if a batch has other columns than the first, the source changes between two passes, or the
-            checkpoint is the source, is damaged, or is of other data or parameters.
+            As in `fit`; also if a cell is missing or no number, an option is not for the format, a batch has other
+            columns than the first, the source changes between two passes, or the checkpoint is the source, is damaged,
+            or is of other data or parameters.
         TypeError
             The source gives its batches only once, or a feature holds no numbers.
         FileExistsError, FileNotFoundError
@@ -104,9 +115,10 @@ class StreamFit:
         Notes
         -----
         In memory are a few pieces of 4 MiB of the rows (or 256 rows, if that is more), what the reader holds (of a
-        Parquet file up to 3 MiB a column, of an Arrow or Feather file a record batch), some 20 arrays of the size of
-        `coef_`, 40 more during L-BFGS, and what the solver holds in `fit`. The number of rows does not matter. Those 40
-        are in the checkpoint, too; while it is written they are there three times.
+        text file a few blocks of 1 MiB, or of 256 rows up to 32 MiB; of a Parquet file up to 3 MiB a column, of an
+        Arrow or Feather file a record batch), some 20 arrays of the size of `coef_`, 40 more during L-BFGS, and what
+        the solver holds in `fit`. The number of rows does not matter. Those 40 are in the checkpoint, too; while it is
+        written they are there three times.
 
         Rows are counted from 1 in messages. `tol`, `max_iter` and what is only shown may differ when a fit is resumed.
 
@@ -120,27 +132,15 @@ class StreamFit:
         >>> bool(abs(model.coef_ - SoftmaxRegression(tol=1e-12).fit(X, y).coef_).max() < 1e-9)
         True
         """
-        previous = self._previous_fit()
         place = checkpoint_place(checkpoint, resume=resume, source=source)
-        batches = batches_of(source, target, sample_weight)
-        survey = Survey(batches, digest=place is not None)
-        class_weights = checked_class_weights(self.class_weight, survey.classes, survey.totals)
-        state = keep = None
-        if place is not None:
-            fit = self._description() | {"class weights": class_weights.tolist()} | survey.description()
-            state = load_checkpoint(place, fit) if resume else None
-            keep = partial(save_checkpoint, place, fit)
+        batches = batches_of(source, target, sample_weight, read_options)
+        start = stream_start(batches, self.class_weight, self._fit_parameters(), place, resume=resume)
+        survey = start.survey
+        previous = self._previous_fit(survey.classes, survey.n_features)
         self.n_features_in_ = survey.n_features
         if batches.names is not None:
             self.feature_names_in_ = np.array(batches.names, dtype=object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
         task = FitTask(self, None, None, None, int(self.max_iter))
-        rows = StreamedRows(survey, class_weights)
-        return self._fit_rows(rows, survey.classes, previous, state=state, keep=keep, task=task)
-
-    def _description(self) -> dict[str, object]:
-        """The parameters that decide what the optimum is, as JSON can hold them."""
-        left_out = {"tol", "max_iter", "class_weight", "warm_start", "random_state", "n_threads", "verbose", "callback"}
-        parameters = {name: value for name, value in self.get_params().items() if name not in left_out}
-        return {name: getattr(value, "item", lambda value=value: value)() for name, value in parameters.items()}
+        return self._fit_rows(start.rows, survey.classes, task, previous, state=start.state, keep=start.keep)
