@@ -18,23 +18,95 @@ app = typer.Typer(
 )
 
 DATA_HELP = (
-    "digits, iris or wine, or a .csv, .tsv, .parquet or .feather file, also .gz; "
-    ".svmlight with train --stream, predict and evaluate."
+    "digits, iris or wine, or a .csv, .tsv, .parquet, .feather, .arrow or .svmlight file, also .gz, .bz2, .xz or .zst; "
+    "- is standard input, with --format."
 )
 JSON_HELP = "Print one JSON object on stdout, and everything else on stderr."
 
 Data = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP, show_default=False)]
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A file that train wrote.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help=JSON_HELP)]
+# How a file is read.
+FILE = "Reading the file"
+Format = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="csv, tsv, parquet, feather, arrow or svmlight.", rich_help_panel=FILE),
+]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(metavar="CHARACTER", help='Between cells; or "tab". Found if not given.', rich_help_panel=FILE),
+]
+Decimal = Annotated[
+    str | None, typer.Option(metavar="CHARACTER", help="The decimal sign; a point if not given.", rich_help_panel=FILE)
+]
+Thousands = Annotated[
+    str | None, typer.Option(metavar="CHARACTER", help="Between groups of three digits.", rich_help_panel=FILE)
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="As cp1252; UTF-8, or found, if not given.", rich_help_panel=FILE),
+]
+NoHeader = Annotated[
+    bool, typer.Option("--no-header", help="The columns have no names; they are c1, c2, ...", rich_help_panel=FILE)
+]
+Na = Annotated[
+    list[str] | None,
+    typer.Option("--na", metavar="WORD", help="A cell that holds it is missing; repeatable.", rich_help_panel=FILE),
+]
+UnseenTexts = Annotated[
+    str | None,
+    typer.Option(
+        "--unseen",
+        metavar="zero|error",
+        help="What a text is that the training did not have: none of its texts, or an error.",
+        rich_help_panel=FILE,
+    ),
+]
+# What the columns are, said in training alone.
+COLUMNS = "Columns"
+Chosen = Annotated[
+    list[str] | None,
+    typer.Option("--columns", metavar="A,B", help="The features; all if not given.", rich_help_panel=COLUMNS),
+]
+Dropped = Annotated[
+    list[str] | None,
+    typer.Option("--drop", metavar="COLUMN", help="Is left out; repeatable.", rich_help_panel=COLUMNS),
+]
+AsNumber = Annotated[
+    list[str] | None,
+    typer.Option("--number", metavar="COLUMN", help="Holds numbers, else it is an error.", rich_help_panel=COLUMNS),
+]
+AsText = Annotated[
+    list[str] | None,
+    typer.Option("--text", metavar="COLUMN", help="Holds text, whatever it looks like.", rich_help_panel=COLUMNS),
+]
+LabelAs = Annotated[
+    str | None,
+    typer.Option(metavar="text", help="Labels are text, though they look like numbers.", rich_help_panel=COLUMNS),
+]
+SampleWeight = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Holds the weight of each row.", rich_help_panel=COLUMNS)
+]
+MissingCells = Annotated[
+    str | None,
+    typer.Option(
+        "--missing",
+        metavar="error|drop|mean|median|most-frequent",
+        help="What becomes of missing cells: an error, their row is left out, or they are filled from the training "
+        "rows; text with the most frequent.",
+        rich_help_panel=COLUMNS,
+    ),
+]
+Target = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="The column to predict; digits, iris and wine have their own.")
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")]
 
 
 @app.command()
 def train(
     data: Data,
-    target: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="The column to predict; digits, iris and wine have their own.")
-    ] = None,
+    target: Target = None,
     test_fraction: Annotated[float, typer.Option(help="Share of the rows kept for the test; 0 for none.")] = 0.2,
     seed: Annotated[int, typer.Option(help="Decides which rows these are.")] = 0,
     inverse_penalty: Annotated[
@@ -45,6 +117,12 @@ def train(
         bool, typer.Option("--select-C", help="Choose C from ten by cross-validation on the training rows.")
     ] = False,
     max_iter: Annotated[int, typer.Option(help="The most iterations.")] = 1000,
+    class_weight: Annotated[
+        str | None, typer.Option(metavar="balanced", help="Each class weighs as much as the others.")
+    ] = None,
+    label_smoothing: Annotated[
+        float, typer.Option(metavar="SHARE", help="Of each label, spread evenly over the classes.")
+    ] = 0.0,
     model: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the model there.")] = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Draw the loss curve and the confusion matrix there.")
@@ -55,30 +133,72 @@ def train(
     stream: Annotated[
         bool, typer.Option("--stream", help="Read the file part by part, many times: it need not fit into memory.")
     ] = False,
+    cache: Annotated[
+        bool, typer.Option("--cache", help="With --stream: keep what was parsed in a temporary file until the end.")
+    ] = False,
     checkpoint: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="With --stream: keep the state of the training there, to resume from."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
+    columns: Chosen = None,
+    drop: Dropped = None,
+    number: AsNumber = None,
+    text: AsText = None,
+    label_as: LabelAs = None,
+    sample_weight: SampleWeight = None,
+    missing: MissingCells = None,
+    format: Format = None,
+    delimiter: Delimiter = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    encoding: Encoding = None,
+    no_header: NoHeader = False,
+    na: Na = None,
+    unseen: UnseenTexts = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Train a softmax regression and test it.
 
-    Numbers are standardised; truth values count as 0 and 1. Text is one-hot, with at most 1000 different texts
-    in a column; text that was not seen in training becomes all zeros. The target holds text, whole numbers or
-    truth values, at most 1000 different ones. Missing and infinite values are errors.
+    What each column was taken as is shown before. Numbers are standardised; truth values count as 0 and 1. Text is
+    one-hot, with at most 1000 different texts in a column; text that was not seen in training becomes all zeros. The
+    target holds text, whole numbers or truth values, at most 1000 different ones. Missing cells are errors, unless
+    --missing says otherwise, and infinite ones are always.
 
-    With --stream each row is for the test by itself, with the probability --test-fraction, not by class.
+    Of each class the same share of rows is for the test, drawn by the seed. With --stream and without it the model is
+    the same, bit for bit.
     """
     with reported(debug=debug):
         from softgrad.cli import train as command
+        from softgrad.cli.options import balanced
+        from softgrad.cli.reading import Reading, columns_listed
         from softgrad.cli.report import Output
         from softgrad.cli.training_request import Request
 
+        reading = Reading.of(
+            format=format,
+            delimiter=delimiter,
+            decimal=decimal,
+            thousands=thousands,
+            encoding=encoding,
+            header=False if no_header else None,
+            na=na,
+            columns=columns_listed(columns or ()),
+            drop=drop,
+            number=number or (),
+            text=text or (),
+            missing=missing,
+            unseen=unseen,
+        )
         request = Request(
             data=data,
+            reading=reading,
             target=target,
+            label_as=label_as,
+            sample_weight=sample_weight,
+            class_weight=balanced(class_weight),
+            label_smoothing=label_smoothing,
             test_fraction=test_fraction,
             seed=seed,
             inverse_penalty=inverse_penalty,
@@ -88,10 +208,50 @@ def train(
             plot=plot,
             report=report,
             stream=stream,
+            cache=cache,
             checkpoint=checkpoint,
             resume=resume,
         )
         command.train(request, Output(as_json))
+
+
+@app.command()
+def describe(
+    data: Data,
+    columns: Chosen = None,
+    drop: Dropped = None,
+    number: AsNumber = None,
+    text: AsText = None,
+    format: Format = None,
+    delimiter: Delimiter = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    encoding: Encoding = None,
+    no_header: NoHeader = False,
+    na: Na = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Show what each column of a file is taken as, what it holds, and what is odd about it."""
+    with reported(debug=debug):
+        from softgrad.cli import describe as command
+        from softgrad.cli.reading import Reading, columns_listed
+        from softgrad.cli.report import Output
+
+        reading = Reading.of(
+            format=format,
+            delimiter=delimiter,
+            decimal=decimal,
+            thousands=thousands,
+            encoding=encoding,
+            header=False if no_header else None,
+            na=na,
+            columns=columns_listed(columns or ()),
+            drop=drop,
+            number=number or (),
+            text=text or (),
+        )
+        command.describe(data, reading, Output(as_json))
 
 
 @app.command()
@@ -101,16 +261,36 @@ def predict(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="OUT.csv", help="Write there instead of stdout.")
     ] = None,
+    format: Format = None,
+    delimiter: Delimiter = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    encoding: Encoding = None,
+    no_header: NoHeader = False,
+    na: Na = None,
+    unseen: UnseenTexts = None,
     debug: Debug = False,
 ) -> None:
     """Write the predicted label and the probability of each class, one CSV line per row.
 
-    The data need the columns of the training; others are left aside.
+    The data need the columns of the training; others are left aside. A file is read as the training read its own, but
+    for the options given here.
     """
     with reported(debug=debug):
         from softgrad.cli import predict as command
+        from softgrad.cli.reading import Reading
 
-        command.predict(model, data, output)
+        reading = Reading.of(
+            format=format,
+            delimiter=delimiter,
+            decimal=decimal,
+            thousands=thousands,
+            encoding=encoding,
+            header=False if no_header else None,
+            na=na,
+            unseen=unseen,
+        )
+        command.predict(model, data, reading, output)
 
 
 @app.command()
@@ -121,15 +301,34 @@ def evaluate(
         str | None,
         typer.Option(metavar="COLUMN", help="The column with the true labels; that of the training if not given."),
     ] = None,
+    format: Format = None,
+    delimiter: Delimiter = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    encoding: Encoding = None,
+    no_header: NoHeader = False,
+    na: Na = None,
+    unseen: UnseenTexts = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Compare predictions with the true labels: loss, accuracy, confusion matrix."""
     with reported(debug=debug):
         from softgrad.cli import evaluate as command
+        from softgrad.cli.reading import Reading
         from softgrad.cli.report import Output
 
-        command.evaluate(model, data, target, Output(as_json))
+        reading = Reading.of(
+            format=format,
+            delimiter=delimiter,
+            decimal=decimal,
+            thousands=thousands,
+            encoding=encoding,
+            header=False if no_header else None,
+            na=na,
+            unseen=unseen,
+        )
+        command.evaluate(model, data, reading, target, Output(as_json))
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shlex
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
@@ -72,6 +73,16 @@ def _end(message: str, status: int) -> None:
 def printable(text: str) -> str:
     """The text with line breaks and control characters escaped: names and labels come from files."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def asked(option: str, value: str) -> str:
+    """An option and its value as they are typed."""
+    return f"{option} {shlex.quote(value)}"
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things, in the singular for one."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def listing(names: Iterable[object], limit: int = 20) -> str:

@@ -4,26 +4,39 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from softgrad.cli import tables, targets
+from softgrad.cli.applied import AppliedRows
+from softgrad.cli.classes import numbers
 from softgrad.cli.errors import UserError
 from softgrad.cli.model import Model, Scores
 from softgrad.cli.model_file import load_model
+from softgrad.cli.reading import Reading, Unseen
 from softgrad.cli.report import Output, confusion_as_json
 from softgrad.cli.svmlight import is_svmlight, label_numbers, parts_for
 
 
-def evaluate(path: Path, data: str, target: str | None, output: Output) -> None:
+def evaluate(path: Path, data: str, reading: Reading, target: str | None, output: Output) -> None:
     """Run the command; the target is the one of the training unless another column is named."""
     model = load_model(path)
     column = model.target if target is None else target
-    if is_svmlight(data):
+    notes: list[str] = []
+    options = reading.options(data, model.options)
+    if is_svmlight(data, options):
         if target is not None:
             raise UserError(f"--target {target}: the labels of {data} are at the start of its lines")
-        scores = _of_svmlight(model, data)
+        scores = _of_svmlight(model, data, reading.unseen)
     else:
-        table = tables.load(data)
-        codes = targets.number(table, column, model.classes)
-        scores = model.score(model.features(table), codes)
+        rows = AppliedRows(model, data, options, reading.unseen)
+        parts = [
+            model.score(features, numbers(part, column, model.classes), data, part.row_numbers)
+            for part, features, usable in rows
+            if usable.any()
+        ]
+        if not parts:
+            raise UserError(f"{data} has no row without a missing value")
+        scores = Scores.total(parts)
+        notes = list(rows.notes())
+    for line in notes:
+        output.line(f"note: {line}")
     output.line(f"rows {scores.rows}")
     output.line(f"loss {scores.loss:.6g}")
     output.line(f"accuracy {scores.accuracy:.4f}")
@@ -37,13 +50,15 @@ def evaluate(path: Path, data: str, target: str | None, output: Output) -> None:
             "accuracy": scores.accuracy,
             "classes": list(model.classes.labels),
             "confusion_matrix": confusion_as_json(scores),
+            "notes": notes,
         }
     )
 
 
-def _of_svmlight(model: Model, data: str) -> Scores:
-    parts: list[Scores] = []
-    for features, labels in parts_for(model, data):
-        first_row = sum(part.rows for part in parts)
-        parts.append(model.score(features, label_numbers(labels, model.classes, data, first_row)))
-    return Scores.total(parts)
+def _of_svmlight(model: Model, data: str, unseen: Unseen | None) -> Scores:
+    return Scores.total(
+        [
+            model.score(features, label_numbers(labels, model.classes, data, row_numbers), data, row_numbers)
+            for features, labels, row_numbers in parts_for(model, data, unseen)
+        ]
+    )

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 import softgrad
+from softgrad.cli.columns import NumberColumn, TextColumn
 from softgrad.cli.errors import UserError
 from softgrad.cli.files import check_files, write_errors
+from softgrad.cli.learning import fills
 from softgrad.cli.model import Model
 from softgrad.cli.model_file import load_model
-from softgrad.cli.preprocessing import NumberColumn, TextColumn
 from softgrad.cli.report import Output
 from softgrad.cli.tables import IntArray
 from softgrad.linear_model._export._onnx import DTYPES, Graph
@@ -66,9 +67,10 @@ def _graph(model: Model, dtype: str) -> Graph:
     blocks = []
     if numbers:
         graph.add_input("X", dtype, len(numbers), [column.name for column in numbers])
+        given = _filled_numbers(graph, numbers) if fills(model.missing) else "X"
         mean = graph.number("mean", np.array([column.mean for column in numbers]))
         scale = graph.number("scale", np.array([column.scale for column in numbers]), positive=True)
-        blocks.append(graph.node("Div", [graph.node("Sub", ["X", mean], "centred"), scale], "standardised"))
+        blocks.append(graph.node("Div", [graph.node("Sub", [given, mean], "centred"), scale], "standardised"))
     if texts:
         # Equal takes text since then.
         graph.oldest_opset = 19
@@ -83,10 +85,21 @@ def _graph(model: Model, dtype: str) -> Graph:
     return graph
 
 
+def _filled_numbers(graph: Graph, numbers: list[NumberColumn]) -> str:
+    """X with each NaN, which is a missing number, replaced."""
+    fill = graph.number("fill", np.array([column.fill for column in numbers], np.float64))
+    return graph.node("Where", [graph.node("IsNaN", ["X"], "is_missing"), fill, "X"], "filled")
+
+
 def _one_hot(graph: Graph, place: int, column: TextColumn) -> str:
-    """All zeros for a text that is not among the categories."""
+    """All zeros for a text that is not among the categories; an empty one is missing, unless it is among them."""
     index = graph.constant(f"place_{place}", np.array([place]))
     cells = graph.node("Gather", ["text", index], f"text_{place}", axis=1)
+    if column.fill is not None and "" not in column.categories:
+        nothing = graph.constant(f"nothing_{place}", np.array([""], dtype=object))
+        fill = graph.constant(f"fill_{place}", np.array([column.fill], dtype=object))
+        missing = graph.node("Equal", [cells, nothing], f"is_missing_{place}")
+        cells = graph.node("Where", [missing, fill, cells], f"filled_{place}")
     categories = graph.constant(f"categories_{place}", np.array([column.categories], dtype=object))
     equal = graph.node("Equal", [cells, categories], f"equal_{place}")
     return graph.node("CastLike", [equal, "intercept_"], f"one_hot_{place}")

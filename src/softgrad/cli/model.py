@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.sparse import csr_array
 
 import softgrad
+from softgrad._float_mode import in_ieee_mode
+from softgrad.cli.classes import Classes
+from softgrad.cli.columns import Column, Features
 from softgrad.cli.errors import UserError
-from softgrad.cli.preprocessing import Column, encode, read_known
-from softgrad.cli.tables import Float64Array, IntArray, Table
-from softgrad.cli.targets import Classes
+from softgrad.cli.learning import Missing
+from softgrad.cli.reading import Unseen
+from softgrad.cli.tables import Float64Array, IntArray
+from softgrad.linear_model._data._read_options import ReadOptions
+from softgrad.linear_model._data._rows import Rows
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,8 @@ class Scores:
 class Model:
     """Everything that prediction needs; `training` is a record of how it came about.
 
-    coef has shape (classes, features), intercept (classes,), both float64 and finite.
+    coef has shape (classes, features), intercept (classes,), both float64 and finite. `options`, `missing` and `unseen`
+    are how the training read its file, and what became of missing cells and becomes of texts that it did not have.
     """
 
     target: str
@@ -52,33 +57,35 @@ class Model:
     coef: Float64Array
     intercept: Float64Array
     training: Mapping[str, object]
+    options: ReadOptions = field(default_factory=ReadOptions)
+    missing: Missing = "error"
+    unseen: Unseen = "zero"
 
-    def features(self, table: Table) -> Float64Array:
-        """The feature matrix of a table that has all columns of the training data."""
-        return encode(self.columns, read_known(table, self.columns), table.rows)
+    @in_ieee_mode
+    def probabilities(self, features: Features, source: str, row_numbers: IntArray) -> Float64Array:
+        """The probability of each class for each row, shape (rows, classes).
 
-    def probabilities(self, features: Float64Array | csr_array) -> Float64Array:
-        """The probability of each class for each row, shape (rows, classes)."""
-        estimator = softgrad.SoftmaxRegression()
-        estimator.coef_ = self.coef
-        estimator.intercept_ = self.intercept
-        estimator.classes_ = np.arange(len(self.classes.labels))
-        estimator.n_features_in_ = self.coef.shape[1]
+        `source` and `row_numbers` are what messages call the file and the rows.
+        """
+        if not features.shape[0]:
+            return np.empty((0, len(self.classes.labels)))
         # An overflow shows in the result.
         with np.errstate(over="ignore", invalid="ignore"):
-            probabilities: Float64Array = estimator.predict_proba(features)
+            probabilities: Float64Array = Rows(features, np.empty(0), np.empty(0)).logits(self.coef, self.intercept)
+            softgrad.softmax(probabilities, out=probabilities)
         finite = np.isfinite(probabilities).all(axis=1)
         if not finite.all():
-            raise UserError(f"row {int(finite.argmin()) + 1} is too far from the training data to be scored")
+            row = row_numbers[finite.argmin()]
+            raise UserError(f"{source}, row {row}: too far from the training data to be scored")
         return probabilities
 
-    def score(self, features: Float64Array | csr_array, codes: IntArray) -> Scores:
+    def score(self, features: Features, codes: IntArray, source: str, row_numbers: IntArray) -> Scores:
         """Compare with the true classes; the loss is the mean cross-entropy, without the penalty."""
-        predicted = self.probabilities(features).argmax(axis=1)
+        predicted = self.probabilities(features, source, row_numbers).argmax(axis=1)
         classes = len(self.classes.labels)
         confusion = np.bincount(codes * classes + predicted, minlength=classes**2).reshape(classes, classes)
         with np.errstate(over="ignore", invalid="ignore"):
             loss = float(softgrad.linear_cross_entropy(features, self.coef, codes, self.intercept))
         if not math.isfinite(loss):
-            raise UserError("the loss is infinite: a row is too far from the training data")
+            raise UserError(f"{source}: the loss is infinite, since a row is too far from the training data")
         return Scores(loss, confusion)

@@ -3,7 +3,8 @@
 Nothing in a model file is ever executed, and nothing of it is believed before it has been checked. The
 checksum finds damage and careless edits; it is no signature.
 
-In format 1 the description was in the metadata, which safetensors limits to 100 MB.
+In format 1 the description was in the metadata, which safetensors limits to 100 MB. Formats 1 and 2 do not say how the
+training read its file.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,14 +23,17 @@ from safetensors.numpy import save
 
 import softgrad
 from softgrad._checksum import checksum
-from softgrad.cli.errors import UserError
+from softgrad.cli.classes import Classes
+from softgrad.cli.columns import Column, NumberColumn, TextColumn, width_of
+from softgrad.cli.errors import UserError, listing
 from softgrad.cli.files import replacing
+from softgrad.cli.learning import MISSING, Missing, fills
 from softgrad.cli.model import Model
-from softgrad.cli.preprocessing import Column, NumberColumn, TextColumn, width_of
+from softgrad.cli.reading import UNSEEN, Unseen
 from softgrad.cli.svmlight_columns import SvmlightColumns
-from softgrad.cli.targets import Classes
+from softgrad.linear_model._data._read_options import ReadOptions
 
-FORMAT = 2
+FORMAT = 3
 
 _DTYPES = {"coef": "F64", "intercept": "F64", "description": "U8", "indices": "I64"}
 # Of a model that was trained on an svmlight file indices stand for the columns of the description.
@@ -50,6 +54,7 @@ def save_model(model: Model, path: Path) -> None:
         "target": model.target,
         "classes": asdict(model.classes),
         "training": model.training,
+        "reading": {"options": model.options.as_dict(), "missing": model.missing, "unseen": model.unseen},
     }
     tensors: dict[str, NDArray[Any]] = {
         "coef": np.ascontiguousarray(model.coef),
@@ -79,16 +84,16 @@ def load_model(path: Path) -> Model:
     if not path.is_file():
         raise UserError(f"no such file: {path}")
     try:
-        description, tensors = _content(path)
-        return _model(description, tensors)
+        form, description, tensors = _content(path)
+        return _model(form, description, tensors)
     except _Malformed as error:
         raise UserError(f"{path} is not a usable softgrad model: {error}") from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
 
 
-def _content(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """The description, and the tensors besides it."""
+def _content(path: Path) -> tuple[int, dict[str, Any], dict[str, NDArray[Any]]]:
+    """The format, the description, and the tensors besides it."""
     try:
         with safe_open(path, framework="np") as file:
             text = (file.metadata() or {}).get("softgrad")
@@ -96,7 +101,8 @@ def _content(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
                 raise _Malformed("its metadata has no entry softgrad")
             header = _parsed(text)
             names = sorted(file.keys())
-            _expect(names in _TENSORS[_format(header)], f"it holds the tensors {names}")
+            form = _format(header)
+            _expect(names in _TENSORS[min(form, 2)], f"it holds the tensors {names}")
             for name in names:
                 kind = file.get_slice(name).get_dtype()
                 _expect(kind == _DTYPES[name], f"{name} is {kind}, not {_DTYPES[name]}")
@@ -109,7 +115,7 @@ def _content(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     except (ValueError, RecursionError) as error:
         raise _Malformed(f"its description is not JSON: {error}") from None
     _expect(matches, "the checksum does not match, it was changed")
-    return (header if "description" not in tensors else _parsed(tensors.pop("description").tobytes())), tensors
+    return form, (header if form == 1 else _parsed(tensors.pop("description").tobytes())), tensors
 
 
 def _parsed(text: str | bytes) -> dict[str, Any]:
@@ -131,17 +137,17 @@ def _format(header: Mapping[str, object]) -> int:
     if type(form) is not int:
         raise _Malformed("its description has no format number")
     _expect(form <= FORMAT, f"it has format {form}, this softgrad reads up to format {FORMAT}")
-    _expect(form in _TENSORS, f"there is no format {form}")
+    _expect(form >= 1, f"there is no format {form}")
     return form
 
 
-def _model(description: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Model:
+def _model(form: int, description: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Model:
     columns: Sequence[Column]
     if "indices" in tensors:
         columns = _svmlight_columns(tensors["indices"])
         width = len(columns)
     else:
-        columns = _columns(description)
+        columns = _columns(form, description)
         width = width_of(columns)
     classes = _classes(description.get("classes"))
     training = description.get("training")
@@ -152,7 +158,24 @@ def _model(description: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) 
     _expect(coef.shape == shape, f"coef has shape {coef.shape}, the columns and classes need {shape}")
     _expect(intercept.shape == shape[:1], f"intercept has shape {intercept.shape}, not {shape[:1]}")
     _expect(bool(np.isfinite(coef).all() and np.isfinite(intercept).all()), "a weight is not finite")
-    return Model(_text(description.get("target"), "target"), columns, classes, coef, intercept, training)
+    target = _text(description.get("target"), "target")
+    if form < 3:
+        return Model(target, columns, classes, coef, intercept, training)
+    options, missing, unseen = _reading(description.get("reading"))
+    if "indices" not in tensors:
+        unlike = [column.name for column in columns if (column.fill is not None) != fills(missing)]
+        _expect(not unlike, f"a column is filled otherwise than {missing!r} says: {listing(unlike)}")
+    return Model(target, columns, classes, coef, intercept, training, options, missing, unseen)
+
+
+def _reading(entry: Any) -> tuple[ReadOptions, Missing, Unseen]:
+    known = isinstance(entry, dict) and set(entry) == {"options", "missing", "unseen"}
+    _expect(known and entry["missing"] in MISSING and entry["unseen"] in UNSEEN, "how it reads a file is unknown")
+    _expect(isinstance(entry["options"], dict), "its options of reading are no object")
+    try:
+        return ReadOptions.of(entry["options"]), entry["missing"], entry["unseen"]
+    except (ValueError, TypeError) as error:
+        raise _Malformed(f"its options of reading: {error}") from None
 
 
 def _svmlight_columns(indices: NDArray[Any]) -> SvmlightColumns:
@@ -161,33 +184,39 @@ def _svmlight_columns(indices: NDArray[Any]) -> SvmlightColumns:
     return SvmlightColumns(indices)
 
 
-def _columns(description: Mapping[str, Any]) -> Sequence[Column]:
-    columns = tuple(_column(entry) for entry in _list(description, "columns"))
+def _columns(form: int, description: Mapping[str, Any]) -> Sequence[Column]:
+    columns = tuple(_column(form, entry) for entry in _list(description, "columns"))
     _expect(len(columns) > 0, "it has no columns")
     _expect(len({column.name for column in columns}) == len(columns), "a column occurs twice")
     first = columns[0].name
-    if first in ("0", "1"):
-        # Format 1 has the columns of an svmlight file so.
+    if form == 1 and first in ("0", "1"):
+        # It has the columns of an svmlight file so.
         numbered = SvmlightColumns(np.arange(int(first), int(first) + len(columns)))
-        if columns == tuple(numbered):
+        if columns == tuple(replace(column, truths=None) for column in numbered):
             return numbered
     return columns
 
 
-def _column(entry: Any) -> Column:
+def _column(form: int, entry: Any) -> Column:
     _expect(isinstance(entry, dict), "a column is no object")
+    entry = dict(entry)
+    fill = entry.pop("fill", None) if form > 2 else None
     name = _text(entry.get("name"), "a column's name")
     if "categories" in entry:
         categories = tuple(_text(item, f"a category of {name!r}") for item in _list(entry, "categories"))
         _expect(set(entry) == {"name", "categories"}, f"column {name!r} has unknown entries")
         _expect(list(categories) == sorted(set(categories)), f"the categories of {name!r} are not in order")
-        return TextColumn(name, categories)
+        return TextColumn(name, categories, None if fill is None else _text(fill, f"the fill of {name!r}"))
+    # Formats 1 and 2 do not record whether a column holds truth values.
+    truths = entry.pop("truths", None) if form > 2 else None
+    _expect(truths is None or type(truths) is bool, f"truths of {name!r} is no truth value")
+    _expect(fill is None or (type(fill) is float and math.isfinite(fill)), f"the fill of {name!r} is no finite number")
     _expect(set(entry) == {"name", "mean", "scale"}, f"column {name!r} has unknown entries")
     mean, scale = entry["mean"], entry["scale"]
     for value in (mean, scale):
         _expect(type(value) is float and math.isfinite(value), f"mean or scale of {name!r} is no finite number")
     _expect(scale > 0.0, f"the scale of {name!r} is not positive")
-    return NumberColumn(name, mean, scale)
+    return NumberColumn(name, mean, scale, fill, truths)
 
 
 def _classes(entry: Any) -> Classes:

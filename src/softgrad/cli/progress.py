@@ -23,7 +23,7 @@ SECONDS_BETWEEN_LINES = 5.0
 
 @contextmanager
 def training_progress(tol: float) -> Iterator[Callback]:
-    """The callback for an estimator whose tolerance is `tol`."""
+    """What shows the iterations of a fit whose tolerance is `tol`."""
     console = Console(stderr=True)
     if console.is_dumb_terminal or not sys.stderr.isatty():
         yield _plain_lines()

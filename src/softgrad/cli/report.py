@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from softgrad.cli.classes import Classes
 from softgrad.cli.errors import printable
 from softgrad.cli.model import Scores
-from softgrad.cli.targets import Classes
 
 # More columns do not fit a terminal.
 MOST_IN_MATRIX = 20
@@ -47,8 +47,13 @@ class Output:
         if self.stream.isatty():
             _print_table(Console(file=self.stream), names, rows)
         else:
-            for line in _aligned(names, rows):
+            for line in aligned([["", *names], *rows], right=True):
                 self.line(line)
+
+
+def note(text: str) -> None:
+    """Something that a user should know, beside the output of a command."""
+    print(f"note: {printable(text)}", file=sys.stderr)
 
 
 def confusion_as_json(scores: Scores) -> list[list[int]] | None:
@@ -75,12 +80,17 @@ def _print_table(console: Console, names: list[str], rows: list[list[str]]) -> N
     console.print(table)
 
 
-def _aligned(names: list[str], rows: list[list[str]]) -> list[str]:
-    widths = _widths(names, rows)
+def aligned(rows: list[list[str]], *, right: bool = False) -> list[str]:
+    """The lines of a table of text; `right`: all but the first cells end below each other."""
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     return [
-        "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
-        for row in [["", *names], *rows]
+        "  ".join(_padded(cell, widths[place], right and place > 0) for place, cell in enumerate(row)) for row in rows
     ]
+
+
+def _padded(cell: str, width: int, right: bool) -> str:
+    blank = " " * (width - cell_len(cell))
+    return blank + cell if right else cell + blank
 
 
 def _widths(names: list[str], rows: list[list[str]]) -> list[int]:

@@ -9,7 +9,7 @@ from typing import TypeAlias, overload
 import numpy as np
 from scipy import sparse
 
-from softgrad.cli.preprocessing import NumberColumn
+from softgrad.cli.columns import NumberColumn
 from softgrad.cli.tables import BoolArray, IntArray
 from softgrad.linear_model._data._rows import canonical
 

@@ -1,34 +1,25 @@
-"""Tables from files and from scikit-learn's data sets, and their columns as arrays.
+"""Tables: the columns of a file or of one of scikit-learn's data sets, part by part, the same at every pass.
 
-A column is read as what it is asked for: numbers, or words. In .csv and .tsv files every cell is text until
-then, and what a column holds is decided from all of it: no guess from its first rows can go wrong later.
+In a text file every cell is text until all of its column is known: no guess from its first rows can go wrong later.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.feather
-import pyarrow.parquet
 
-from softgrad.cli.errors import UserError, listing
-from softgrad.linear_model._data._files import SVMLIGHT_FORMATS, ending_of
-from softgrad.linear_model._data._text_numbers import first_no_number
-
-BUILT_IN = ("digits", "iris", "wine")
-FORMATS = (".csv", ".tsv", ".parquet", ".feather")
-# Of a compressed file, at a time.
-_BLOCK_BYTES = 1 << 20
-# How a missing number is written by the programs that export tables; the empty cell is missing everywhere.
-MISSING_NUMBERS = ("na", "n/a", "#n/a", "nan", "null", "none")
+from softgrad.cli.arrow_arrays import as_numpy
+from softgrad.cli.errors import UserError, asked, listing
+from softgrad.cli.kinds import Cells, Kind, add_batch, kind_of_type, without_missing_numbers
+from softgrad.cli.sources import Source
+from softgrad.linear_model._data._cells import NotNumberError, numbers
+from softgrad.linear_model._data._read_options import ReadOptions
 
 Float64Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -37,241 +28,268 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Words:
-    """A text column: row i holds `vocabulary[codes[i]]`. The vocabulary is sorted and all of it occurs."""
+    """A text column: row i holds `vocabulary[codes[i]]`, or nothing where the code is -1.
+
+    The vocabulary is sorted.
+    """
 
     codes: IntArray
     vocabulary: list[str]
 
     def among(self, rows: IntArray | BoolArray) -> list[str]:
         """The words that some rows hold, ascending."""
-        return [self.vocabulary[code] for code in np.unique(self.codes[rows])]
+        return [self.vocabulary[code] for code in np.unique(self.codes[rows]) if code >= 0]
 
+
+_WITHOUT_LABEL = "--missing drop of train leaves such rows out"
 
 Labels = IntArray | BoolArray | Words
+LabelKind = Literal["text", "integer", "boolean"]
 
 
 @dataclass(frozen=True)
-class Table:
-    """Columns of equal length, at least one row, under distinct names.
+class Part:
+    """Some rows of a table.
 
-    `source` is what the user called it. `untyped` says that the cells are strings, whatever they stand for.
-    `target` is the column to predict where the data set itself says so.
+    `row_numbers` are what messages call them: they count from 1, without the header.
     """
 
-    source: str
-    data: pa.Table
-    untyped: bool
-    target: str | None
-
-    @property
-    def names(self) -> list[str]:
-        return list(self.data.column_names)
+    table: Table
+    batch: pa.RecordBatch
+    row_numbers: IntArray
 
     @property
     def rows(self) -> int:
-        return int(self.data.num_rows)
+        return int(self.batch.num_rows)
 
-    def row_number(self, row: int) -> int:
-        """What messages call a row, which is counted from 0 here."""
-        return row + 1
+    def where(self, rows: BoolArray) -> Part:
+        """Some of the rows."""
+        return Part(self.table, self.batch.filter(pa.array(rows)), self.row_numbers[rows])
 
-    def feature(self, name: str) -> Float64Array | Words:
-        """The column as whichever of numbers and words it holds; truth values count as 0 and 1."""
-        column = self._complete(name)
-        if _is_text(column.type):
-            return _words(column)
-        if _is_number(column.type):
-            return self._numbers(name, column)
-        raise UserError(f"column {name!r} is neither number nor text: it holds {column.type}")
+    def at(self, name: str, row: int) -> str:
+        """What messages call a cell, whose row counts from 0 in the part."""
+        return f"{self.table.name}, column {name!r}, row {self.row_numbers[row]}"
 
-    def numbers(self, name: str) -> Float64Array:
-        """The column as float64, where nothing else will do."""
-        column = self._complete(name)
-        if _is_number(column.type):
-            return self._numbers(name, column)
-        if self.untyped and _is_text(column.type):
-            row = first_no_number(pc.utf8_trim_whitespace(column))
-            raise UserError(f"column {name!r}, row {self.row_number(row)}: {column[row].as_py()!r} is not a number")
-        raise UserError(f"column {name!r}: numbers are needed, this holds {column.type}")
+    def cells(self, name: str) -> pa.Array:
+        """A column as it is, but text without spaces around it; a missing cell is null."""
+        cells = self.batch.column(self.table.place(name))
+        return self.table.bare(cells)
 
-    def words(self, name: str) -> Words:
-        """The column as text, where nothing else will do: in .csv and .tsv files every cell is text."""
-        column = blanks_as_missing(self._column(name)) if self.untyped else self._typed(name)
-        self._check_complete(name, column)
-        if not _is_text(column.type):
-            raise UserError(f"column {name!r}: text is needed, this holds {column.type}")
-        return _words(column)
+    def numbers(self, name: str, *, truths: bool | None) -> Float64Array:
+        """A column as float64, as `matrix` has it."""
+        return self.matrix([name], [truths])[:, 0]
 
-    def labels(self, name: str) -> Labels:
-        """The column as class labels: text, whole numbers or truth values."""
-        column = self._complete(name)
-        if _is_text(column.type):
-            return _words(column)
-        if pa.types.is_boolean(column.type):
-            return np.asarray(column.to_numpy(), dtype=np.bool_)
-        if not _is_number(column.type):
-            raise UserError(f"target {name!r} is neither text nor whole numbers: it holds {column.type}")
-        try:
-            return np.asarray(column.cast(pa.int64()).to_numpy(), dtype=np.int64)
-        except pa.ArrowInvalid:
-            raise UserError(
-                f"target {name!r} holds numbers that are not whole; regression targets are not supported"
-            ) from None
+    def matrix(self, names: Sequence[str], truths: Sequence[bool | None]) -> Float64Array:
+        """Columns side by side as float64, NaN where a cell is missing.
 
-    def _column(self, name: str) -> pa.ChunkedArray:
-        if self.data.schema.get_field_index(name) < 0:
-            raise UserError(f"{self.source} has no column {name!r}; its columns are {listing(self.names)}")
-        return self.data.column(name)
+        `truths` says of each column that the cells of a text file are true and false, which count as 1 and 0; None,
+        that they are that or numbers.
 
-    def _typed(self, name: str) -> pa.ChunkedArray:
-        column = self._column(name)
-        if self.untyped:
-            return recognised(column)
-        if pa.types.is_dictionary(column.type):
-            return column.cast(column.type.value_type)
-        return column
-
-    def _complete(self, name: str) -> pa.ChunkedArray:
-        column = self._typed(name)
-        self._check_complete(name, column)
-        return column
-
-    def _check_complete(self, name: str, column: pa.ChunkedArray) -> None:
-        if column.null_count or pa.types.is_floating(column.type):
-            missing = pc.is_null(column, nan_is_null=True)
-            # To look for the first takes longer than to see that there is none.
-            if pc.any(missing).as_py():
-                row = self.row_number(pc.index(missing, True).as_py())
-                raise UserError(f"column {name!r} has a missing value, first in row {row}")
-
-    def _numbers(self, name: str, column: pa.ChunkedArray) -> Float64Array:
-        # Not safe: integers beyond 2**53 are rounded to the nearest float64.
-        values = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
+        Raises
+        ------
+        UserError
+            A cell is something else, or infinite.
+        """
+        columns = [self.cells(name) for name in names]
+        values = np.empty((len(names), self.rows))
+        # Of many columns each would take its time.
+        of_text = [place for place, cells in enumerate(columns) if _is_text(cells) and truths[place] is False]
+        if of_text:
+            values[of_text] = self._parsed([names[place] for place in of_text], [columns[place] for place in of_text])
+        for place in sorted(set(range(len(names))) - set(of_text)):
+            cells = self._typed(names[place], columns[place], truths[place])
+            # Not safe: integers beyond 2**53 are rounded to the nearest float64.
+            values[place] = as_numpy(cells.cast(pa.float64(), safe=False))
         infinite = np.isinf(values)
         if infinite.any():
-            row = self.row_number(int(infinite.argmax()))
-            raise UserError(f"column {name!r} has an infinite value, first in row {row}")
-        return values
+            place, row = divmod(int(infinite.argmax()), self.rows)
+            name = names[place]
+            raise UserError(f"{self.at(name, row)}: {self._cell(name, row)} is infinite; it must be finite")
+        return values.T
 
-
-def file_of(source: str) -> Path | None:
-    """The file that is read; a built-in data set has none."""
-    return None if source in BUILT_IN else Path(source)
-
-
-def load(source: str) -> Table:
-    """Read a built-in data set or a file.
-
-    Rows are counted from 1 in messages, without the header.
-
-    Raises
-    ------
-    UserError
-        If there is no such file, its format is unknown or it cannot be read, if it has no rows, or two
-        columns of the same name.
-    """
-    path = file_of(source)
-    if path is None:
-        return _built_in(source)
-    if not path.is_file():
-        raise UserError(f"no such file: {source} (and no built-in data set: {', '.join(BUILT_IN)})")
-    compression = "gzip" if path.suffix.lower() == ".gz" else None
-    ending = ending_of(path)
-    if ending in SVMLIGHT_FORMATS:
-        raise UserError(f"{source}: svmlight files are read by `softgrad train --stream`, predict and evaluate alone")
-    if ending not in FORMATS:
-        raise UserError(f"{source}: unknown format; {', '.join(FORMATS)} can be read, each also with .gz")
-    try:
-        with pa.input_stream(str(path), compression=compression) as stream:
-            data = _read(_content(stream), ending)
-    except MemoryError:
-        # Arrow's is an ArrowException too, and the file is not at fault.
-        raise
-    except (pa.ArrowException, OSError, EOFError) as error:
-        raise UserError(f"cannot read {source}: {str(error).strip()}") from None
-    repeated = [name for name, count in Counter(data.column_names).items() if count > 1]
-    if repeated:
-        raise UserError(f"{source} has two columns named {repeated[0]!r}")
-    if data.num_rows == 0:
-        raise UserError(f"{source} has no rows")
-    return Table(source, data, ending in (".csv", ".tsv"), None)
-
-
-def _content(stream: pa.NativeFile) -> pa.Buffer:
-    """All of a stream, in memory of Arrow's own.
-
-    Arrow's threads let go of it in their own time. That of a bytes object takes the interpreter, and one that has
-    ended by then ends the thread, which aborts the process.
-    """
-    if stream.seekable():
-        return stream.read_buffer()
-    whole = pa.BufferOutputStream()
-    while block := stream.read_buffer(_BLOCK_BYTES):
-        whole.write(block)
-    return whole.getvalue()
-
-
-def _read(content: pa.Buffer, ending: str) -> pa.Table:
-    if ending == ".parquet":
-        return pyarrow.parquet.read_table(pa.BufferReader(content))
-    if ending == ".feather":
-        return pyarrow.feather.read_table(pa.BufferReader(content))
-    parse = pyarrow.csv.ParseOptions(delimiter="," if ending == ".csv" else "\t", newlines_in_values=True)
-    with pyarrow.csv.open_csv(pa.BufferReader(content), parse_options=parse) as reader:
-        names = reader.schema.names
-    convert = pyarrow.csv.ConvertOptions(
-        column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True
-    )
-    return pyarrow.csv.read_csv(pa.BufferReader(content), parse_options=parse, convert_options=convert)
-
-
-def _built_in(source: str) -> Table:
-    from sklearn import datasets
-
-    bunch: Any = getattr(datasets, f"load_{source}")()
-    columns = {str(name): bunch.data[:, i] for i, name in enumerate(bunch.feature_names)}
-    # The digits are named by themselves; the kinds of iris and wine have names.
-    labels = bunch.target if source == "digits" else bunch.target_names[bunch.target]
-    return Table(source, pa.table({**columns, "target": pa.array(labels.tolist())}), False, "target")
-
-
-def _words(column: pa.ChunkedArray) -> Words:
-    encoded = column.cast(pa.large_string()).combine_chunks().dictionary_encode()
-    vocabulary = encoded.dictionary.to_pylist()
-    order = sorted(range(len(vocabulary)), key=vocabulary.__getitem__)
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order))
-    return Words(rank[encoded.indices.to_numpy()], [vocabulary[i] for i in order])
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    types = pa.types
-    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    types = pa.types
-    return bool(types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
-
-
-def blanks_as_missing(cells: pa.ChunkedArray) -> pa.ChunkedArray:
-    blank = pc.equal(pc.utf8_trim_whitespace(cells), "")
-    return pc.if_else(blank, pa.scalar(None, cells.type), cells) if pc.any(blank).as_py() else cells
-
-
-def recognised(cells: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Cells of a text file as integers, numbers, truth values or times, if all of them are; else as they are."""
-    cells = blanks_as_missing(cells)
-    trimmed = pc.utf8_trim_whitespace(cells)
-    lower = pc.utf8_lower(trimmed)
-    known = pc.if_else(pc.is_in(lower, pa.array(MISSING_NUMBERS)), pa.scalar(None, pa.string()), trimmed)
-    if known.null_count == len(known):
-        return cells
-    for candidate, kind in [(known, pa.int64()), (known, pa.float64()), (trimmed, pa.timestamp("ns"))]:
+    def _parsed(self, names: Sequence[str], columns: Sequence[pa.Array]) -> Float64Array:
+        options = self.table.options
+        cells = without_missing_numbers(pa.concat_arrays(columns))
         try:
-            return candidate.cast(kind)
+            parsed = numbers(cells, options.decimal, options.thousands)
+        except NotNumberError as error:
+            place, row = divmod(error.position, self.rows)
+            raise self._refused(names[place], row, error.cell, "a number") from None
+        values: Float64Array = as_numpy(parsed)
+        return values.reshape(len(names), self.rows)
+
+    def _typed(self, name: str, cells: pa.Array, truths: bool | None) -> pa.Array:
+        """Cells that Arrow casts to numbers, from those of a typed file or from truth values."""
+        if not _is_text(cells):
+            if kind_of_type(cells.type) not in ("integer", "number", "truth value", "nothing"):
+                raise UserError(f"{self.table.name}, column {name!r}: numbers are needed, this holds {cells.type}")
+            return cells
+        cells = without_missing_numbers(cells)
+        lower = pc.utf8_lower(cells)
+        wrong = pc.invert(pc.is_in(lower, pa.array(["true", "false", None], lower.type)))
+        if not pc.any(wrong).as_py():
+            return pc.equal(lower, "true")
+        if truths is None:
+            return pa.array(self._parsed([name], [cells])[0])
+        row = pc.index(wrong, True).as_py()
+        raise self._refused(name, row, cells[row].as_py(), "true or false")
+
+    def _refused(self, name: str, row: int, cell: str, expected: str) -> UserError:
+        help = f"{asked('--na', cell)} if it says that a value is missing"
+        return UserError(f"{self.at(name, row)}: {cell!r} is not {expected}; {help}")
+
+    def words(self, name: str) -> Words:
+        """The column as text, whatever it holds."""
+        cells = self.cells(name)
+        if kind_of_type(cells.type) == "other":
+            raise UserError(f"{self.table.name}, column {name!r}: text is needed, this holds {cells.type}")
+        encoded = cells.cast(pa.large_string()).dictionary_encode()
+        vocabulary: list[str] = encoded.dictionary.to_pylist()
+        order = sorted(range(len(vocabulary)), key=vocabulary.__getitem__)
+        # The code of a missing cell is the last place, which is found by -1.
+        rank = np.full(len(order) + 1, -1)
+        rank[order] = np.arange(len(order))
+        codes = encoded.indices
+        codes = as_numpy(pc.fill_null(codes, len(order)) if codes.null_count else codes)
+        return Words(rank[codes], [vocabulary[i] for i in order])
+
+    def labels(self, name: str, kind: LabelKind) -> Labels:
+        """The column as class labels of a kind; a missing one is refused.
+
+        Raises
+        ------
+        UserError
+            A cell is missing, or is no label of the kind.
+        """
+        if kind == "text":
+            words = self.words(name)
+            self.require_complete(name, words.codes < 0, _WITHOUT_LABEL)
+            return words
+        numbers = self.numbers(name, truths=kind == "boolean")
+        self.require_complete(name, np.isnan(numbers), _WITHOUT_LABEL)
+        if kind == "boolean":
+            return np.asarray(numbers != 0.0)
+        fractions = numbers != np.rint(numbers)
+        if fractions.any():
+            row = int(fractions.argmax())
+            raise UserError(
+                f"{self.at(name, row)}: {self._cell(name, row)} is not whole; regression targets are not supported, "
+                f"and --label-as text takes each number as a class"
+            )
+        cells = self.cells(name)
+        if _is_text(cells):
+            cells = without_missing_numbers(cells)
+        try:
+            return as_numpy(cells.cast(pa.int64()))
         except pa.ArrowInvalid:
-            continue
-    if pc.all(pc.is_in(lower, pa.array(["true", "false", None]))).as_py():
-        return pc.equal(lower, "true")
-    return cells
+            # From there on float64 does not hold every integer.
+            large = np.abs(numbers) >= 2**53
+            if large.any():
+                row = int(large.argmax())
+                raise UserError(
+                    f"{self.at(name, row)}: {self._cell(name, row)} is too large for a whole number; --label-as text "
+                    f"takes each number as a class"
+                ) from None
+            return numbers.astype(np.int64)
+
+    def missing(self, name: str, kind: LabelKind) -> BoolArray:
+        """Where a label is missing."""
+        return self.words(name).codes < 0 if kind == "text" else np.isnan(self.numbers(name, truths=kind == "boolean"))
+
+    def require_complete(self, name: str, missing: BoolArray, help: str) -> None:
+        """Refuses a column that lacks a value somewhere; `help` says what becomes of it, or can."""
+        if missing.any():
+            row = int(missing.argmax())
+            cell = self._cell(name, row)
+            word = "" if cell == "None" else f" ({cell})"
+            raise UserError(f"{self.at(name, row)}: the value is missing{word}; {help}")
+
+    def _cell(self, name: str, row: int) -> str:
+        cell = self.cells(name)[row].as_py()
+        return repr(cell) if isinstance(cell, str) else str(cell)
+
+
+def _is_text(cells: pa.Array) -> bool:
+    return kind_of_type(cells.type) == "text"
+
+
+class Table:
+    """The rows of a source.
+
+    Attributes
+    ----------
+    name : str
+        What the user called it.
+    names : list of str
+    target : str or None
+        The column to predict where the data set itself says so.
+    """
+
+    def __init__(self, source: Source, options: ReadOptions, declared: Mapping[str, Kind]) -> None:
+        self.name = source.name
+        self.names = list(source.names)
+        self.target = source.target
+        self.options = options
+        self._source = source
+        self._has_types = not source.untyped
+        self._places = {name: place for place, name in enumerate(self.names)}
+        self._declared = declared
+        for name in declared:
+            self.place(name)
+        self._cells: dict[str, Cells] | None = None
+
+    def found_notes(self) -> Iterator[str]:
+        """What was found of the file that nobody said, in words."""
+        for found in self._source.found:
+            yield f"{found}, as its first bytes show"
+
+    def place(self, name: str) -> int:
+        if name not in self._places:
+            alone = not self._has_types and len(self.names) == 1
+            raise UserError(
+                f"{self.name} has no column {name!r}; its columns are {listing(self.names)}"
+                f"{'; --delimiter says what stands between cells' if alone else ''}"
+            )
+        return self._places[name]
+
+    def bare(self, cells: pa.Array) -> pa.Array:
+        """Cells without spaces around text, as those of a text file are."""
+        return pc.utf8_trim_whitespace(cells) if self._has_types and kind_of_type(cells.type) == "text" else cells
+
+    def parts(self, length: int) -> Iterator[Part]:
+        """All rows, at most so many at a time."""
+        rows = 0
+        for batch in self._source:
+            for start in range(0, batch.num_rows, length):
+                data = batch.slice(start, length)
+                yield Part(self, data, rows + 1 + np.arange(data.num_rows))
+                rows += data.num_rows
+        if rows == 0:
+            raise UserError(f"{self.name} has no rows")
+
+    @property
+    def cells(self) -> Mapping[str, Cells]:
+        """What the cells of each column of a text file are, found in one pass; none in a file with types."""
+        if self._cells is None:
+            self._cells = {name: Cells(self.options) for name in (() if self._has_types else self.names)}
+            for batch in self._source if self._cells else ():
+                add_batch([self._cells[name] for name in self.names], batch.columns)
+        return self._cells
+
+    def type_of(self, name: str) -> pa.DataType:
+        """The type of a column in its file; a text file has text alone."""
+        return self._source.types[self.place(name)]
+
+    def shown(self, name: str) -> str:
+        """What a column holds that is neither number nor text: its type, or the first cell that is no number."""
+        if self._has_types:
+            return f" ({self.type_of(name)})"
+        example = self.cells[name].no_number
+        return "" if example is None else f", {example}"
+
+    def kind(self, name: str) -> Kind:
+        """What a column is taken as: what the user says, or what it holds."""
+        if name in self._declared:
+            return self._declared[name]
+        kind = self.type_of(name)
+        return kind_of_type(kind) if self._has_types else self.cells[name].kind

@@ -2,38 +2,97 @@
 
 from __future__ import annotations
 
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
-from softgrad.cli import preprocessing, split, stream, tables, targets
-from softgrad.cli.model import Model
+import numpy as np
+from scipy.sparse import csr_array
+
+from softgrad.cli import description
+from softgrad.cli.columns import dense
+from softgrad.cli.description import ColumnFacts
+from softgrad.cli.errors import UserError, counted, listing
+from softgrad.cli.learning import Numbers, Texts
+from softgrad.cli.model import Model, Scores
 from softgrad.cli.model_file import save_model
 from softgrad.cli.report import Output, confusion_as_json
+from softgrad.cli.svmlight import is_svmlight
+from softgrad.cli.svmlight_rows import SvmlightRows
 from softgrad.cli.tables import Float64Array, IntArray
-from softgrad.cli.training import Trained, fit, target_of, training_warnings, with_scores
+from softgrad.cli.training import Trained, fit, record, training_errors, with_scores
 from softgrad.cli.training_gradient import MOST_ROWS, check_before, check_gradient
 from softgrad.cli.training_request import Request
-from softgrad.linear_model import SoftmaxRegressionCV
+from softgrad.cli.training_rows import EncodedRows, HeldRows, Piece, Rows, joined
+from softgrad.cli.training_table import opened
+
+# The gradient check makes thousands of evaluations for each hundred columns.
+_COLUMNS_IN_SAMPLE = 64
+
+
+class Sample(NamedTuple):
+    """Some training rows for checks of the gradient, dense: of their features those that stand in `places`.
+
+    `left_out` counts the others that are not 0 in all of the rows.
+    """
+
+    features: Float64Array
+    codes: IntArray
+    places: IntArray
+    left_out: int
+
+
+class Understood(NamedTuple):
+    """The rows of a training, what is known of their columns, what is odd, and what was left out or found."""
+
+    rows: Rows
+    learnt: Mapping[str, Numbers | Texts]
+    columns: Sequence[ColumnFacts]
+    warnings: Sequence[str]
+    notes: Sequence[str]
 
 
 def train(request: Request, output: Output) -> None:
-    """Run the command."""
+    """Run the command: learn the encoding in one pass over the rows, fit in many, score in the last."""
     request.check()
-    if request.stream:
-        trained = stream.train(request, output)
-        _show(trained, request, output)
-    else:
-        trained = _train_in_memory(request, output)
+    understood = _understood(request)
+    rows = understood.rows
+    size = f"{counted(rows.train_rows + rows.test_rows, 'row')}, {counted(len(rows.columns), 'column')}"
+    output.line(f"{request.data}: {size}, target {rows.target!r}")
+    for note in understood.notes:
+        output.line(f"note: {note}")
+    description.show(understood.columns, output)
+    for warning in understood.warnings:
+        output.line(f"warning: {warning}")
+    if not request.stream:
+        rows = HeldRows(rows)
+    trained = _trained(request, rows, output)
+    _show(trained, request, output)
+    if request.report is not None:
+        _write_report(request, rows, understood.learnt, trained, request.report, output)
+    warnings = list(understood.warnings)
+    if request.test_fraction and (untested := trained.untested):
+        warnings.append(
+            f"{len(untested)} of {len(rows.classes.labels)} classes have no row in the test: {listing(untested)}"
+        )
+        output.line(f"warning: {warnings[-1]}")
     confusion = trained.scores[trained.shown]
     output.result(
         {
             "data": request.data,
             "target": trained.model.target,
             **trained.model.training,
+            "columns": [column.as_json() for column in understood.columns],
+            "notes": list(understood.notes),
+            "warnings": warnings,
             "classes": list(trained.model.classes.labels),
-            "seconds": trained.fit.seconds,
+            "seconds": trained.seconds,
             "gradient_check": trained.gradient_check,
-            "warning": trained.fit.warning,
-            "loss_curve": trained.fit.estimator.loss_curve_,
+            "warning": trained.fitted.shortfall,
+            "loss_curve": trained.fitted.solution.objectives,
             "confusion_rows": trained.shown,
             "confusion_matrix": confusion_as_json(confusion),
             "model": None if request.model is None else str(request.model),
@@ -43,69 +102,102 @@ def train(request: Request, output: Output) -> None:
     )
 
 
-def _train_in_memory(request: Request, output: Output) -> Trained:
-    table = tables.load(request.data)
-    target = target_of(table, request.target)
-    names = [name for name in table.names if name != target]
-    classes, codes = targets.learn(table, target)
-    values = preprocessing.read(table, names)
-    parts = split.stratified(codes, classes, request.test_fraction, request.seed)
-    columns = preprocessing.learn(values, names, parts.train)
-    features = preprocessing.encode(columns, values, table.rows)
-    train_features, train_codes = features[parts.train], codes[parts.train]
-    output.line(f"{request.data}: {table.rows} rows, {len(names)} columns, target {target!r}")
-    if parts.singles:
-        output.line(f"note: {parts.singles} of the classes have a single row, which is in the training part")
+def _understood(request: Request) -> Understood:
+    if is_svmlight(request.data, request.reading.options(request.data)):
+        _refuse_for_svmlight(request)
+        return Understood(SvmlightRows(request.data, request.test_fraction, request.seed), {}, [], [], [])
+    table, roles, notes = opened(request)
+    rows = EncodedRows(table, roles, request.reading.missing or "error", request.test_fraction, request.seed)
+    if rows.dropped_rows:
+        notes = [*notes, f"rows with a missing value, which are left out: {rows.dropped_rows}"]
+    warnings = list(description.oddities(table, rows.learnt, request.reading.declared))
+    columns = [description.facts(table.kind(name), column) for name, column in rows.learnt.items()]
+    return Understood(rows, rows.learnt, columns, warnings, notes)
 
-    worst = check_before(train_features, train_codes, len(classes.labels), request.seed, output)
+
+def _refuse_for_svmlight(request: Request) -> None:
+    """What asks for columns by name."""
+    given = {
+        "--target": request.target,
+        "--sample-weight": request.sample_weight,
+        "--label-as": request.label_as,
+        "--report": request.report,
+        "--missing": request.reading.missing,
+        "--unseen": request.reading.unseen,
+        "--number or --text": next(iter(request.reading.declared), None),
+    }
+    for option, value in given.items():
+        if value is not None:
+            raise UserError(
+                f"{option} {value}: an svmlight file has labels at the start of its lines and features by number, no "
+                f"columns with names"
+            )
+    if request.cache:
+        raise UserError("--cache keeps columns that were parsed; an svmlight file has none")
+
+
+def _trained(request: Request, rows: Rows, output: Output) -> Trained:
+    sample = _sample(rows)
+    worst = check_before(sample.features, sample.codes, len(rows.classes.labels), request.seed, output)
     C, path = request.C, None
     if request.select_C:
-        C, path = _select_C(train_features, train_codes, request, output)
-    fitted = fit(request, C, lambda estimator: estimator.fit(train_features, train_codes))
-    estimator = fitted.estimator
-    record = fitted.record(request, train_rows=len(parts.train), test_rows=len(parts.test))
+        C, path = _select_C(joined(list(rows.training())), request, output)
+    began = time.perf_counter()
+    fitted = fit(request, C, rows)
+    seconds = time.perf_counter() - began
+    training = record(request, rows, fitted)
     if path is not None:
-        record["C_scores"] = path
-    model = Model(target, columns, classes, estimator.coef_, estimator.intercept_, record)
-    scores = {"training": model.score(train_features, train_codes)}
-    if parts.test.size:
-        scores["test"] = model.score(features[parts.test], codes[parts.test])
-    trained = Trained(with_scores(model, scores), fitted, scores, worst)
-    _show(trained, request, output)
-    if request.report is not None:
-        # Most trainings write none.
-        from softgrad.cli.html_report import Findings, write_report
-
-        checks = check_gradient(train_features, train_codes, estimator.coef_, estimator.intercept_, request.seed)
-        findings = Findings(
-            source=request.data,
-            values=values,
-            codes=codes,
-            features=features,
-            parts=parts,
-            model=trained.model,
-            estimator=estimator,
-            checks=checks,
-            rows_checked=min(len(train_codes), MOST_ROWS),
-            seconds=fitted.seconds,
-            warning=fitted.warning,
-            part=trained.shown,
-            scores=scores[trained.shown],
-        )
-        write_report(findings, request.report)
-        output.line(f"report written to {request.report}")
-    return trained
+        training["C_scores"] = path
+    reading = request.reading
+    model = Model(
+        rows.target,
+        rows.columns,
+        rows.classes,
+        *fitted.coefficients,
+        training,
+        replace(reading.options(request.data), columns=None, drop=()),
+        reading.missing or "error",
+        reading.unseen or "zero",
+    )
+    scores = _scores(model, rows, request.data)
+    return Trained(with_scores(model, scores), fitted, seconds, scores, worst)
 
 
-def _select_C(
-    features: Float64Array, codes: IntArray, request: Request, output: Output
-) -> tuple[float, list[tuple[float, float]]]:
+def _sample(rows: Rows) -> Sample:
+    """The first training rows; of sparse ones the first features that are not 0 in all of them."""
+    features, codes = next(rows.training())[:2]
+    if not isinstance(features, csr_array):
+        return Sample(features, codes, np.arange(features.shape[1]), 0)
+    head = features[:MOST_ROWS]
+    used = np.unique(head.indices) if head.nnz else np.zeros(1, np.int64)
+    places = used[:_COLUMNS_IN_SAMPLE]
+    return Sample(dense(head[:, places]), codes[:MOST_ROWS], places, len(used) - len(places))
+
+
+def _scores(model: Model, rows: Rows, source: str) -> dict[str, Scores]:
+    """How the model does on the rows for the training and on those for the test, if there are any."""
+    parts: dict[str, list[Scores]] = {"training": [], "test": []}
+    for piece in rows.pieces():
+        scores = model.score(piece.features, piece.codes, source, piece.rows)
+        parts["test" if piece.is_test else "training"].append(scores)
+    return {name: Scores.total(of_part) for name, of_part in parts.items() if of_part}
+
+
+def _select_C(training: Piece, request: Request, output: Output) -> tuple[float, list[tuple[float, float]]]:
     """The C with the best mean score over folds of the training rows, and the score of each."""
-    with training_warnings() as caught:
-        chosen = SoftmaxRegressionCV(max_iter=request.max_iter).fit(features, codes)
+    # It imports scikit-learn, which takes a second.
+    from softgrad.linear_model import SoftmaxRegressionCV
+
+    with training_errors(), warnings.catch_warnings(record=True) as caught:
+        # The warning of no convergence is a UserWarning.
+        warnings.simplefilter("always", UserWarning)
+        estimator = SoftmaxRegressionCV(
+            max_iter=request.max_iter, class_weight=request.class_weight, label_smoothing=request.label_smoothing
+        )
+        chosen = estimator.fit(training.features, training.codes, sample_weight=training.weights)
     scores = list(zip(chosen.Cs_.tolist(), chosen.scores_.mean(axis=0).tolist(), strict=True))
     output.line(f"C {chosen.C_:.6g}, of {len(scores)} by the mean log-probability over {len(chosen.scores_)} folds")
-    for message in caught:
+    for message in dict.fromkeys(str(warning.message) for warning in caught):
         output.line(f"warning: {message}")
     return chosen.C_, scores
 
@@ -122,13 +214,49 @@ def _show(trained: Trained, request: Request, output: Output) -> None:
         # matplotlib takes as long to import as a small training takes.
         from softgrad.cli.plots import draw_training
 
-        estimator = trained.fit.estimator
-        end = "converged" if estimator.converged_ else "not converged"
-        title = f"{Path(request.data).name}: {estimator.solver_}, {estimator.n_iter_} iterations, {end}"
+        fitted = trained.fitted
+        solution = fitted.solution
+        end = "converged" if solution.obstacle is None else "not converged"
+        title = f"{Path(request.data).name}: {fitted.solver}, {solution.iterations} iterations, {end}"
         draw_training(
-            request.plot, title, estimator.loss_curve_, classes.names, confusion.confusion, f"{trained.shown} rows"
+            request.plot, title, solution.objectives, classes.names, confusion.confusion, f"{trained.shown} rows"
         )
         output.line(f"plot written to {request.plot}")
+
+
+def _write_report(
+    request: Request,
+    rows: Rows,
+    learnt: Mapping[str, Numbers | Texts],
+    trained: Trained,
+    path: Path,
+    output: Output,
+) -> None:
+    # Most trainings write none.
+    from softgrad.cli.html_report import Findings, write_report
+
+    pieces = list(rows.pieces())
+    training = joined([piece for piece in pieces if not piece.is_test])
+    test = [piece for piece in pieces if piece.is_test]
+    model, sample = trained.model, _sample(rows)
+    coef = model.coef[:, sample.places]
+    checks = check_gradient(sample.features, sample.codes, coef, model.intercept, request.seed)
+    findings = Findings(
+        source=request.data,
+        learnt=learnt,
+        training=training,
+        test=joined(test) if test else None,
+        model=model,
+        fitted=trained.fitted,
+        seconds=trained.seconds,
+        class_weight=request.class_weight,
+        checks=checks,
+        rows_checked=min(len(sample.codes), MOST_ROWS),
+        features_unchecked=sample.left_out,
+        scores=trained.scores[trained.shown],
+    )
+    write_report(findings, path)
+    output.line(f"report written to {path}")
 
 
 def _print_summary(trained: Trained, output: Output) -> None:
@@ -138,9 +266,9 @@ def _print_summary(trained: Trained, output: Output) -> None:
     output.line(f"classes {len(trained.model.classes.labels)}")
     output.line(f"solver {record['solver']}")
     output.line(f"iterations {record['iterations']}")
-    output.line(f"time {trained.fit.seconds:.2f} s")
-    if trained.fit.warning is not None:
-        output.line(f"warning: not converged: {trained.fit.warning}")
+    output.line(f"time {trained.seconds:.2f} s")
+    if trained.fitted.shortfall is not None:
+        output.line(f"warning: not converged: {trained.fitted.shortfall}")
     for part, score in trained.scores.items():
         output.line(f"{part} loss {score.loss:.6g}")
         output.line(f"{part} accuracy {score.accuracy:.4f}")

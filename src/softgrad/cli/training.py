@@ -2,53 +2,42 @@
 
 from __future__ import annotations
 
-import time
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-import softgrad
 from softgrad.cli.errors import UserError, is_full, listing
 from softgrad.cli.model import Model, Scores
 from softgrad.cli.progress import training_progress
-from softgrad.cli.stream_table import StreamedTable
 from softgrad.cli.tables import Table
 from softgrad.cli.training_request import Request
-
-
-@dataclass(frozen=True)
-class Fit:
-    """An estimator that is fitted, the seconds that took, and what it warned of."""
-
-    estimator: softgrad.SoftmaxRegression
-    seconds: float
-    warning: str | None
-
-    def record(self, request: Request, *, train_rows: int, test_rows: int) -> dict[str, object]:
-        """How the model came about."""
-        return {
-            "rows": train_rows + test_rows,
-            "train_rows": train_rows,
-            "test_rows": test_rows,
-            "features": self.estimator.n_features_in_,
-            "C": self.estimator.C,
-            "seed": request.seed,
-            "test_fraction": request.test_fraction,
-            "solver": self.estimator.solver_,
-            "iterations": self.estimator.n_iter_,
-            "converged": self.estimator.converged_,
-        }
+from softgrad.cli.training_rows import Rows, TrainingBatches
+from softgrad.linear_model._fit import FitParameters, Fitted, fit_rows
+from softgrad.linear_model._solvers._iteration import IterationReport
+from softgrad.linear_model._stream_start import stream_start
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training comes to. `scores` are those of the training rows and, if there are any, of the test rows."""
+    """What a training comes to.
+
+    `seconds` are those of the fit, `scores` those of the training rows and, if there are any, of the test rows.
+    """
 
     model: Model
-    fit: Fit
+    fitted: Fitted
+    seconds: float
     scores: dict[str, Scores]
     gradient_check: float
+
+    @property
+    def untested(self) -> list[str]:
+        """The classes without a row in the test."""
+        names = self.model.classes.names
+        if "test" not in self.scores:
+            return names
+        rows = self.scores["test"].confusion.sum(axis=1).tolist()
+        return [name for name, count in zip(names, rows, strict=True) if not count]
 
     @property
     def shown(self) -> str:
@@ -56,39 +45,57 @@ class Trained:
         return list(self.scores)[-1]
 
 
-def target_of(table: Table | StreamedTable, asked: str | None) -> str:
-    """The column to predict; there are others besides it."""
+def target_of(table: Table, asked: str | None) -> str:
+    """The column to predict; it is there, with others besides it."""
     target = table.target if asked is None else asked
     if target is None:
         raise UserError(f"which column is the target? Say --target; the columns are {listing(table.names)}")
-    if table.names == [target]:
-        raise UserError(f"{table.source} has no column besides the target {target!r}")
+    table.place(target)
+    if len(table.names) == 1:
+        raise UserError(f"{table.name} has no column besides the target {target!r}")
     return target
 
 
-def fit(request: Request, C: float, run: Callable[[softgrad.SoftmaxRegression], object]) -> Fit:
-    """What `run` makes of an estimator."""
-    estimator = softgrad.SoftmaxRegression(C=C, max_iter=request.max_iter)
-    start = time.perf_counter()
-    with training_progress(estimator.tol) as callback, training_warnings() as caught:
-        run(estimator.set_params(callback=callback))
-    return Fit(estimator, time.perf_counter() - start, "; ".join(caught) or None)
+def fit(request: Request, C: float, rows: Rows) -> Fitted:
+    """Fit to the rows for the training; the checkpoint was checked with the request."""
+    parameters = FitParameters(C=C, max_iter=request.max_iter, label_smoothing=request.label_smoothing)
+    with training_progress(parameters.tol) as show, training_errors():
+        batches = TrainingBatches(rows)
+        start = stream_start(batches, request.class_weight, parameters, request.checkpoint, resume=request.resume)
+
+        def report(told: IterationReport, _: object) -> bool:
+            show(told)
+            return False
+
+        return fit_rows(start.rows, len(start.survey.classes), parameters, report, state=start.state, keep=start.keep)
 
 
 @contextmanager
-def training_warnings() -> Iterator[list[str]]:
-    """A list that holds what was warned of when the block has ended, each message once; errors are the user's."""
-    messages: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        # The warning of no convergence is a UserWarning.
-        warnings.simplefilter("always", UserWarning)
-        try:
-            yield messages
-        except (ValueError, FloatingPointError, OSError) as error:
-            if isinstance(error, OSError) and is_full(error):
-                raise
-            raise UserError(f"the training failed: {error}") from None
-    messages.extend(dict.fromkeys(str(entry.message) for entry in caught))
+def training_errors() -> Iterator[None]:
+    """What a training refuses is the user's error."""
+    try:
+        yield
+    except (ValueError, FloatingPointError, OSError) as error:
+        if isinstance(error, OSError) and is_full(error):
+            raise
+        raise UserError(f"the training failed: {error}") from None
+
+
+def record(request: Request, rows: Rows, fitted: Fitted) -> dict[str, object]:
+    """How the model came about."""
+    solution = fitted.solution
+    return {
+        "rows": rows.train_rows + rows.test_rows,
+        "train_rows": rows.train_rows,
+        "test_rows": rows.test_rows,
+        "features": fitted.coefficients.coef.shape[1],
+        "C": fitted.parameters.C,
+        "seed": request.seed,
+        "test_fraction": request.test_fraction,
+        "solver": fitted.solver,
+        "iterations": solution.iterations,
+        "converged": solution.obstacle is None,
+    }
 
 
 def with_scores(model: Model, scores: dict[str, Scores]) -> Model:

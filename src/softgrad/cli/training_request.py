@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from softgrad.cli import tables
 from softgrad.cli.errors import UserError
 from softgrad.cli.files import check_files
 from softgrad.cli.options import check_plot, check_seed
+from softgrad.cli.reading import Reading
+from softgrad.cli.sources import Kept, file_of
 from softgrad.linear_model._solvers._checkpoint import checkpoint_place
 
 
@@ -18,7 +20,12 @@ class Request:
     """The arguments and options of the command line."""
 
     data: str
+    reading: Reading
     target: str | None
+    label_as: str | None
+    sample_weight: str | None
+    class_weight: Literal["balanced"] | None
+    label_smoothing: float
     test_fraction: float
     seed: int
     inverse_penalty: float | None
@@ -28,6 +35,7 @@ class Request:
     plot: Path | None
     report: Path | None
     stream: bool
+    cache: bool
     checkpoint: Path | None
     resume: bool
 
@@ -35,10 +43,15 @@ class Request:
     def C(self) -> float:
         return 1.0 if self.inverse_penalty is None else self.inverse_penalty
 
+    @property
+    def kept(self) -> Kept:
+        """Where the rows are between two passes."""
+        return "memory" if not self.stream else "cache" if self.cache else "file"
+
     def check(self) -> None:
         """Refuse what cannot end well before any work is done."""
         check_files(
-            inputs={"DATA": tables.file_of(self.data)},
+            inputs={"DATA": file_of(self.data)},
             outputs={
                 "--model": self.model,
                 "--plot": self.plot,
@@ -46,6 +59,10 @@ class Request:
                 "--checkpoint": self.checkpoint,
             },
         )
+        if self.label_as not in (None, "text"):
+            raise UserError(f"--label-as is {self.label_as}; it must be text")
+        if not 0.0 <= self.label_smoothing < 1.0:
+            raise UserError(f"--label-smoothing is {self.label_smoothing}; it must be at least 0 and below 1")
         if not 0.0 <= self.test_fraction < 1.0:
             raise UserError(f"--test-fraction is {self.test_fraction}; it must be at least 0 and below 1")
         check_seed(self.seed)
@@ -64,11 +81,15 @@ class Request:
             raise UserError(f"--report {self.report}: the report is HTML, its name must end in .html")
         if self.stream and self.report is not None:
             raise UserError(f"--report {self.report}: the report needs all rows in memory, which --stream avoids")
+        if self.cache and not self.stream:
+            raise UserError("--cache keeps on disk what --stream reads; without --stream the rows are in memory")
+        if self.cache and file_of(self.data) is None:
+            raise UserError(f"--cache keeps what was parsed of a file; {self.data} is none")
         if self.checkpoint is not None and not self.stream:
             raise UserError(f"--checkpoint {self.checkpoint}: only a training with --stream has one")
         if self.resume and self.checkpoint is None:
             raise UserError("--resume: from where? Say --checkpoint")
         try:
-            checkpoint_place(self.checkpoint, resume=self.resume, source=tables.file_of(self.data))
+            checkpoint_place(self.checkpoint, resume=self.resume, source=file_of(self.data))
         except OSError as error:
             raise UserError(str(error)) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -20,19 +20,19 @@ from softgrad.cli.html_report.markup import (
     numbers,
     table,
 )
-from softgrad.cli.preprocessing import Column, NumberColumn, TextColumn, Values
-from softgrad.cli.tables import Float64Array, Words
+from softgrad.cli.learning import Numbers, Texts
 
 MOST_COLUMNS = 100
 
 
 def data_section(findings: Findings) -> list[Html]:
-    parts, model = findings.parts, findings.model
+    training, test, model = findings.training, findings.test, findings.model
+    test_rows = 0 if test is None else len(test.codes)
     summary = facts(
         [
-            ("rows", str(len(findings.codes))),
-            ("for training", str(len(parts.train))),
-            ("for the test", str(len(parts.test))),
+            ("rows", str(len(training.codes) + test_rows)),
+            ("for training", str(len(training.codes))),
+            ("for the test", str(test_rows)),
             ("columns", str(len(model.columns))),
             ("features", str(model.coef.shape[1])),
             ("target", model.target),
@@ -41,7 +41,7 @@ def data_section(findings: Findings) -> list[Html]:
     )
     content = [summary, _classes(findings)]
     if findings.grid is None:
-        content.append(_columns(findings.model.columns, findings.values))
+        content.append(_columns(findings.learnt))
     else:
         content.append(_mean_images(findings, findings.grid))
     return content
@@ -49,8 +49,8 @@ def data_section(findings: Findings) -> list[Html]:
 
 def _classes(findings: Findings) -> Html:
     count = len(findings.names)
-    train = np.bincount(findings.codes[findings.parts.train], minlength=count).tolist()
-    test = np.bincount(findings.codes[findings.parts.test], minlength=count).tolist()
+    train = np.bincount(findings.training.codes, minlength=count).tolist()
+    test = [0] * count if findings.test is None else np.bincount(findings.test.codes, minlength=count).tolist()
     most = max(map(sum, zip(train, test, strict=True)))
     rows = [
         (name, [number_cell(str(a)), number_cell(str(b)), bar((a + b) / most)])
@@ -66,16 +66,16 @@ def bar(share: float) -> Html:
     return element("td", element("div", drawn, class_="measure", aria_hidden="true"), class_="bar")
 
 
-def _columns(columns: Sequence[Column], values: Values) -> Html:
+def _columns(learnt: Mapping[str, Numbers | Texts]) -> Html:
     """A table of the columns of numbers and one of those of text, where there are any."""
-    ranges = [(each.name, _range(values.numbers[each.name])) for each in columns if isinstance(each, NumberColumn)]
-    texts = [(each.name, _texts(values.words[each.name])) for each in columns if isinstance(each, TextColumn)]
+    ranges = [(name, _range(column)) for name, column in learnt.items() if isinstance(column, Numbers)]
+    texts = [(name, _texts(column)) for name, column in learnt.items() if isinstance(column, Texts)]
     tables = []
     if ranges:
-        headings = ["column", numbers("lowest"), numbers("mean"), numbers("highest")]
+        headings = ["column", numbers("lowest"), numbers("mean in training"), numbers("highest"), numbers("missing")]
         tables.append(table(f"Numbers, all rows{_first(ranges)}", headings, ranges[:MOST_COLUMNS]))
     if texts:
-        headings = ["column", numbers("different"), "most frequent", numbers("share")]
+        headings = ["column", numbers("different"), "most frequent in training", numbers("share"), numbers("missing")]
         tables.append(table(f"Texts, all rows{_first(texts)}", headings, texts[:MOST_COLUMNS]))
     return joined(tables)
 
@@ -84,23 +84,21 @@ def _first(rows: Sequence[object]) -> str:
     return f" (the first {MOST_COLUMNS} columns of {len(rows)})" if len(rows) > MOST_COLUMNS else ""
 
 
-def _range(column: Float64Array) -> list[Html]:
-    # The mean in units of the largest magnitude: the sum cannot overflow.
-    unit = float(np.abs(column).max()) or 1.0
-    mean = float((column / unit).mean()) * unit
-    return [number_cell(f"{value:.4g}") for value in (column.min(), mean, column.max())]
+def _range(column: Numbers) -> list[Html]:
+    values = (column.least[0], column.average, column.most[0])
+    return [*(number_cell(f"{value:.4g}") for value in values), number_cell(str(column.missing))]
 
 
-def _texts(column: Words) -> list[Html]:
-    counts = np.bincount(column.codes)
-    most = int(counts.argmax())
-    share = counts[most] / counts.sum()
-    return [number_cell(str(len(column.vocabulary))), cell(column.vocabulary[most]), number_cell(f"{share:.3f}")]
+def _texts(column: Texts) -> list[Html]:
+    most = column.most_frequent
+    share = column.trained[most] / column.trained.total()
+    shown = [number_cell(str(column.different)), cell(most), number_cell(f"{share:.3f}")]
+    return [*shown, number_cell(str(column.missing))]
 
 
 def _mean_images(findings: Findings, grid: Grid) -> Html:
-    codes = findings.codes[findings.parts.train]
-    sums = np.array([np.bincount(codes, pixel[findings.parts.train]) for pixel in findings.pixels])
+    codes = findings.training.codes
+    sums = np.array([np.bincount(codes, pixel) for pixel in findings.pixels(findings.training.features).T])
     means = (sums / np.bincount(codes)).T
     low, high = findings.pixel_range
     images = []

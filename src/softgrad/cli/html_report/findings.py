@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
 import softgrad
+from softgrad.cli.columns import NumberColumn, TextColumn
 from softgrad.cli.html_report.images import Grid, grid_of
 from softgrad.cli.html_report.measures import Bin, ClassScores, class_scores, reliability
+from softgrad.cli.learning import Numbers, Texts
 from softgrad.cli.model import Model, Scores
-from softgrad.cli.preprocessing import TextColumn, Values
-from softgrad.cli.split import Split
-from softgrad.cli.tables import Float64Array, IntArray
+from softgrad.cli.tables import Float64Array
+from softgrad.cli.training_rows import Piece
+from softgrad.linear_model._fit import Fitted
 
 # With more, their cards and images would bury what is worth seeing.
 MOST_CLASSES_DRAWN = 20
@@ -28,44 +31,51 @@ class Findings:
     ----------
     source : str
         What the user called the data.
-    values : Values
-        The feature columns of all rows; `codes` are their classes, `features` their encoding.
+    learnt : mapping of str to Numbers or Texts
+        What is known of each column.
+    training, test : Piece
+        All rows of each, encoded.
     checks : mapping
         The reports of the gradient check at the trained model, by the name of what was differentiated.
-    part : str
-        "test" or "training": the rows that `scores` and the probabilities are of.
+    rows_checked, features_unchecked : int
+        How many rows that was with, and how many of their features were left out.
+    scores : Scores
+        Those of the rows for the test, or for the training if there are none, as are the probabilities.
     """
 
     source: str
-    values: Values
-    codes: IntArray
-    features: Float64Array
-    parts: Split
+    learnt: Mapping[str, Numbers | Texts]
+    training: Piece
+    test: Piece | None
     model: Model
-    estimator: softgrad.SoftmaxRegression
+    fitted: Fitted
+    seconds: float
+    class_weight: Literal["balanced"] | None
     checks: Mapping[str, softgrad.GradientReport]
     rows_checked: int
-    seconds: float
-    warning: str | None
-    part: str
+    features_unchecked: int
     scores: Scores
 
     @property
-    def shown(self) -> IntArray:
-        """The rows of the part, by their place in the data."""
-        return self.parts.test if self.part == "test" else self.parts.train
+    def shown(self) -> Piece:
+        """The rows that the scores are of."""
+        return self.training if self.test is None else self.test
+
+    @property
+    def part(self) -> str:
+        return "training" if self.test is None else "test"
 
     @property
     def shown_rows(self) -> str:
-        return f"{len(self.shown)} {self.part} rows"
+        return f"{len(self.shown.codes)} {self.part} rows"
 
     @cached_property
     def probabilities(self) -> Float64Array:
-        return self.model.probabilities(self.features[self.shown])
+        return self.model.probabilities(self.shown.features, self.source, self.shown.rows)
 
     @cached_property
     def bins(self) -> list[Bin]:
-        return reliability(self.probabilities, self.codes[self.shown])
+        return reliability(self.probabilities, self.shown.codes)
 
     @cached_property
     def class_scores(self) -> ClassScores:
@@ -88,20 +98,22 @@ class Findings:
             names += [column.name] if texts is None else [f"{column.name} = {text}" for text in texts]
         return names
 
-    @cached_property
-    def pixels(self) -> list[Float64Array]:
-        """Each feature as it is in the data, where they are pixels: one array over all rows for each."""
-        return [self.values.numbers[column.name] for column in self.model.columns]
+    def pixels(self, features: Float64Array) -> Float64Array:
+        """Rows as they are in the data, where all columns are numbers, but for roundings."""
+        columns = [column for column in self.model.columns if isinstance(column, NumberColumn)]
+        values: Float64Array = features * [column.scale for column in columns] + [column.mean for column in columns]
+        return values
 
     @cached_property
     def pixel_range(self) -> tuple[float, float]:
         """The lowest and the highest value of all pixels."""
-        return min(float(pixel.min()) for pixel in self.pixels), max(float(pixel.max()) for pixel in self.pixels)
+        learnt = [column for column in self.learnt.values() if isinstance(column, Numbers)]
+        return min(column.least[0] for column in learnt), max(column.most[0] for column in learnt)
 
     @cached_property
     def drawn(self) -> list[int]:
         """The classes that are drawn, in their order: all, or those with the most training rows."""
-        counts = np.bincount(self.codes[self.parts.train], minlength=len(self.names))
+        counts = np.bincount(self.training.codes, minlength=len(self.names))
         return sorted(np.argsort(-counts, kind="stable")[:MOST_CLASSES_DRAWN].tolist())
 
     @property

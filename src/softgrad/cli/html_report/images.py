@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from softgrad.cli.columns import Column, NumberColumn
 from softgrad.cli.html_report.markup import Html, element
-from softgrad.cli.preprocessing import Column, NumberColumn
 from softgrad.cli.tables import Float64Array
 
 # A word for a pixel or none, then its number, or its row and column.

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from softgrad.cli.columns import dense
 from softgrad.cli.html_report.charts import reliability_diagram
 from softgrad.cli.html_report.findings import Findings
 from softgrad.cli.html_report.images import heat_map, ink
@@ -148,7 +149,7 @@ def _score(value: float) -> str:
 
 
 def mistakes_section(findings: Findings) -> list[Html]:
-    codes, probabilities = findings.codes[findings.shown], findings.probabilities
+    codes, probabilities = findings.shown.codes, findings.probabilities
     wrong = findings.scores.rows - int(findings.scores.confusion.trace())
     chosen = confident_mistakes(probabilities, codes, MOST_MISTAKES)
     if not chosen.size:
@@ -156,13 +157,13 @@ def mistakes_section(findings: Findings) -> list[Html]:
     predicted = probabilities.argmax(axis=1)
     rows = [
         (
-            str(findings.shown[i] + 1),
+            str(findings.shown.rows[i]),
             [
                 cell(findings.names[codes[i]]),
                 cell(findings.names[predicted[i]]),
                 number_cell(_probability(float(probabilities[i, predicted[i]]))),
                 number_cell(_probability(float(probabilities[i, codes[i]]))),
-                _evidence(findings, int(findings.shown[i]), int(predicted[i]), int(codes[i])),
+                _evidence(findings, i, int(predicted[i]), int(codes[i])),
             ],
         )
         for i in chosen.tolist()
@@ -182,15 +183,16 @@ def _probability(value: float) -> str:
     return f"{value:.4f}" if value >= 1e-3 else f"{value:.0e}"
 
 
-def _evidence(findings: Findings, row: int, predicted: int, true: int) -> Html:
+def _evidence(findings: Findings, place: int, predicted: int, true: int) -> Html:
+    row = dense(findings.shown.features[[place]])[0]
     if findings.grid is not None:
-        image = np.array([pixel[row] for pixel in findings.pixels])
-        about = f"Row {row + 1}: a {findings.names[true]} taken for {findings.names[predicted]}"
+        image = findings.pixels(row)
+        about = f"Row {findings.shown.rows[place]}: a {findings.names[true]} taken for {findings.names[predicted]}"
         return cell(ink(image, *findings.pixel_range, findings.grid, about))
     model = findings.model
-    spoke = (model.coef[predicted] - model.coef[true]) * findings.features[row]
+    spoke = (model.coef[predicted] - model.coef[true]) * row
     spoke = np.append(spoke, model.intercept[predicted] - model.intercept[true])
     names = [*findings.feature_names, "intercept"]
-    order = [place for place in np.argsort(-spoke, kind="stable")[:REASONS].tolist() if spoke[place] > 0.0]
-    reasons = [element("div", f"{names[place]} ({spoke[place]:+.2f})") for place in order]
+    order = [reason for reason in np.argsort(-spoke, kind="stable")[:REASONS].tolist() if spoke[reason] > 0.0]
+    reasons = [element("div", f"{names[reason]} ({spoke[reason]:+.2f})") for reason in order]
     return element("td", *reasons, class_="evidence")

@@ -21,11 +21,14 @@ def gradient_section(findings: Findings) -> list[Html]:
     ]
     methods = " and ".join(sorted({each.method for each in reports}))
     reasons = [f"{name}: {each.reason}" for name, each in findings.checks.items() if each.reason]
+    rows_checked = f"{findings.rows_checked} training rows"
+    if findings.features_unchecked:
+        rows_checked += f" without {findings.features_unchecked} of their features"
     start, end = (_steepest(findings, at_start) for at_start in (True, False))
     return [
         note(
-            f"The gradient of the mean cross-entropy of {findings.rows_checked} training rows at the trained model, as "
-            f"the training takes it, against {methods} (softgrad.check_gradient)."
+            f"The gradient of the mean cross-entropy of {rows_checked} at the trained model, as the training takes it, "
+            f"against {methods} (softgrad.check_gradient)."
         ),
         table("The worst component", ["by the", *map(numbers, findings.checks)], rows),
         *(element("p", reason, class_="warning") for reason in reasons),
@@ -38,38 +41,50 @@ def gradient_section(findings: Findings) -> list[Html]:
 
 def _steepest(findings: Findings, at_start: bool) -> float:
     """The largest component of the gradient of the mean loss and the penalty, at coefficients of 0 or the trained."""
-    train, model = findings.parts.train, findings.model
-    codes = findings.codes[train]
+    model, parameters = findings.model, findings.fitted.parameters
+    features, codes, weights = findings.training[:3]
     coef, intercept = model.coef, model.intercept
+    totals = np.bincount(codes, weights, minlength=len(intercept))
+    if findings.class_weight == "balanced":
+        weights = weights * (totals.sum() / len(totals) / totals)[codes]
+        totals = np.bincount(codes, weights, minlength=len(intercept))
     if at_start:
-        shares = np.bincount(codes, minlength=len(intercept)) / len(codes)
+        smoothing = parameters.label_smoothing
+        shares = (1.0 - smoothing) * totals / totals.sum() + smoothing / len(totals)
         coef, intercept = np.zeros_like(coef), np.log(shares)
     _, gradients = softgrad.linear_cross_entropy.value_and_grad(
-        findings.features[train], coef, codes, intercept, wrt=("weight",)
+        features,
+        coef,
+        codes,
+        intercept,
+        sample_weight=weights,
+        label_smoothing=parameters.label_smoothing,
+        wrt=("weight",),
     )
     assert gradients.weight is not None
-    return float(np.abs(gradients.weight + coef / (findings.estimator.C * len(codes))).max())
+    return float(np.abs(gradients.weight + coef / (parameters.C * totals.sum())).max())
 
 
 def training_section(findings: Findings) -> list[Html]:
-    estimator, losses = findings.estimator, findings.estimator.loss_curve_
+    fitted, solution = findings.fitted, findings.fitted.solution
+    losses = solution.objectives
     content = [
         facts(
             [
-                ("solver", estimator.solver_),
-                ("C", f"{estimator.C:g}"),
-                ("iterations", str(estimator.n_iter_)),
+                ("solver", fitted.solver),
+                ("C", f"{fitted.parameters.C:g}"),
+                ("iterations", str(solution.iterations)),
                 ("seconds", f"{findings.seconds:.2f}"),
-                ("relative gap to the optimum, estimated", f"{estimator.relative_gap_:.1e}"),
-                ("converged", "yes" if estimator.converged_ else "no"),
+                ("relative gap to the optimum, estimated", f"{solution.relative_gap:.1e}"),
+                ("converged", "yes" if solution.obstacle is None else "no"),
             ]
         ),
         figure(
             loss_curve(losses),
             f"The objective, mean loss and penalty: {losses[0]:.4g} at the start, {losses[-1]:.6g} at the end.",
         ),
-        note(f"Why this solver: {estimator.solver_reason_}."),
+        note(f"Why this solver: {fitted.solver_reason}."),
     ]
-    if findings.warning is not None:
-        content.insert(1, element("p", f"Not converged: {findings.warning}", class_="warning"))
+    if fitted.shortfall is not None:
+        content.insert(1, element("p", f"Not converged: {fitted.shortfall}", class_="warning"))
     return content

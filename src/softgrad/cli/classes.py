@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from softgrad.cli.errors import UserError, listing
-from softgrad.cli.tables import Float64Array, IntArray, Labels, Table, Words
+from softgrad.cli.kinds import Kind
+from softgrad.cli.tables import Float64Array, IntArray, LabelKind, Labels, Part, Table, Words
 
 # More distinct values than this are a measurement or an identifier, not classes.
 MOST_CLASSES = 1000
 
-Kind = Literal["text", "integer", "boolean"]
 ClassLabels = tuple[str, ...] | tuple[int, ...] | tuple[bool, ...]
 
 
@@ -22,7 +21,7 @@ ClassLabels = tuple[str, ...] | tuple[int, ...] | tuple[bool, ...]
 class Classes:
     """The labels in ascending order; class k is `labels[k]`."""
 
-    kind: Kind
+    kind: LabelKind
     labels: ClassLabels
 
     @property
@@ -31,63 +30,45 @@ class Classes:
         return [str(label).lower() if self.kind == "boolean" else str(label) for label in self.labels]
 
 
-def kind_of(labels: Labels) -> Kind:
+def kind_of(labels: Labels) -> LabelKind:
     if isinstance(labels, Words):
         return "text"
     return "boolean" if labels.dtype == np.bool_ else "integer"
 
 
-def learn(table: Table, target: str) -> tuple[Classes, IntArray]:
-    """The classes that occur in a column, and the class number of each row.
+def label_kind(table: Table, target: str) -> LabelKind:
+    """What the labels of a column are.
 
     Raises
     ------
     UserError
-        If there is only one class, or more than there can be.
+        It holds no labels.
     """
-    labels = table.labels(target)
-    if isinstance(labels, Words):
-        codes, present = labels.codes, labels.vocabulary
-    else:
-        distinct, codes = np.unique(labels, return_inverse=True)
-        present = distinct.tolist()
-    if len(present) > MOST_CLASSES:
-        raise UserError(
-            f"target {target!r} has {len(present)} different values; at most {MOST_CLASSES} classes can be told apart, "
-            f"and regression targets are not supported"
-        )
-    return found_classes(target, kind_of(labels), tuple(present)), codes.astype(np.int64)
+    found: dict[Kind, LabelKind] = {"integer": "integer", "number": "integer", "truth value": "boolean", "text": "text"}
+    kind = table.kind(target)
+    if kind not in found:
+        holds = {
+            "date": f"dates{table.shown(target)}, which --label-as text takes as text",
+            "nothing": "no value in any row",
+            "other": f"what is neither text nor whole numbers{table.shown(target)}",
+        }
+        raise UserError(f"{table.name}: target {target!r} holds {holds[kind]}")
+    return found[kind]
 
 
-def found_classes(target: str, kind: Kind, labels: ClassLabels) -> Classes:
-    """Labels of one kind as classes; they are in ascending order.
-
-    Raises
-    ------
-    UserError
-        If there is a single one.
-    """
-    if len(labels) == 1:
-        raise UserError(f"target {target!r} has a single class, {labels[0]!r}; two are needed")
-    return Classes(kind, labels)
-
-
-def number(table: Table, target: str, classes: Classes) -> IntArray:
+def numbers(part: Part, target: str, classes: Classes) -> IntArray:
     """The class number of each row, for classes that are known already.
 
     Raises
     ------
     UserError
-        If the column holds another kind of label, or a label that is not among the classes.
+        A label is missing, or not among the classes.
     """
-    labels = table.words(target) if classes.kind == "text" else table.labels(target)
-    kind = kind_of(labels)
-    if kind != classes.kind:
-        raise UserError(
-            f"target {target!r} holds {kind} labels; the classes of the model are {classes.kind}: "
-            f"{listing(classes.names)}"
-        )
-    return class_numbers(labels, classes, lambda row: f"target {target!r}, row {table.row_number(row)}")
+    try:
+        labels = part.labels(target, classes.kind)
+    except UserError as error:
+        raise UserError(f"{error}; the classes of the model are {listing(classes.names)}") from None
+    return class_numbers(labels, classes, lambda row: part.at(target, row))
 
 
 def class_numbers(labels: Labels | Float64Array, classes: Classes, place: Callable[[int], str]) -> IntArray:
@@ -107,8 +88,9 @@ def class_numbers(labels: Labels | Float64Array, classes: Classes, place: Callab
         known = np.array(classes.labels)
         codes = np.minimum(np.searchsorted(known, labels), len(known) - 1)
         codes[known[codes] != labels] = -1
-    if codes.min() < 0:
-        row = int(codes.argmin())
+    unknown = codes < 0
+    if unknown.any():
+        row = int(unknown.argmax())
         label = labels.vocabulary[labels.codes[row]] if isinstance(labels, Words) else labels[row].item()
         raise UserError(f"{place(row)}: {label!r} is not a class of the model ({listing(classes.names)})")
     return codes
