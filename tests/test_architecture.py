@@ -17,6 +17,7 @@ ROOTS = [Path(root) for root in (*softgrad.__path__, *examples.__path__)]
 SOURCES = sorted({path for root in ROOTS if root.name in ("softgrad", "examples") for path in root.rglob("*.py")})
 CORE = {"softgrad._blocks", "softgrad._chunks", "softgrad._contracts", "softgrad._differentiable", "softgrad._native"}
 CORE |= {"softgrad._float_mode", "softgrad._verbs"}
+FIT = {"softgrad.linear_model._fit", "softgrad.linear_model._stream_start"}
 PUBLIC_API = {"softgrad", "softgrad.linear_model"}
 
 # Per room: the packages from outside it may import, and the modules of softgrad outside the room itself.
@@ -48,7 +49,18 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         {"numpy", "scipy", "sklearn"},
         {"softgrad._float_mode", "softgrad.functional"}
         | {"softgrad.linear_model._data", "softgrad.linear_model._model", "softgrad.linear_model._solvers"}
-        | {"softgrad.linear_model._export"},
+        | {"softgrad.linear_model._export"}
+        | FIT,
+    ),
+    # Below the estimator, so that the command need not import scikit-learn.
+    "softgrad.linear_model._fit": (
+        {"numpy"},
+        {"softgrad._float_mode"}
+        | {"softgrad.linear_model._data", "softgrad.linear_model._model", "softgrad.linear_model._solvers"},
+    ),
+    "softgrad.linear_model._stream_start": (
+        set(),
+        {"softgrad._float_mode", "softgrad.linear_model._data", "softgrad.linear_model._solvers"} | FIT,
     ),
     "softgrad.linear_model._data": (
         {"numpy", "scipy", "sklearn", "threadpoolctl", "pyarrow"},
@@ -68,10 +80,11 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         {"softgrad._files", "softgrad.linear_model"},
     ),
     "softgrad.cli": (
-        {"numpy", "scipy", "typer", "click", "rich", "pyarrow", "sklearn", "safetensors", "matplotlib"},
+        {"numpy", "scipy", "typer", "click", "rich", "pyarrow", "safetensors", "matplotlib"},
         PUBLIC_API
-        | {"softgrad._checksum", "softgrad._files", "softgrad.examples"}
-        | {"softgrad.linear_model._data", "softgrad.linear_model._solvers", "softgrad.linear_model._export"},
+        | {"softgrad._checksum", "softgrad._files", "softgrad._float_mode", "softgrad.examples"}
+        | {"softgrad.linear_model._data", "softgrad.linear_model._solvers", "softgrad.linear_model._export"}
+        | FIT,
     ),
     "softgrad.threadpoolctl": ({"threadpoolctl"}, set()),
     "softgrad.examples": ({"numpy", "matplotlib", "mpmath", "rich", "sklearn"}, PUBLIC_API | {"softgrad.nn"}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 from typer.testing import CliRunner
 
 from softgrad.cli.app import app
+from softgrad.cli.division import Division
 
 SEED = 20240611
 
@@ -126,6 +128,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     model = folder / "animals.safetensors"
     succeeds("train", data, "--target", "kind", "--test-fraction", 0, "--model", model)
     return model, data
+
+
+def for_training(labels: Sequence[object], fraction: float, seed: int) -> np.ndarray:
+    """Which rows of a column of labels the command trains on."""
+    kinds = sorted(set(labels), key=repr)
+    return Division(fraction, seed).train(kinds, np.array([kinds.index(label) for label in labels]))
 
 
 def command(*arguments: object) -> list[str]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from tests.linear_model.test_checkpoint import no_file_longer_than
 # The function of the module of its name that a command calls, and arguments that it would do with.
 COMMANDS = {
     "train": ("train", ["iris"]),
+    "describe": ("describe", ["iris"]),
     "predict": ("predict", ["model", "data.csv"]),
     "evaluate": ("evaluate", ["model", "data.csv"]),
     "export": ("export", ["model", "model.onnx"]),
@@ -96,7 +99,7 @@ def test_no_memory_for_a_file_that_is_right(stream: bool, monkeypatch: pytest.Mo
     def planted(*_: object, **__: object) -> Any:
         raise pa.ArrowMemoryError("malloc of size 5 failed")
 
-    monkeypatch.setattr(pyarrow.csv, "open_csv", planted)
+    monkeypatch.setattr(pyarrow.csv, "read_csv", planted)
     outcome = run("train", "animals.csv", "--target", "kind", *(["--stream"] if stream else []))
     assert last_line(outcome) == f"out of memory (malloc of size 5 failed): {OF_MEMORY}"
 
@@ -126,6 +129,16 @@ def test_a_full_disk(arguments: tuple[str, ...], trained: tuple[Path, Path]) -> 
     assert last_line(outcome) == f"cannot write {out}: File too large; free some space there, or write to another disk"
     assert "Traceback" not in outcome.stderr
     assert {path: path.read_bytes() for path in Path().iterdir()} == before
+
+
+def test_a_full_disk_under_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = write(animals(), Path("animals.csv"))
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    with no_file_longer_than(100):
+        outcome = run("train", data, "--target", "kind", "--stream", "--cache")
+    assert re.fullmatch(r"cannot write .*/temporary/softgrad-\w+: File too large; free some .*", last_line(outcome))
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 @pytest.mark.parametrize(

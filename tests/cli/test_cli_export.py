@@ -12,13 +12,13 @@ import onnx
 import onnxruntime
 import pyarrow as pa
 import pyarrow.csv
+import pyarrow.parquet
 import pytest
 from sklearn.datasets import load_digits
 
 import softgrad
+from softgrad.cli.columns import NumberColumn
 from softgrad.cli.model_file import load_model
-from softgrad.cli.preprocessing import NumberColumn
-from softgrad.cli.tables import load
 from softgrad.linear_model._export import _onnx as onnx_export
 from tests.cli.conftest import animals, fails, set_cell, succeeds, with_column, write
 from tests.linear_model import bounds
@@ -34,9 +34,12 @@ def zoo(rows: int = 300) -> pa.Table:
 
 
 def inputs(table: pa.Table, dtype: str) -> dict[str, np.ndarray]:
+    """Numbers, NaN where missing, and texts without the blanks around them, empty where missing."""
     return {
-        "X": np.column_stack([table.column(name).to_numpy(zero_copy_only=False) for name in NUMBERS]).astype(dtype),
-        "text": np.array([table.column(name).to_pylist() for name in TEXTS], dtype=object).T,
+        "X": np.column_stack([table.column(name).cast(pa.float64()).to_numpy() for name in NUMBERS]).astype(dtype),
+        "text": np.array(
+            [[(text or "").strip() for text in table.column(name).to_pylist()] for name in TEXTS], object
+        ).T,
     }
 
 
@@ -48,15 +51,17 @@ def run(path: str, feed: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]
 
 def rounding(model: str, data: str, dtype: str) -> np.ndarray:
     """What roundings may do to the probabilities of each row."""
-    loaded = load_model(Path(model))
-    # A number is rounded as it stands, and so is the mean that is taken away from it.
-    offsets = [
-        np.full(1, 2.0 * abs(column.mean / column.scale))
-        if isinstance(column, NumberColumn)
-        else np.zeros(column.width)
-        for column in loaded.columns
-    ]
-    magnitudes = np.abs(loaded.features(load(data))) + np.concatenate(offsets)
+    loaded, table = load_model(Path(model)), pyarrow.parquet.read_table(data)
+    magnitudes = np.zeros((table.num_rows, 0))
+    for column in loaded.columns:
+        if isinstance(column, NumberColumn):
+            numbers = table.column(column.name).cast(pa.float64()).to_numpy()
+            given = numbers if column.fill is None else np.where(np.isnan(numbers), column.fill, numbers)
+            # A number is rounded as it stands, and so is the mean that is taken away from it.
+            block = (np.abs(given - column.mean) + 2.0 * abs(column.mean))[:, None] / column.scale
+        else:
+            block = np.ones((table.num_rows, column.width))
+        magnitudes = np.hstack([magnitudes, block])
     bound = bounds.of_probabilities(magnitudes, loaded.coef, loaded.intercept, dtype, roundings=4)
     return bound + bounds.of_probabilities(magnitudes, loaded.coef, loaded.intercept, "float64", roundings=4)
 
@@ -74,7 +79,7 @@ def test_numbers_and_texts(dtype: str) -> None:
         "model written to zoo.onnx",
     ]
     # Texts that the training has not seen, and numbers far from it.
-    table = set_cell(set_cell(set_cell(zoo(), "colour", 1, "mauve"), "home", 1, "den"), "weight", 2, 1e4)
+    table = set_cell(set_cell(set_cell(zoo(), "colour", 1, "mauve"), "home", 1, "cave"), "weight", 2, 1e4)
     write(table, Path("new.parquet"))
     succeeds("predict", "zoo", "new.parquet", "-o", "new.csv")
     expected = pyarrow.csv.read_csv("new.csv")
@@ -88,6 +93,59 @@ def test_numbers_and_texts(dtype: str) -> None:
         column = expected.column(f"probability_{name}").to_numpy()
         assert np.all(np.abs(probabilities[:, place] - column) <= bound[:, 0])
         assert column.std() > 0.1
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("missing", ["mean", "median", "most-frequent"])
+def test_what_takes_the_place_of_a_missing_value(missing: str, dtype: str) -> None:
+    """It is in the file: a NaN and an empty text stand for what is missing, as null does for the command."""
+    table = zoo()
+    homes = ["den", "nest\u0301", "den"] * 100
+    table = with_column(table, "home", homes)
+    for row, name in enumerate([*NUMBERS, *TEXTS] * 4, start=1):
+        table = set_cell(table, name, row, None)
+    write(table, Path("zoo.parquet"))
+    succeeds("train", "zoo.parquet", "--target", "kind", "--missing", missing, "--model", "zoo")
+    succeeds("export", "zoo", "zoo.onnx", "--dtype", dtype)
+    succeeds("predict", "zoo", "zoo.parquet", "-o", "zoo.csv")
+    expected = pyarrow.csv.read_csv("zoo.csv")
+    truth = np.column_stack([expected.column(f"probability_{name}") for name in ("cat", "newt", "yak")])
+    label, probabilities = run("zoo.onnx", inputs(table, dtype))
+    bound = rounding("zoo", "zoo.parquet", dtype)
+    assert np.isfinite(probabilities).all()
+    assert np.all(np.abs(probabilities - truth) <= bound)
+    decided = bounds.decided(truth, bound)
+    assert decided[:20].mean() > 0.9
+    assert label[decided].tolist() == expected.column("prediction").to_numpy()[decided].tolist()
+
+
+def test_an_empty_text_that_the_training_had_is_itself() -> None:
+    """A Parquet file tells it from a missing one, which is null."""
+    table = set_cell(zoo(), "home", 4, None)
+    write(table, Path("zoo.parquet"))
+    succeeds(
+        "train", "zoo.parquet", "--target", "kind", "--missing", "most-frequent", "--test-fraction", 0, "--model", "m"
+    )
+    succeeds("export", "m", "m.onnx")
+    assert load_model(Path("m")).columns[1].categories[0] == ""
+    whole = set_cell(table, "home", 4, "")
+    write(whole, Path("whole.parquet"))
+    succeeds("predict", "m", "whole.parquet", "-o", "p.csv")
+    expected = pyarrow.csv.read_csv("p.csv").column("probability_cat").to_numpy()
+    found = run("m.onnx", inputs(whole, "float64"))[1][:, 0]
+    assert np.all(np.abs(found - expected) <= rounding("m", "whole.parquet", "float64")[:, 0])
+
+
+def test_without_a_fill_what_is_missing_stays_so() -> None:
+    write(zoo(), Path("zoo.parquet"))
+    succeeds("train", "zoo.parquet", "--target", "kind", "--missing", "drop", "--model", "zoo")
+    succeeds("export", "zoo", "zoo.onnx")
+    assert not {"Where", "IsNaN"} & {node.op_type for node in onnx.load("zoo.onnx").graph.node}
+    feed = inputs(zoo(), "float64")
+    feed["X"][0, 0] = np.nan
+    probabilities = run("zoo.onnx", feed)[1]
+    assert np.isnan(probabilities[0]).all()
+    assert np.isfinite(probabilities[1:]).all()
 
 
 @pytest.mark.parametrize("opset", [19, 20, 21, 23, 26])

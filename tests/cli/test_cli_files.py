@@ -12,11 +12,12 @@ import pytest
 import typer
 
 from softgrad.cli.app import Data, app
-from tests.cli.conftest import animals, fails, succeeds, write
+from tests.cli.conftest import animals, fails, run, succeeds, write
 
 # By command and parameter; every other path of a command is taken for one that it writes.
 INPUTS = {
     ("train", "data"): "animals.csv",
+    ("describe", "data"): "animals.csv",
     ("predict", "model"): "model",
     ("predict", "data"): "animals.csv",
     ("evaluate", "model"): "model",
@@ -146,10 +147,29 @@ def test_a_file_that_is_not_there_yet(pair: tuple[File, File], way: str) -> None
 
 def test_a_built_in_data_set_is_no_file() -> None:
     succeeds("train", "iris", "--model", "iris")
-    arguments = ("train", "iris", "--stream", "--checkpoint", "wine")
-    assert fails(*arguments) == "--stream reads a file; iris is a built-in data set"
-    assert fails(*arguments[:-1], "iris", "--resume") == "--stream reads a file; iris is a built-in data set"
-    assert Path("iris").stat().st_size > 0
+    size = Path("iris").stat().st_size
+    succeeds("train", "iris", "--stream", "--checkpoint", "wine")
+    outcome = run("train", "iris", "--stream", "--checkpoint", "iris", "--resume")
+    assert (outcome.status, "iris" in outcome.stderr.splitlines()[-1]) == (2, True)
+    assert Path("iris").stat().st_size == size > 0
+    assert Path("wine").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "iris", "--na", "?"), "--na says how a file is read; iris is none"),
+        (("train", "iris", "--drop", "x"), "--drop says how a file is read; iris is none"),
+        (("describe", "wine", "--no-header"), "--no-header says how a file is read; wine is none"),
+        (("predict", "model", "iris", "--delimiter", ";"), "--delimiter says how a file is read; iris is none"),
+        (("evaluate", "model", "iris", "--encoding", "cp1252"), "--encoding says how a file is read; iris is none"),
+        (("train", "iris", "--stream", "--cache"), "--cache keeps what was parsed of a file; iris is none"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+@pytest.mark.usefixtures("data_and_model")
+def test_a_built_in_data_set_is_not_read(arguments: tuple[str, ...], message: str) -> None:
+    assert fails(*arguments) == message
 
 
 def test_what_is_no_plain_file_is_no_output() -> None:

@@ -15,12 +15,14 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save
 
+from softgrad.cli.classes import Classes
+from softgrad.cli.columns import Column, TextColumn
+from softgrad.cli.learning import MISSING
 from softgrad.cli.model import Model
 from softgrad.cli.model_file import load_model, save_model
-from softgrad.cli.preprocessing import Column, TextColumn
 from softgrad.cli.svmlight_columns import SvmlightColumns
-from softgrad.cli.targets import Classes
-from tests.cli.conftest import animals, fails, run, succeeds, write
+from softgrad.linear_model._data._read_options import ReadOptions
+from tests.cli.conftest import animals, fails, run, set_cell, succeeds, write
 
 Trained = tuple[Path, Path]
 
@@ -56,21 +58,38 @@ def test_what_is_in_it(trained: Trained) -> None:
     assert set(tensors) == {"coef", "intercept"}
     assert tensors["coef"].shape == (3, 6)
     assert tensors["coef"].dtype == tensors["intercept"].dtype == np.float64
-    assert description["format"] == 2
+    assert description["format"] == 3
     assert description["target"] == "kind"
     assert description["classes"] == {"kind": "text", "labels": ["cat", "newt", "yak"]}
     assert [column["name"] for column in description["columns"]] == ["weight", "legs", "wild", "colour"]
-    assert description["columns"][3]["categories"] == ["black", "red, dark", 'the "white"']
+    assert description["columns"][2]["truths"] is True
+    assert description["columns"][3] == {
+        "name": "colour",
+        "categories": ["black", "red, dark", 'the "white"'],
+        "fill": None,
+    }
+    assert description["reading"] == {"options": {}, "missing": "error", "unseen": "zero"}
     assert description["training"]["rows"] == 300
     assert 0.5 < description["training"]["training_accuracy"] < 1.0
     assert str(trained[1].parent) not in trained[0].read_bytes().decode("latin-1")
 
 
-@pytest.mark.parametrize("form", [1, 2])
+def described(model: Path, form: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The parts as a file of a format has them: before 3, without what is read how and what is filled."""
+    description, tensors = parts(model)
+    description["format"] = form
+    if form < 3:
+        del description["reading"]
+        for column in description["columns"]:
+            del column["fill"]
+            column.pop("truths", None)
+    return description, tensors
+
+
+@pytest.mark.parametrize("form", [1, 2, 3])
 def test_a_forged_file_is_read_if_it_is_right(form: int, trained: Trained, tmp_path: Path) -> None:
     """Without this, the tests below might see every forged file refused for the way it is forged."""
-    description, tensors = parts(trained[0])
-    model = forge({**description, "format": form}, tensors, tmp_path / "model")
+    model = forge(*described(trained[0], form), tmp_path / "model")
     assert succeeds("predict", model, trained[1]).stdout == succeeds("predict", *trained).stdout
 
 
@@ -160,7 +179,7 @@ def drop(*path: str | int) -> Callable[[dict[str, Any]], None]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (put("format", value=3), "it has format 3, this softgrad reads up to format 2"),
+        (put("format", value=4), "it has format 4, this softgrad reads up to format 3"),
         (put("format", value=0), "there is no format 0"),
         (put("format", value=True), "its description has no format number"),
         (drop("format"), "its description has no format number"),
@@ -199,14 +218,99 @@ def drop(*path: str | int) -> Callable[[dict[str, Any]], None]:
         (put("classes", value={"kind": "integer", "labels": [0, 1, 2**63]}), "a class is out of range"),
     ],
 )
-@pytest.mark.parametrize("form", [1, 2])
+@pytest.mark.parametrize("form", [1, 2, 3])
 def test_descriptions_that_make_no_sense(
     form: int, change: Callable[[dict[str, Any]], None], message: str, trained: Trained, tmp_path: Path
 ) -> None:
-    description, tensors = parts(trained[0])
-    description["format"] = form
+    description, tensors = described(trained[0], form)
     change(description)
     assert refused(forge(description, tensors, tmp_path / "model"), trained[1]) == message
+
+
+UNKNOWN = "how it reads a file is unknown"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (drop("reading"), UNKNOWN),
+        (put("reading", value=[]), UNKNOWN),
+        (put("reading", "more", value=1), UNKNOWN),
+        (drop("reading", "unseen"), UNKNOWN),
+        (put("reading", "unseen", value="one"), UNKNOWN),
+        (put("reading", "unseen", value=["zero"]), UNKNOWN),
+        (put("reading", "missing", value="mode"), UNKNOWN),
+        (put("reading", "missing", value={}), UNKNOWN),
+        (put("reading", "options", value=[]), "its options of reading are no object"),
+        (
+            put("reading", "options", value={"delimiter": ";;"}),
+            "its options of reading: delimiter is ';;'; it must be one character",
+        ),
+        (
+            put("reading", "options", value={"delimiter": 1}),
+            "its options of reading: delimiter is 1; it must be one character",
+        ),
+        (
+            put("reading", "options", value={"header": 1}),
+            "its options of reading: header is 1; it must be True or False",
+        ),
+        (
+            put("reading", "options", value={"na": "?"}),
+            "its options of reading: na is '?'; it must be a sequence of strings",
+        ),
+        (
+            put("reading", "options", value={"sheet": 1}),
+            "its options of reading: there is no option 'sheet' of reading; ",
+        ),
+        (put("columns", 0, "fill", value=1.0), "a column is filled otherwise than 'error' says: weight"),
+        (put("columns", 3, "fill", value="black"), "a column is filled otherwise than 'error' says: colour"),
+        (
+            put("reading", "missing", value="mean"),
+            "a column is filled otherwise than 'mean' says: weight, legs, wild, colour",
+        ),
+        (put("columns", 0, "fill", value=1), "the fill of 'weight' is no finite number"),
+        (put("columns", 0, "fill", value="1"), "the fill of 'weight' is no finite number"),
+        (put("columns", 3, "fill", value=1.0), "the fill of 'colour' is no text"),
+        (put("columns", 3, "fill", value="\ud800"), "the fill of 'colour' is not valid Unicode"),
+        (put("columns", 2, "truths", value="true"), "truths of 'wild' is no truth value"),
+        (put("columns", 2, "truths", value=1), "truths of 'wild' is no truth value"),
+    ],
+)
+def test_readings_that_make_no_sense(
+    change: Callable[[dict[str, Any]], None], message: str, trained: Trained, tmp_path: Path
+) -> None:
+    description, tensors = parts(trained[0])
+    change(description)
+    assert refused(forge(description, tensors, tmp_path / "model"), trained[1]).startswith(message)
+
+
+@pytest.mark.parametrize("form", [1, 2])
+@pytest.mark.parametrize("entry", ["fill", "truths"])
+def test_what_older_formats_do_not_have(form: int, entry: str, trained: Trained, tmp_path: Path) -> None:
+    description, tensors = described(trained[0], form)
+    description["columns"][0][entry] = None
+    model = forge(description, tensors, tmp_path / "model")
+    assert refused(model, trained[1]) == "column 'weight' has unknown entries"
+
+
+@pytest.mark.parametrize("missing", MISSING)
+def test_how_the_training_read_its_file_comes_back(missing: str) -> None:
+    table = animals()
+    if missing != "error":
+        table = set_cell(set_cell(table, "weight", 3, None), "colour", 5, None)
+    write(table, Path("animals.csv")).rename("animals.txt")
+    asked = ("--format", "csv", "--na", "?", "--na", "-", "--unseen", "error", "--missing", missing, "--drop", "legs")
+    succeeds("train", "animals.txt", "--target", "kind", *asked, "--model", "m")
+    model = load_model(Path("m"))
+    assert model.options == ReadOptions(format="csv", na=("?", "-"))
+    assert (model.missing, model.unseen) == (missing, "error")
+    fills = {column.name: column.fill for column in model.columns}
+    assert all((fill is None) == (missing in ("error", "drop")) for fill in fills.values())
+    # Columns are found by their names, which other files may have more or fewer of.
+    assert list(fills) == ["weight", "wild", "colour"]
+    again = Path("again")
+    save_model(model, again)
+    assert again.read_bytes() == Path("m").read_bytes()
 
 
 @pytest.mark.parametrize("text", ["", "[]", "3", "null", "{", "{}", "[" * 100_000, "1" * 5000, '"\\ud800"'])

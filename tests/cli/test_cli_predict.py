@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
+from softgrad.linear_model._data import _pieces
 from tests.cli.conftest import animals, fails, run, set_cell, succeeds, with_column, write
 from tests.oracles.bounds import EPS, HALF_OF_THE_DIGITS
 
@@ -157,35 +158,94 @@ def test_built_in_data() -> None:
 @pytest.mark.parametrize("verb", ["predict", "evaluate"])
 def test_data_that_lack_columns(verb: str, trained: Trained, in_folder: Path) -> None:
     write(animals().drop_columns(["legs"]), in_folder / "one.csv")
-    assert fails(verb, trained[0], "one.csv") == "one.csv lacks the column 'legs' that the model was trained on"
+    assert fails(verb, trained[0], "one.csv") == (
+        "one.csv lacks the column 'legs' that the model was trained on; its columns are weight, wild, colour, kind"
+    )
     write(animals().drop_columns(["legs", "colour"]), in_folder / "two.csv")
-    expected = "two.csv lacks the columns 'legs', 'colour' that the model was trained on"
+    expected = (
+        "two.csv lacks the columns 'legs', 'colour' that the model was trained on; its columns are weight, wild, kind"
+    )
     assert fails(verb, trained[0], "two.csv") == expected
 
 
 def test_data_of_another_kind_than_in_training(trained: Trained, in_folder: Path) -> None:
     table = animals()
     write(set_cell(with_column(table, "legs", ["4"] * 300), "legs", 41, "four"), in_folder / "word.csv")
-    assert fails("predict", trained[0], "word.csv") == "column 'legs', row 41: 'four' is not a number"
-    write(with_column(table, "legs", ["4"] * 300), in_folder / "text.parquet")
-    assert fails("predict", trained[0], "text.parquet") == "column 'legs': numbers are needed, this holds string"
-    write(with_column(table, "colour", [4] * 300), in_folder / "number.parquet")
-    assert fails("predict", trained[0], "number.parquet") == "column 'colour': text is needed, this holds int64"
-    write(with_column(table, "colour", [4] * 300), in_folder / "number.csv")
-    assert len(table_of(succeeds("predict", trained[0], "number.csv").stdout)[2]) == 300
+    assert fails("predict", trained[0], "word.csv") == (
+        "word.csv, column 'legs', row 41: 'four' is not a number; --na four if it says that a value is missing"
+    )
+    write(set_cell(with_column(table, "wild", ["true"] * 300), "wild", 7, "1"), in_folder / "one.csv")
+    said = "one.csv, column 'wild', row 7: '1' is not true or false; --na 1 if it says that a value is missing"
+    assert fails("predict", trained[0], "one.csv") == said
+    write(with_column(table, "legs", [[4]] * 300), in_folder / "list.parquet")
+    held = "this holds list<element: int64>"
+    assert fails("predict", trained[0], "list.parquet") == f"list.parquet, column 'legs': numbers are needed, {held}"
+    write(with_column(table, "colour", [[4]] * 300), in_folder / "list.parquet")
+    assert fails("predict", trained[0], "list.parquet") == f"list.parquet, column 'colour': text is needed, {held}"
+
+
+def test_text_that_holds_what_the_training_had_as_another_type(trained: Trained, in_folder: Path) -> None:
+    """Numbers as text are those numbers; numbers where text was are texts that were not seen, which is said."""
+    table = animals()
+    legs = [str(number) for number in table.column("legs").to_pylist()]
+    write(with_column(table, "legs", legs), in_folder / "text.parquet")
+    assert succeeds("predict", trained[0], "text.parquet").stdout == succeeds("predict", *trained).stdout
+    predictions = set()
+    for name in ("number.parquet", "number.csv"):
+        write(with_column(table, "colour", [4] * 300), in_folder / name)
+        outcome = succeeds("predict", trained[0], name)
+        said = "note: column 'colour' has texts that the training did not have, in 300 cells ('4')"
+        assert outcome.stderr == f"{said}: they count as none of its texts\n"
+        predictions.add(outcome.stdout)
+    assert len(predictions) == 1
+    said = (
+        "number.csv, column 'colour', row 1: the training did not have '4', only 'black', 'red, dark', 'the \"white\"'"
+    )
+    assert fails("predict", trained[0], "number.csv", "--unseen", "error") == (
+        f"{said}; --unseen zero takes it as none of these"
+    )
 
 
 @pytest.mark.parametrize(("column", "value", "message"), [
-    ("weight", None, "column 'weight' has a missing value, first in row 9"),
-    ("colour", None, "column 'colour' has a missing value, first in row 9"),
-    ("weight", float("inf"), "column 'weight' has an infinite value, first in row 9"),
+    ("weight", None, "the value is missing; --missing of train says what takes its place"),
+    ("colour", None, "the value is missing; --missing of train says what takes its place"),
+    ("weight", float("inf"), "inf is infinite; it must be finite"),
 ])  # fmt: skip
 def test_values_that_cannot_be_scored(
     column: str, value: object, message: str, trained: Trained, in_folder: Path
 ) -> None:
     write(set_cell(animals(), column, 9, value), in_folder / "data.parquet")
-    assert fails("predict", trained[0], "data.parquet", "-o", "out.csv") == message
+    expected = f"data.parquet, column {column!r}, row 9: {message}"
+    assert fails("predict", trained[0], "data.parquet", "-o", "out.csv") == expected
     assert not (in_folder / "out.csv").exists()
+
+
+def test_rows_that_a_model_leaves_out(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They have an empty line in the predictions, no part in the scores, and are counted, even if all of a part are."""
+    monkeypatch.setattr(_pieces, "_PIECE_BYTES", 1)
+    table = animals(rows=900)
+    gaps = table
+    for row in [3, *range(257, 513), 900]:
+        gaps = set_cell(gaps, "weight" if row % 2 else "colour", row, None)
+    write(gaps, in_folder / "gaps.parquet")
+    whole = np.array([None not in row.values() for row in gaps.to_pylist()])
+    write(gaps.filter(pa.array(whole)), in_folder / "whole.parquet")
+    succeeds("train", "gaps.parquet", "--target", "kind", "--missing", "drop", "--test-fraction", 0, "--model", "m")
+    outcome = succeeds("predict", "m", "gaps.parquet")
+    lines = outcome.stdout.splitlines()[1:]
+    assert [line for line, given in zip(lines, whole, strict=True) if not given] == [",,,"] * 258
+    used = [line for line, given in zip(lines, whole, strict=True) if given]
+    expected = succeeds("predict", "m", "whole.parquet").stdout.splitlines()[1:]
+    assert [line.split(",")[0] for line in used] == [line.split(",")[0] for line in expected]
+    found, probabilities = ([line.split(",")[1:] for line in given] for given in (used, expected))
+    assert np.abs(np.array(found, float) - np.array(probabilities, float)).max() < 8 * EPS
+    assert outcome.stderr == "note: rows with a missing value, which are not used, as in the training: 258\n"
+    scores = succeeds("evaluate", "m", "gaps.parquet", "--json").json
+    assert scores["rows"] == 900 - 258
+    assert scores["confusion_matrix"] == succeeds("evaluate", "m", "whole.parquet", "--json").json["confusion_matrix"]
+    write(gaps.slice(256, 256), in_folder / "none.parquet")
+    assert fails("evaluate", "m", "none.parquet") == "none.parquet has no row without a missing value"
+    assert succeeds("predict", "m", "none.parquet").stdout.splitlines()[1:] == [",,,"] * 256
 
 
 def test_values_far_beyond_the_training_data(in_folder: Path) -> None:
@@ -197,30 +257,38 @@ def test_values_far_beyond_the_training_data(in_folder: Path) -> None:
     _, probabilities, _ = table_of(succeeds("predict", "large", "far.parquet").stdout)
     assert probabilities[1:].tolist() == [[0.0, 1.0], [1.0, 0.0]]
     write(pa.table({"x": [0.0, 1e308], "y": [0, 1]}), in_folder / "farther.parquet")
-    expected = "row 2 is too far from the training data to be scored"
+    expected = "farther.parquet, row 2: too far from the training data to be scored"
     assert fails("predict", "large", "farther.parquet") == expected
     assert fails("evaluate", "large", "farther.parquet", "--target", "y") == expected
-    assert fails("predict", "small", "farther.parquet") == "column 'x', row 2: too large to standardise"
+    said = "farther.parquet, column 'x', row 2: too large to standardise"
+    assert fails("predict", "small", "farther.parquet") == said
 
 
 def test_labels_that_the_model_does_not_know(trained: Trained, in_folder: Path) -> None:
     write(set_cell(animals(), "kind", 12, "ant"), in_folder / "data.csv")
-    expected = "target 'kind', row 12: 'ant' is not a class of the model (cat, newt, yak)"
+    expected = "data.csv, column 'kind', row 12: 'ant' is not a class of the model (cat, newt, yak)"
     assert fails("evaluate", trained[0], "data.csv") == expected
     write(with_column(animals(), "kind", [1] * 300), in_folder / "data.parquet")
-    expected = "column 'kind': text is needed, this holds int64"
+    expected = "data.parquet, column 'kind', row 1: '1' is not a class of the model (cat, newt, yak)"
     assert fails("evaluate", trained[0], "data.parquet") == expected
 
 
 def test_labels_of_another_kind(in_folder: Path) -> None:
     write(pa.table({"x": [0, 1] * 20, "y": [5, 6] * 20}), in_folder / "data.csv")
     succeeds("train", "data.csv", "--target", "y", "--test-fraction", 0, "--model", "m")
-    for labels, kind in [(["a", "b"], "text"), ([True, False], "boolean")]:
+    for labels, what in [
+        (["5", "b"], "row 2: 'b' is not a number; --na b if it says that a value is missing"),
+        ([True, False], "row 1: 'true' is not a number; --na true if it says that a value is missing"),
+        ([6, None], "row 2: the value is missing; --missing drop of train leaves such rows out"),
+        ([5.0, 5.5], "row 2: '5.5' is not whole; regression targets are not supported, and --label-as text takes each "
+         "number as a class"),
+    ]:  # fmt: skip
         write(pa.table({"x": [0, 1], "y": labels}), in_folder / "other.csv")
-        expected = f"target 'y' holds {kind} labels; the classes of the model are integer: 5, 6"
+        expected = f"other.csv, column 'y', {what}; the classes of the model are 5, 6"
         assert fails("evaluate", "m", "other.csv") == expected
     write(pa.table({"x": [0, 1], "y": [5, 7]}), in_folder / "other.csv")
-    assert fails("evaluate", "m", "other.csv") == "target 'y', row 2: 7 is not a class of the model (5, 6)"
+    said = "other.csv, column 'y', row 2: 7 is not a class of the model (5, 6)"
+    assert fails("evaluate", "m", "other.csv") == said
 
 
 @pytest.mark.parametrize(

@@ -150,4 +150,4 @@ def test_no_built_in_data_set_is_hidden_by_a_file_and_no_folder_is_read() -> Non
     Path("iris").write_text("x,y\n1,a\n")
     assert succeeds("train", "iris", "--json").json["rows"] == 150
     Path("data.csv").mkdir()
-    assert fails("train", "data.csv", "--target", "y").startswith("no such file: data.csv")
+    assert fails("train", "data.csv", "--target", "y") == "data.csv is a directory, not a file"

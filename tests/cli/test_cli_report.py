@@ -19,20 +19,23 @@ from PIL import Image
 from scipy.stats import binomtest
 from sklearn.datasets import load_digits
 from sklearn.metrics import precision_recall_fscore_support
-from sklearn.model_selection import train_test_split
 
 import softgrad
+from softgrad.cli.columns import NumberColumn, TextColumn
 from softgrad.cli.html_report import charts, images, measures
 from softgrad.cli.model_file import load_model
-from softgrad.cli.preprocessing import NumberColumn, TextColumn
 from softgrad.linear_model import SoftmaxRegression
 from softgrad.reference import linear_cross_entropy_grad
-from tests.cli.conftest import animals, fails, run, set_cell, succeeds, with_column, write
+from tests.cli.conftest import animals, fails, for_training, run, set_cell, succeeds, with_column, write
 from tests.cli.report_page import Element, read
 from tests.oracles.bounds import EPS, HALF_OF_THE_DIGITS, printed
 from tests.oracles.inputs import fresh_rng
 
-HOSTILE = ["<script>alert(1)</script>", "</style><img src=x onerror=alert(1)>", "\" onload='alert(1)' &lt;b&gt; \x1b\n"]
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</style><img src=x onerror=alert(1)>",
+    "\" onload='alert(1)' &lt;b&gt; \x1b\n.",
+]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +51,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Element, Any, Path
 def digits_part() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pixels and classes, and the rows of the test part."""
     X, y = load_digits(return_X_y=True)
-    return X, y, np.sort(train_test_split(np.arange(len(y)), test_size=0.2, random_state=0, stratify=y)[1])
+    return X, y, np.flatnonzero(~for_training(y.tolist(), 0.2, 0))
 
 
 def digits_probabilities(model: Path) -> np.ndarray:
@@ -75,7 +78,7 @@ def test_head_line_and_data(digits: tuple[Element, Any, Path]) -> None:
     assert page.one("h1").text == page.one("head").one("title").text == "softgrad: digits"
     data = page.section("data")
     assert (
-        data.facts() | {"rows": "1797", "for training": "1437", "for the test": "360", "classes": "10"} == data.facts()
+        data.facts() | {"rows": "1797", "for training": "1439", "for the test": "358", "classes": "10"} == data.facts()
     )
     _, y, test = digits_part()
     rows = data.table("Rows of each class")[1:]
@@ -286,12 +289,17 @@ def test_weights_and_columns_that_are_no_pixels(in_folder: Path) -> None:
     write(animals(), in_folder / "animals.parquet")
     succeeds("train", "animals.parquet", "--target", "kind", "--report", "r.html", "--model", "m")
     page, model = read(in_folder / "r.html"), load_model(in_folder / "m")
+    train = for_training(animals().column("kind").to_pylist(), 0.2, 0)
     weight = animals().column("weight").to_numpy()
-    row = page.section("data").table("Numbers, all rows")[1]
-    assert row == ["weight", *(f"{value:.4g}" for value in (weight.min(), weight.mean(), weight.max()))]
+    head, row = page.section("data").table("Numbers, all rows")[:2]
+    assert head == ["column", "lowest", "mean in training", "highest", "missing"]
+    shown = (weight.min(), weight[train].mean(), weight.max())
+    assert row == ["weight", *(f"{value:.4g}" for value in shown), "0"]
     colours = animals().column("colour").to_pylist()
-    most = max(set(colours), key=colours.count)
-    assert page.section("data").table("Texts")[1] == ["colour", "3", most, f"{colours.count(most) / len(colours):.3f}"]
+    trained = [colour for colour, counts in zip(colours, train, strict=True) if counts]
+    most = max(set(trained), key=trained.count)
+    share = f"{trained.count(most) / len(trained):.3f}"
+    assert page.section("data").table("Texts")[1] == ["colour", "3", most, share, "0"]
     names = ["weight", "legs", "wild", *(f"colour = {text}" for text in sorted(set(colours)))]
     for k, name in enumerate(["cat", "newt", "yak"]):
         order = np.argsort(-np.abs(model.coef[k]))
@@ -321,6 +329,81 @@ def test_what_spoke_for_a_mistake(in_folder: Path) -> None:
     assert [each.text for each in evidence.all("div")] == [f"{name} ({spoke[name]:+.2f})" for name in best]
     # Together they decide for the predicted class.
     assert sum(spoke.values()) > 0.0
+
+
+def wide(rows: int, texts: int) -> pa.Table:
+    """Numbers and two texts of many different ones, that decide the kind, and weights of the rows."""
+    rng = fresh_rng()
+    numbers, words = rng.standard_normal((rows, 2)), rng.integers(0, texts, (rows, 2))
+    scores = numbers @ rng.standard_normal((2, 3)) + rng.standard_normal((texts, 3))[words].sum(axis=1)
+    kinds = np.array(["ant", "bee", "cat"])[(scores + rng.gumbel(size=(rows, 3))).argmax(axis=1)]
+    return pa.table(
+        {
+            "x": numbers[:, 0],
+            "z": 100.0 * numbers[:, 1] + 7.0,
+            "u": [f"u{word:03}" for word in words[:, 0].tolist()],
+            "v": [f"v{word:03}" for word in words[:, 1].tolist()],
+            "weight": rng.uniform(0.5, 3.0, rows),
+            "kind": kinds.tolist(),
+        }
+    )
+
+
+def test_sparse_features_and_weights(in_folder: Path) -> None:
+    """The gradient of the objective that was minimised: with row weights, class weights and smoothed labels."""
+    table = set_cell(set_cell(wide(400, 30), "z", 5, None), "u", 9, None)
+    write(table, in_folder / "wide.parquet")
+    options = ("--sample-weight", "weight", "--class-weight", "balanced", "--label-smoothing", 0.2, "--missing", "mean")
+    arguments = ("--target", "kind", "--test-fraction", 0, "-C", 0.5, "--model", "m", "--report", "r.html")
+    result = succeeds("train", "wide.parquet", *arguments, *options, "--json").json
+    page, model = read(in_folder / "r.html"), load_model(in_folder / "m")
+    blocks = []
+    for column in model.columns:
+        cells = [column.fill if cell is None else cell for cell in table.column(column.name).to_pylist()]
+        if isinstance(column, NumberColumn):
+            blocks.append((np.array(cells)[:, None] - column.mean) / column.scale)
+        else:
+            blocks.append(np.array(cells)[:, None] == np.array(column.categories))
+    X = np.hstack(blocks).astype(float)
+    assert X.shape == (400, result["features"]) == (400, 62)
+    y = np.searchsorted(["ant", "bee", "cat"], table.column("kind").to_pylist())
+    weights = table.column("weight").to_numpy()
+    # Each class weighs as much as the others, all of them together as much as the rows.
+    weights = weights * (weights.sum() / 3 / np.array([weights[y == k].sum() for k in range(3)]))[y]
+    targets = 0.8 * np.eye(3)[y] + 0.2 / 3
+    shares = weights @ targets / weights.sum()
+    found = re.findall(r" (\d\.\de-\d\d)\b", page.section("gradient").all("p")[-1].text)
+    for shown, coef, intercept in zip(
+        found, (0.0 * model.coef, model.coef), (np.log(shares), model.intercept), strict=True
+    ):
+        powers = np.exp(X @ coef.T + intercept)
+        surplus = powers / powers.sum(axis=1, keepdims=True) - targets
+        gradient = ((weights[:, None] * surplus).T @ X + coef / 0.5) / weights.sum()
+        assert float(shown) == pytest.approx(np.abs(gradient).max(), rel=printed(1), abs=0.0)
+    assert float(found[1]) < 1e-3 * float(found[0])
+    missing = {row[0]: row[-1] for name in ("Numbers", "Texts") for row in page.section("data").table(name)[1:]}
+    assert missing == {"x": "0", "z": "1", "u": "1", "v": "0"}
+    assert "of 32 training rows at the trained model" in page.section("gradient").text
+    assert page.section("gradient").table("The worst component")[1][1:] == ["pass", "pass"]
+    number, true, predicted, *_, evidence = page.section("mistakes").all("tr")[1].children
+    row = int(number.text) - 1
+    assert table.column("kind")[row].as_py() == true.text
+    pull = (model.coef[["ant", "bee", "cat"].index(predicted.text)] - model.coef[y[row]]) * X[row]
+    names = ["x", "z", *(f"{column.name} = {text}" for column in model.columns[2:] for text in column.categories)]
+    strongest = evidence.all("div")[0].text
+    assert strongest.startswith((names[int(pull.argmax())], "intercept"))
+
+
+def test_a_gradient_check_of_some_of_many_features(in_folder: Path) -> None:
+    table = wide(1200, 400)
+    table = table.append_column("w", pa.array(reversed(table.column("v").to_pylist())))
+    write(table, in_folder / "wide.parquet")
+    succeeds("train", "wide.parquet", "--target", "kind", "--drop", "weight", "--report", "r.html")
+    section = read(in_folder / "r.html").section("gradient")
+    # The first 32 rows have nearly as many different texts as cells, 64 of which are checked.
+    (left_out,) = re.findall(r"of 32 training rows without (\d+) of their features at the trained model", section.text)
+    assert 16 < int(left_out) <= 2 + 3 * 32 - 64
+    assert section.table("The worst component")[1][1:] == ["pass", "pass"]
 
 
 def test_many_classes(in_folder: Path) -> None:

@@ -19,8 +19,8 @@ from sklearn.datasets import dump_svmlight_file, load_svmlight_file
 
 from softgrad.cli.model_file import load_model
 from softgrad.linear_model import SoftmaxRegression
-from softgrad.linear_model._data import _files as streaming_files
-from tests.cli.conftest import command, fails, run, succeeds
+from softgrad.linear_model._data import _svmlight
+from tests.cli.conftest import command, fails, for_training, run, succeeds
 from tests.linear_model import data_sets
 from tests.oracles.bounds import EPS, HALF_OF_THE_DIGITS
 from tests.oracles.inputs import fresh_rng
@@ -53,7 +53,7 @@ def write(path: str, *, rows: int = 900, features: int = 40, zero_based: bool = 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Text blocks that end in the middle of a line."""
-    monkeypatch.setattr(streaming_files, "_TEXT_BLOCK_BYTES", 9973)
+    monkeypatch.setattr(_svmlight, "_BLOCK_BYTES", 9973)
 
 
 @pytest.mark.parametrize(("name", "zero_based"), [("rows.svmlight", False), ("rows.svm.gz", False), ("r.libsvm", True)])
@@ -79,9 +79,7 @@ def test_the_scores_are_of_the_rows_that_they_name() -> None:
     data = write("rows.svmlight", rows=2000)
     arguments = ("train", "rows.svmlight", "--stream", "--test-fraction", 0.3, "--seed", 1, "--json")
     result = succeeds(*arguments, "--model", "model").json
-    # The draws of the guide: one for each row, the first row of a class excepted.
-    train = np.random.default_rng(1).random(2000) >= 0.3
-    train[:3] = True
+    train = for_training(data.y.tolist(), 0.3, 1)
     assert (result["train_rows"], result["test_rows"]) == (train.sum(), (~train).sum())
     found = load_file("model")
     logs = log_softmax(data.X @ found["coef"].T + found["intercept"], axis=1)
@@ -104,7 +102,7 @@ def test_a_text_block_whose_rows_are_all_for_the_test(monkeypatch: pytest.Monkey
     arguments = ("train", "rows.svmlight", "--stream", "--test-fraction", 0.5, "--json")
     whole = succeeds(*arguments).json
     # Every block has a line.
-    monkeypatch.setattr(streaming_files, "_TEXT_BLOCK_BYTES", 1)
+    monkeypatch.setattr(_svmlight, "_BLOCK_BYTES", 1)
     result = succeeds(*arguments).json
     assert result["train_rows"] == whole["train_rows"] < 80
     tol = SoftmaxRegression().tol
@@ -150,7 +148,6 @@ def test_a_file_that_does_not_go_with_the_model() -> None:
         said = f"other.svm, label of row 2: {label} is not a class of the model (-1, 1, 7)"
         assert fails("evaluate", "model", "other.svm") == said
     assert "are at the start of its lines" in fails("evaluate", "model", "rows.svmlight", "--target", "kind")
-    assert fails("predict", "model", "none.svm") == "no such file: none.svm"
     succeeds("train", "iris", "--model", "flowers")
     message = "rows.svmlight: the model was not trained on an svmlight file; its columns are sepal length (cm), "
     assert fails("predict", "flowers", "rows.svmlight").startswith(message)
@@ -181,9 +178,9 @@ def test_a_checkpoint_of_an_svmlight_file() -> None:
 BAD = {
     "a bad number": ("1 1:1\n0 2:x\n", "cannot read bad.svm, line 2: could not convert string to float: b'x'"),
     "a value that is not finite": ("1 1:1\n0 2:nan\n", "bad.svm, row 2: feature 2 is nan; it must be finite"),
-    "a real label": ("1 1:1\n0.5 2:1\n", "the label of row 2 is 0.5; whole numbers are needed"),
-    "an infinite label": ("1 1:1\n-inf 2:1\n", "the label of row 2 is -inf; whole numbers are needed"),
-    "one class": ("1 1:1\n1 2:1\n", "target 'label' has a single class, 1; two are needed"),
+    "a real label": ("1 1:1\n0.5 2:1\n", "bad.svm, label of row 2: 0.5 is no whole number; regression targets are not"),
+    "an infinite label": ("1 1:1\n-inf 2:1\n", "bad.svm, label of row 2: -inf is no whole number; regression targets"),
+    "one class": ("1 1:1\n1 2:1\n", "bad.svm: target 'label' has a single class, 1; two are needed"),
     "no rows": ("# nothing\n", "bad.svm has no rows with a feature"),
 }  # fmt: skip
 
@@ -214,14 +211,50 @@ def test_a_value_that_is_not_finite(value: str, zero_based: bool) -> None:
 
 def test_what_an_svmlight_file_does_not_have() -> None:
     write("rows.svmlight")
-    assert "are at the start of its lines" in fails("train", "rows.svmlight", "--stream", "--target", "kind")
-    assert fails("train", "none.svmlight", "--stream") == "no such file: none.svmlight"
-    write("rows.svm.gz")
-    for name in ("rows.svmlight", "rows.svm.gz"):
+    succeeds("train", "rows.svmlight", "--max-iter", 1, "--model", "model")
+    unlike = "an svmlight file has labels at the start of its lines and features by number, no columns with names"
+    for option, value in [
+        ("--target", "kind"),
+        ("--sample-weight", "w"),
+        ("--label-as", "text"),
+        ("--report", "r.html"),
+        ("--missing", "drop"),
+        ("--unseen", "error"),
+    ]:
+        for stream in ([], ["--stream"]):
+            if (option, stream) != ("--report", ["--stream"]):
+                assert fails("train", "rows.svmlight", *stream, option, value) == f"{option} {value}: {unlike}"
+    for option in ("--number", "--text"):
+        assert fails("train", "rows.svmlight", option, "3") == f"--number or --text 3: {unlike}"
+    for option, name in [("--na", "na"), ("--drop", "drop"), ("--columns", "columns"), ("--delimiter", "delimiter")]:
+        said = f"rows.svmlight: the option {name} is not for svmlight files"
+        assert fails("train", "rows.svmlight", option, ";") == said
+    for verb in ("predict", "evaluate"):
         assert (
-            fails("train", name)
-            == f"{name}: svmlight files are read by `softgrad train --stream`, predict and evaluate alone"
+            fails(verb, "model", "rows.svmlight", "--na", "?")
+            == "rows.svmlight: the option na is not for svmlight files"
         )
+        said = "--unseen error: rows.svmlight is an svmlight file, which has no texts"
+        assert fails(verb, "model", "rows.svmlight", "--unseen", "error") == said
+    said = "--cache keeps columns that were parsed; an svmlight file has none"
+    assert fails("train", "rows.svmlight", "--stream", "--cache") == said
+
+
+@pytest.mark.parametrize("fraction", [0, 0.3])
+def test_in_memory_it_is_the_same_model(fraction: float) -> None:
+    write("rows.svm.gz")
+    arguments = ("train", "rows.svm.gz", "--test-fraction", fraction, "--class-weight", "balanced", "--json", "--model")
+    results = [succeeds(*arguments, name, *options).json for name, options in (("a", ()), ("b", ("--stream",)))]
+    assert Path("a").read_bytes() == Path("b").read_bytes()
+    for name in ("loss_curve", "confusion_matrix", "train_rows", "test_rows"):
+        assert results[0][name] == results[1][name]
+
+
+def test_a_name_that_does_not_say_the_format() -> None:
+    """The model knows how its file was read; a new file is read so too."""
+    Path("rows.txt").write_bytes(write("rows.svmlight").path.read_bytes())
+    succeeds("train", "rows.txt", "--format", "svmlight", "--model", "model")
+    assert succeeds("predict", "model", "rows.txt").stdout == succeeds("predict", "model", "rows.svmlight").stdout
 
 
 @pytest.mark.slow
