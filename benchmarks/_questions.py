@@ -23,10 +23,11 @@ QUESTIONS = (
     "dtypes",
     "probability_labels",
     "memory",
+    "reading",
     "regression",
 )
-# With a guide of their own, and long: the pages do not wait for them.
-APART = ("linear_head_growth", "regression")
+# With a guide of their own, or not of a loss: the pages do not wait for them.
+APART = ("linear_head_growth", "reading", "regression")
 # Not of --quick: their peers alone take seconds, at any size.
 NOT_QUICK = ("linear_head", "linear_head_growth", "memory", "regression")
 
