@@ -199,9 +199,9 @@ def test_labels(labels: list[object], expected: list[object]) -> None:
 
 @pytest.mark.parametrize(("column", "row", "value", "message"), [
     ("weight", 300, np.inf, "{}inf{} is infinite; it must be finite"),
-    ("weight", 599, np.nan, "the value is missing ({}nan{}); --missing says what becomes of them"),
-    ("legs", 257, None, "the value is missing; --missing says what becomes of them"),
-    ("colour", 600, None, "the value is missing; --missing says what becomes of them"),
+    ("weight", 599, np.nan, "the value is missing ({}nan{}); --missing says what takes its place"),
+    ("legs", 257, None, "the value is missing; --missing says what takes its place"),
+    ("colour", 600, None, "the value is missing; --missing says what takes its place"),
     ("kind", 1, None, "the value is missing; --missing drop of train leaves such rows out"),
 ])  # fmt: skip
 @pytest.mark.parametrize("ending", ["csv", "parquet"])

@@ -13,7 +13,7 @@ import pytest
 
 from tests.cli.conftest import animals, fails, run, set_cell, succeeds, with_column, write
 
-OF_MISSING = "--missing says what becomes of them"
+OF_MISSING = "--missing says what takes its place"
 FORMATS = [name + gz for name in (".csv", ".tsv", ".parquet", ".feather") for gz in ("", ".gz")]
 
 

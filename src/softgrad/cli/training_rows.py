@@ -145,7 +145,7 @@ class EncodedRows:
         for name in self._roles.features:
             of_column = values.missing(name)
             if self._policy == "error":
-                part.require_complete(name, of_column, "--missing says what becomes of them")
+                part.require_complete(name, of_column, "--missing says what takes its place")
             missing |= of_column
         if self._policy != "drop":
             return part, values

@@ -133,3 +133,15 @@ def test_a_file_that_changes_between_two_passes(tmp_path: Path) -> None:
     path.write_text("a,b\n1,2\n3,4\n")
     with pytest.raises(ValueError, match=r"data\.csv has changed since the first pass over it"):
         list(batches)
+
+
+def test_a_mark_at_the_start_of_a_block_is_part_of_its_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that `cat` has joined have byte order marks within."""
+    monkeypatch.setattr(_text_file, "_BLOCK_BYTES", 8)
+    monkeypatch.setattr(_text_file, "_ROWS_OF_BLOCK", 1)
+    path = written(tmp_path, "x;y\naaa;b\n\ufeffcc;d\n".encode())
+    assert columns_of(path) == {"x": ["aaa", "\ufeffcc"], "y": ["b", "d"]}
+
+
+def test_a_few_nuls_do_not_make_another_encoding(tmp_path: Path) -> None:
+    assert columns_of(written(tmp_path, b"ab;c\n\0;1\nx;2\n")) == {"ab": ["\0", "x"], "c": ["1", "2"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -120,5 +121,8 @@ def _of_arrow(rows: bytes) -> Any:
     import pyarrow as pa
 
     with pa.BufferOutputStream() as copy:
+        if rows.startswith(codecs.BOM_UTF8):
+            # The parser leaves out a mark at the start, which is part of a cell here.
+            copy.write(codecs.BOM_UTF8)
         copy.write(rows)
         return copy.getvalue()

@@ -28,7 +28,8 @@ def found_encoding(head: bytes) -> str:
     for mark, encoding in _MARKS.items():
         if head.startswith(mark):
             return encoding
-    if b"\0" in head:
+    # Between Latin letters every other byte is one, or three of four; a cell may hold some.
+    if 3 * head.count(b"\0") >= len(head) > 0:
         for encoding in _MARKS.values():
             if _is_text(head, encoding):
                 return encoding
