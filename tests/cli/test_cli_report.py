@@ -285,6 +285,17 @@ def test_text_of_the_data_stays_text(in_folder: Path) -> None:
     assert all(text in page.section("confusion").text for text in shown)
 
 
+def test_what_is_odd_about_the_data_is_said(in_folder: Path) -> None:
+    table = with_column(animals(), "wild", [True] * 300)
+    write(table.append_column("row", pa.array(range(300))), in_folder / "animals.csv")
+    told = succeeds("train", "animals.csv", "--target", "kind", "--report", "r.html", "--json").json
+    section = read(in_folder / "r.html").section("data")
+    assert [each.text for each in section.all("p", "note")] == [*told["notes"], *told["warnings"]]
+    wild, row = told["warnings"]
+    assert wild.startswith("column 'wild' is constant")
+    assert row.startswith("column 'row' counts the rows")
+
+
 def test_weights_and_columns_that_are_no_pixels(in_folder: Path) -> None:
     write(animals(), in_folder / "animals.parquet")
     succeeds("train", "animals.parquet", "--target", "kind", "--report", "r.html", "--model", "m")

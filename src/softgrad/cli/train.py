@@ -72,7 +72,7 @@ def train(request: Request, output: Output) -> None:
     trained = _trained(request, rows, output)
     _show(trained, request, output)
     if request.report is not None:
-        _write_report(request, rows, understood.learnt, trained, request.report, output)
+        _write_report(request, rows, understood, trained, request.report, output)
     warnings = list(understood.warnings)
     if request.test_fraction and (untested := trained.untested):
         warnings.append(
@@ -227,7 +227,7 @@ def _show(trained: Trained, request: Request, output: Output) -> None:
 def _write_report(
     request: Request,
     rows: Rows,
-    learnt: Mapping[str, Numbers | Texts],
+    understood: Understood,
     trained: Trained,
     path: Path,
     output: Output,
@@ -243,7 +243,8 @@ def _write_report(
     checks = check_gradient(sample.features, sample.codes, coef, model.intercept, request.seed)
     findings = Findings(
         source=request.data,
-        learnt=learnt,
+        learnt=understood.learnt,
+        remarks=[*understood.notes, *understood.warnings],
         training=training,
         test=joined(test) if test else None,
         model=model,

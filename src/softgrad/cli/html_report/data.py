@@ -39,7 +39,7 @@ def data_section(findings: Findings) -> list[Html]:
             ("classes", str(len(findings.names))),
         ]
     )
-    content = [summary, _classes(findings)]
+    content = [summary, *(note(remark) for remark in findings.remarks), _classes(findings)]
     if findings.grid is None:
         content.append(_columns(findings.learnt))
     else:

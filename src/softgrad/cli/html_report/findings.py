@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -33,6 +33,8 @@ class Findings:
         What the user called the data.
     learnt : mapping of str to Numbers or Texts
         What is known of each column.
+    remarks : sequence of str
+        What a user should know of the data, as the command says it.
     training, test : Piece
         All rows of each, encoded.
     checks : mapping
@@ -45,6 +47,7 @@ class Findings:
 
     source: str
     learnt: Mapping[str, Numbers | Texts]
+    remarks: Sequence[str]
     training: Piece
     test: Piece | None
     model: Model
