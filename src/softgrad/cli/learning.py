@@ -55,7 +55,7 @@ class Numbers:
     counts_the_rows: bool = True
     example: str = ""
     _offset: float = 0.0
-    # The different values, ascending; None once one came twice or there are very many.
+    # The different values, ascending; None once one came twice or is not whole, or there are very many.
     _different: Float64Array | None = field(default_factory=lambda: np.empty(0))
     _of_value: Counter[float] = field(default_factory=Counter)
     _of_class: dict[int, tuple[float, float]] = field(default_factory=dict)
@@ -109,6 +109,9 @@ class Numbers:
     def _look_for_numbers_of_rows(self, values: Float64Array) -> None:
         if self._different is None:
             return
+        if (values != np.rint(values)).any():
+            self._different = None
+            return
         count = len(self._different) + len(values)
         self._different = np.union1d(self._different, values)
         if len(self._different) < count or count > _MOST_DIFFERENT:
@@ -118,9 +121,7 @@ class Numbers:
     def numbers_the_rows(self) -> bool:
         """Whether each row has a whole number of its own, and most numbers in their range are there: an identifier."""
         values = self._different
-        if values is None or len(values) < 2:
-            return False
-        return bool(values[-1] - values[0] < 2 * len(values)) and bool((values == np.rint(values)).all())
+        return values is not None and len(values) > 1 and bool(values[-1] - values[0] < 2 * len(values))
 
     def _of_classes(self, values: Float64Array, codes: IntArray) -> None:
         order = np.argsort(codes, kind="stable")
