@@ -59,10 +59,9 @@ def _write(folder: Path, rows: int) -> None:
 
 def _measured(command: list[str]) -> tuple[float, float]:
     """The seconds that a command takes, and the MiB that it holds at most."""
+    silent = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_WRONLY, 0) for stream in (1, 2)]
     start = time.perf_counter()
-    process = os.posix_spawn(
-        command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
-    )
+    process = os.posix_spawn(command[0], command, os.environ, file_actions=silent)
     _, status, used = os.wait4(process, 0)
     if status:
         raise SystemExit(f"{' '.join(command[:4])} ended with status {os.waitstatus_to_exitcode(status)}")
