@@ -103,7 +103,8 @@ def test_one_model_of_sparse_features() -> None:
     table = with_column(table, "colour", [f"shade {shade}" for shade in rng.integers(0, 200, 2000).tolist()])
     for ending in ("csv", "parquet"):
         result = assert_same_model("--test-fraction", 0.25, data=write(table, Path(f"animals.{ending}")))
-        assert result["features"] == 203
+        # A shade or two may have no row in the training.
+        assert 190 <= result["features"] <= 203
 
 
 @pytest.mark.parametrize("name", ["iris", "wine"])
