@@ -98,6 +98,15 @@ def _derivative(function: Any, verb: str, field: str = "other", **options: Any) 
     return evaluate
 
 
+def _from_output(function: Any, verb: str, **options: Any) -> Callable[..., tuple[Any, ...]]:
+    def evaluate(rows: Rows, axis: int = -1) -> tuple[Any, ...]:
+        given = {key: rows.mask if value == "mask" else value for key, value in options.items()} | {"axis": axis}
+        output = function(rows.x, out=np.empty_like(rows.x), **given)
+        return (getattr(function, verb)(None, rows.other, output=output, **given),)
+
+    return evaluate
+
+
 def _token_logprobs(rows: Rows, axis: int = -1) -> tuple[Any, ...]:
     return tuple(sg.token_logprobs(rows.x, rows.labels, axis=axis))
 
@@ -138,6 +147,13 @@ CASES: dict[str, Callable[..., tuple[Any, ...]]] = IN_PLACE | {
     "softmax.jvp": _derivative(sg.softmax, "jvp", where="mask", temperature=0.7),
     "log_softmax.vjp": _derivative(sg.log_softmax, "vjp"),
     "log_softmax.jvp": _derivative(sg.log_softmax, "jvp", where="mask", temperature=0.7),
+    "softmax.vjp, given output": _from_output(sg.softmax, "vjp"),
+    "softmax.jvp, given output": _from_output(sg.softmax, "jvp", where="mask", temperature=0.7),
+    "log_softmax.vjp, given output": _from_output(sg.log_softmax, "vjp"),
+    "log_softmax.jvp, given output": _from_output(sg.log_softmax, "jvp"),
+    "log_softmax.vjp, given output, where and temperature": _from_output(
+        sg.log_softmax, "vjp", where="mask", temperature=0.7
+    ),
     "logsumexp.vjp": _derivative(sg.logsumexp, "vjp", "weight"),
     "logsumexp.jvp": _derivative(sg.logsumexp, "jvp"),
     "sigmoid.vjp": _derivative(sg.sigmoid, "vjp"),

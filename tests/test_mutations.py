@@ -53,16 +53,9 @@ MUTATIONS = [
     ),
     Mutation(
         "p - 1 for -R / (1 + R) at a label that is the maximum",
-        "cpp/kernels/rows/cross_entropy.hpp",
-        "if (is_maximum) return",
-        "if (false && is_maximum) return",
-        (LOSS + "test_every_length",),
-    ),
-    Mutation(
-        "p - 1 for -R / (1 + R) at a label of few classes",
-        "cpp/kernels/tiles/cross_entropy.hpp",
-        "(maximal == 1.0 ? 0.0 - pack.rest[h].high * pack.largest[h].high : p - 1.0)",
-        "(p - 1.0)",
+        "cpp/kernels/packs.hpp",
+        "return maximal == 1.0 ? 0.0 - r / (1.0 + r) : p - 1.0;",
+        "return maximal == 2.0 ? r : p - 1.0;",
         (LOSS + "test_every_length",),
     ),
     Mutation(
@@ -130,9 +123,9 @@ MUTATIONS = [
     ),
     Mutation(
         "sums of exponentials that begin at the maximum of the row, far above the others",
-        "cpp/kernels/rows/exponentials_below_maximum.hpp",
-        "bound_at(origin, broadcast(largest))",
-        "bound_at(origin, maximum)",
+        "cpp/kernels/rows/row_to_sum.hpp",
+        "bound_at(origins, pack.second)",
+        "bound_at(origins, pack.maximum)",
         (LOSS + "test_very_many_logits_far_below_the_second_largest",),
     ),
     Mutation(
@@ -144,16 +137,16 @@ MUTATIONS = [
     ),
     Mutation(
         "what a bound loses of many exponentials added up in float for too long",
-        "cpp/kernels/rows/exponentials_below_maximum.hpp",
-        "static constexpr int64_t most = 64 * Simd<T>::logical_lanes;",
+        "cpp/kernels/rows/sums_below_maximum.hpp",
+        "static constexpr int64_t most = 64 * logical_lanes;",
         "static constexpr int64_t most = int64_t(1) << 40;",
         (LOSS + "test_very_many_logits_far_below_the_second_largest",),
     ),
     Mutation(
         "one bound for a row of any length",
-        "cpp/kernels/rows/exponentials_below_maximum.hpp",
-        "static constexpr int64_t longest = sizeof(T) == sizeof(float) ? int64_t(1) << 17 : INT64_MAX;",
-        "static constexpr int64_t longest = INT64_MAX;",
+        "cpp/kernels/rows/long_rows.hpp",
+        "constexpr int64_t longest_sum = sizeof(T) == sizeof(float) ? int64_t(1) << 17 : INT64_MAX;",
+        "constexpr int64_t longest_sum = INT64_MAX;",
         (LOSS + "test_very_many_logits_far_below_the_second_largest",),
     ),
     Mutation(
@@ -173,15 +166,15 @@ MUTATIONS = [
     Mutation(
         "loss as logsumexp - x",
         "cpp/kernels/rows/cross_entropy.hpp",
-        "return plus(static_cast<double>(row.maximum) - static_cast<double>(logit), row.log_rest);",
-        "return plus(static_cast<double>(row.maximum), row.log_rest) - static_cast<double>(logit);",
+        "plus(half_of(pack.maximum, h) - half_of(at_label, h), pack.log_rest[h])",
+        "plus(half_of(pack.maximum, h), pack.log_rest[h]) - half_of(at_label, h)",
         (LOSS + "test_every_length",),
     ),
     Mutation(
         "a running maximum that begins at -10000",
-        "cpp/kernels/rows/maximum.hpp",
-        "kept[v] = broadcast(T(-infinity));",
-        "kept[v] = broadcast(T(-10000));",
+        "cpp/kernels/rows/medium_rows.hpp",
+        "found[unrolled] = {{lowest, lowest}, {lowest, lowest}};",
+        "found[unrolled] = {{lowest, lowest}, {broadcast(T(-10000)), lowest}};",
         (
             ROWS + "test_extreme_values_in_every_lane",
             ROWS + "test_stretches_of_minus_infinity",
@@ -190,9 +183,9 @@ MUTATIONS = [
     ),
     Mutation(
         "the last lane forgotten in the maximum",
-        "cpp/kernels/rows/maximum.hpp",
-        "result.value = largest_of_lanes(of_row);",
-        "of_row[width - 1] = T(-infinity);\n    result.value = largest_of_lanes(of_row);",
+        "cpp/kernels/rows/medium_rows.hpp",
+        "return found[0].with(found[1]);",
+        "found[0].first[width - 1] = found[1].first[width - 1] = T(-infinity);\n    return found[0].with(found[1]);",
         (ROWS + "test_extreme_values_in_every_lane",),
     ),
     Mutation(
@@ -219,8 +212,8 @@ MUTATIONS = [
     Mutation(
         "rows of weight 0 multiplied, not skipped",
         "cpp/arrays/cross_entropy.cpp",
-        "if (weight == 0.0) {",
-        "if (false) {",
+        "if (weights(row) != 0.0) return true;",
+        "if (weights(row) != 7.0) return true;",
         (EDGE + "test_an_ignored_row_is_exactly_zero_whatever_it_holds",),
     ),
 ]

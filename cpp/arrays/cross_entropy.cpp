@@ -24,8 +24,11 @@ double along(const T* gradient, const T* v, int64_t n, bool sums_to_zero) {
             }
     Scratch<double, Use::terms> scratch(n);
     double* terms = scratch.data();
-    for (int64_t j = 0; j < n; ++j)
-        terms[j] = gradient[j] == T(0) ? 0.0 : static_cast<double>(gradient[j]) * (static_cast<double>(v[j]) - centre);
+    for (int64_t j = 0; j < n; ++j) {
+        // Made before it is chosen, so that nothing branches on what is 0.
+        const double term = static_cast<double>(gradient[j]) * (static_cast<double>(v[j]) - centre);
+        terms[j] = gradient[j] == T(0) ? 0.0 : term;
+    }
     return sum(terms, n);
 }
 
@@ -40,36 +43,51 @@ struct RowWeights {
     }
 };
 
-// Calls row_loss(row, x, scale, gradient) for the rows that count. `sums_to_zero`: so does the gradient of a row.
-template <class S, class RowLoss>
-void each_loss(const CrossEntropyRows& call, const RowWeights& weights, bool sums_to_zero, const RowLoss& row_loss) {
+// What the gradient of a row is multiplied by.
+double scale_of(const CrossEntropyRows& call, const RowWeights& weights, int64_t row) {
+    return weights(row) * (call.upstream ? call.upstream[row] : 1.0) * call.scale;
+}
+
+// Whether a row counts; if it does not, its results are 0, whatever it holds.
+template <class T>
+bool row_counts(const CrossEntropyRows& call, const RowWeights& weights, int64_t row, T* gradient, int64_t n) {
+    if (weights(row) != 0.0) return true;
+    call.losses[row] = 0.0;
+    if (gradient) std::fill(gradient, gradient + n, T(0));
+    return false;
+}
+
+// The derivatives along the tangent, from gradient_of(row, x, gradient). `sums_to_zero`: so does the gradient of a row.
+template <class S, class GradientOf>
+void each_tangent_loss(const CrossEntropyRows& call, const RowWeights& weights, bool sums_to_zero,
+                       const GradientOf& gradient_of) {
     using T = Compute<S>;
     const int64_t n = call.logits.entries.size();
-    if (call.tangent) {
-        for_row_ranges<S>(call.logits, [&](int64_t begin, int64_t end) {
-            Scratch<T, Use::gradient> scratch(n);
-            each_row_with<S, 1>(call.logits, {&*call.tangent}, nullptr, begin, end,
-                                [&](int64_t r, const T* x, const Vectors<T, 1>& v, T*) {
-                const double weight = weights(r);
-                call.losses[r] = 0.0;
-                if (weight == 0.0) return;
-                row_loss(r, x, 1.0, scratch.data());
-                call.losses[r] = weight * along(scratch.data(), v[0], n, sums_to_zero);
-            });
+    for_row_ranges<S>(call.logits, [&](int64_t begin, int64_t end) {
+        Scratch<T, Use::gradient> scratch(n);
+        each_row_with<S, 1>(call.logits, {&*call.tangent}, nullptr, begin, end,
+                            [&](int64_t r, const T* x, const Vectors<T, 1>& v, T*) {
+            if (!row_counts<T>(call, weights, r, nullptr, n)) return;
+            gradient_of(r, x, scratch.data());
+            call.losses[r] = weights(r) * along(scratch.data(), v[0], n, sums_to_zero);
         });
-        return;
-    }
+    });
+}
+
+// Calls losses_of(rows, indices of the rows, scale, losses) for the rows that count.
+template <class S, class LossesOf>
+void each_pack_loss(const CrossEntropyRows& call, const RowWeights& weights, const LossesOf& losses_of) {
+    using T = Compute<S>;
+    const int64_t n = call.logits.entries.size();
     const RowView* gradient = call.gradient ? &*call.gradient : nullptr;
     for_row_ranges<S>(call.logits, [&](int64_t begin, int64_t end) {
-        each_row<S>(call.logits, gradient, begin, end, [&](int64_t r, const T* x, T* grad) {
-            const double weight = weights(r);
-            if (weight == 0.0) {
-                call.losses[r] = 0.0;
-                if (grad) std::fill(grad, grad + n, T(0));
-                return;
-            }
-            const double scale = weight * (call.upstream ? call.upstream[r] : 1.0) * call.scale;
-            call.losses[r] = weight * row_loss(r, x, scale, grad);
+        each_pack_with<S, 0>(call.logits, {}, gradient, begin, end, [&](int64_t r, const T*, T* grad) {
+            return row_counts(call, weights, r, grad, n);
+        }, [&](const Rows<T>& rows, const auto&, const int64_t* indices) {
+            double scale[most_rows], losses[most_rows];
+            for (int64_t i = 0; i < rows.count; ++i) scale[i] = scale_of(call, weights, indices[i]);
+            losses_of(rows, indices, scale, losses);
+            for (int64_t i = 0; i < rows.count; ++i) call.losses[indices[i]] = weights(indices[i]) * losses[i];
         });
     });
 }
@@ -107,7 +125,7 @@ void to_indices(const CrossEntropyRows& call, const int64_t* indices) {
     using T = Compute<S>;
     const int64_t n = call.logits.entries.size();
     const RowWeights weights{call.label_weight, call.label_weight};
-    if (fits_a_tile(n) && !call.tangent) {
+    if (fits_a_tile(n, most_tile_classes_written) && !call.tangent) {
         each_tile_loss<S>(
             call, weights,
             [&](int64_t first, int64_t count, int64_t rows, T* tile, const double* scale, double* losses) {
@@ -118,8 +136,17 @@ void to_indices(const CrossEntropyRows& call, const int64_t* indices) {
         return;
     }
     const auto kernel = kernels<T>().cross_entropy;
-    each_loss<S>(call, weights, true,
-                 [&](int64_t r, const T* x, double scale, T* grad) { return kernel(x, n, indices[r], scale, grad); });
+    if (call.tangent)
+        return each_tangent_loss<S>(call, weights, true, [&](int64_t r, const T* x, T* grad) {
+            const double one = 1.0;
+            double loss;
+            kernel({&x, nullptr, &grad, n, 1}, &indices[r], &one, &loss);
+        });
+    each_pack_loss<S>(call, weights, [&](const Rows<T>& rows, const int64_t* of, const double* scale, double* losses) {
+        int64_t labels[most_rows];
+        for (int64_t i = 0; i < rows.count; ++i) labels[i] = indices[of[i]];
+        kernel(rows, labels, scale, losses);
+    });
 }
 
 // Against the target of each row, with the logits as they are.
@@ -139,11 +166,16 @@ void to_targets(const CrossEntropyRows& call, const Labels& labels, double z_los
         });
         return;
     }
-    const auto kernel = kernels<T>().soft_cross_entropy;
-    each_loss<S>(call, weights, z_loss == 0.0, [&](int64_t r, const T* x, double scale, T* grad) {
-        Scratch<double, Use::target> q(n);
-        write_targets(labels, r, 1, n, nullptr, n, q.data());
-        return kernel(x, nullptr, n, q.data(), z_loss, 0.0, 0.0, scale, grad);
+    const auto losses_of = [&](const Rows<T>& rows, const int64_t* of, const double* scale, double* losses) {
+        Scratch<double, Use::target> q(rows.count * n);
+        for (int64_t i = 0; i < rows.count; ++i) write_targets(labels, of[i], 1, n, nullptr, n, q.data() + i * n);
+        kernels<T>().soft_cross_entropy(rows, q.data(), z_loss, 0.0, 0.0, scale, losses);
+    };
+    if (!call.tangent) return each_pack_loss<S>(call, weights, losses_of);
+    each_tangent_loss<S>(call, weights, z_loss == 0.0, [&](int64_t r, const T* x, T* gradient) {
+        const double one = 1.0;
+        double loss;
+        losses_of({&x, nullptr, &gradient, n, 1}, &r, &one, &loss);
     });
 }
 
@@ -156,7 +188,7 @@ void of_staged(const CrossEntropyRows& call, const Labels& labels, const CrossEn
     const RowWeights weights{call.label_weight, call.sample_weight};
     const auto kernel = instruction_set().kernels->two_parts.soft_cross_entropy;
     const bool sums_to_zero = options.z_loss == 0.0 && !transform.has_softcap();
-    each_loss<S>(call, weights, sums_to_zero, [&](int64_t r, const T* x, double scale, T* grad) {
+    const auto row_loss = [&](int64_t r, const T* x, double scale, T* grad) {
         Scratch<double, Use::target> q(n);
         Scratch<double, Use::staged> scratch(staged_size(n));
         const StagedRow row = stage_row(x, n, transform, r, scratch.data());
@@ -165,12 +197,24 @@ void of_staged(const CrossEntropyRows& call, const Labels& labels, const CrossEn
             return 0.0;
         }
         write_targets(labels, r, 1, n, row.allowed, row.allowed_count, q.data());
-        const double loss = kernel(row.high, row.low, n, q.data(), options.z_loss, row.maximum, row.maximum_low, scale,
-                                   grad ? row.high : nullptr);
+        const double *high = row.high, *low = row.low;
+        double loss;
+        kernel({&high, &low, grad ? &row.high : nullptr, n, 1}, q.data(), options.z_loss, row.maximum, row.maximum_low,
+               &scale, &loss);
         if (grad)
             for (int64_t j = 0; j < n; ++j)
                 grad[j] = row.allowed && !row.allowed[j] ? T(0) : pulled_back(transform, x[j], row.high[j]);
         return loss;
+    };
+    if (call.tangent)
+        return each_tangent_loss<S>(call, weights, sums_to_zero,
+                                    [&](int64_t r, const T* x, T* gradient) { row_loss(r, x, 1.0, gradient); });
+    const RowView* gradient = call.gradient ? &*call.gradient : nullptr;
+    for_row_ranges<S>(call.logits, [&](int64_t begin, int64_t end) {
+        each_row<S>(call.logits, gradient, begin, end, [&](int64_t r, const T* x, T* grad) {
+            if (row_counts(call, weights, r, grad, n))
+                call.losses[r] = weights(r) * row_loss(r, x, scale_of(call, weights, r), grad);
+        });
     });
 }
 

@@ -72,10 +72,10 @@ Compute<S>* row_at(const RowView& view, int64_t row) {
 
 // Calls kernel(row, x, vectors, out) with contiguous rows of the dtype that is worked in; out is null without an
 // output, and may be x. Other rows pass through scratch, the same one for x and out, since every kernel works
-// in place.
-template <class S, size_t k, class Kernel>
+// in place. finish() is called before rows that were handed over leave the scratch.
+template <class S, size_t k, class Kernel, class Finish>
 void each_row_with(const RowView& x, const Views<k>& others, const RowView* out, int64_t begin, int64_t end,
-                   const Kernel& kernel) {
+                   const Kernel& kernel, const Finish& finish) {
     using T = Compute<S>;
     const int64_t n = x.entries.size();
     const bool gather = !is_direct<S>(x), scatter = out && !is_direct<S>(*out);
@@ -87,7 +87,7 @@ void each_row_with(const RowView& x, const Views<k>& others, const RowView* out,
             for (size_t v = 0; v < k; ++v) vectors[v] = row_at<S>(*others[v], r);
             kernel(r, row_at<S>(x, r), vectors, out ? row_at<S>(*out, r) : nullptr);
         }
-        return;
+        return finish();
     }
     const auto is_strided = [](const RowView* view) { return !view->entries.contiguous(sizeof(S)); };
     const bool strided =
@@ -115,8 +115,15 @@ void each_row_with(const RowView& x, const Views<k>& others, const RowView* out,
                    : out   ? row_at<S>(*out, r)
                            : nullptr);
         }
+        finish();
         if (scatter) scatter_rows<S>(gathered, apart, *out, first, count);
     }
+}
+
+template <class S, size_t k, class Kernel>
+void each_row_with(const RowView& x, const Views<k>& others, const RowView* out, int64_t begin, int64_t end,
+                   const Kernel& kernel) {
+    each_row_with<S, k>(x, others, out, begin, end, kernel, [] {});
 }
 
 template <class S, class Kernel>

@@ -16,7 +16,7 @@ Walk::Walk(const Dimensions& dimensions) : size_(1) {
     if (size_ == 0) dimensions_.clear();
 }
 
-int64_t Walk::offset(int64_t index) const {
+int64_t Walk::offset_of_dimensions(int64_t index) const {
     int64_t result = 0;
     for (size_t d = dimensions_.size(); d-- > 1;) {
         result += index % dimensions_[d].size * dimensions_[d].stride;

@@ -42,7 +42,10 @@ class Walk {
     explicit Walk(const Dimensions& dimensions);
 
     int64_t size() const { return size_; }
-    int64_t offset(int64_t index) const;
+    // Inline where one stride runs through all: a call for each row took as long as a tenth of 64 entries.
+    int64_t offset(int64_t index) const {
+        return dimensions_.size() == 1 ? index * dimensions_[0].stride : offset_of_dimensions(index);
+    }
     // Whether the entries stand `itemsize` bytes apart.
     bool contiguous(int64_t itemsize) const {
         return size_ <= 1 || (dimensions_.size() == 1 && dimensions_[0].stride == itemsize);
@@ -72,6 +75,8 @@ class Walk {
     }
 
   private:
+    int64_t offset_of_dimensions(int64_t index) const;
+
     Dimensions dimensions_;
     int64_t size_;
 };

@@ -21,15 +21,20 @@ void logsumexp(const RowView& x, const Transform& transform, S* out) {
         });
         return;
     }
-    const auto kernel = kernels<T>().logsumexp;
+    if (plain) {
+        for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
+            each_pack<S>(x, nullptr, begin, end, [&](const Rows<T>& rows, const int64_t* indices) {
+                T values[most_rows];
+                kernels<T>().logsumexp(rows, values);
+                for (int64_t i = 0; i < rows.count; ++i) out[indices[i]] = narrow_to<S>(values[i]);
+            });
+        });
+        return;
+    }
     const auto two_parts_kernel = instruction_set().kernels->log_normalizer;
     for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
-        Scratch<double, Use::staged> scratch(plain ? 0 : staged_size(n));
+        Scratch<double, Use::staged> scratch(staged_size(n));
         each_row<S>(x, nullptr, begin, end, [&](int64_t r, const T* from, T*) {
-            if (plain) {
-                out[r] = narrow_to<S>(kernel(from, n));
-                return;
-            }
             const StagedRow row = stage_row(from, n, transform, r, scratch.data());
             double parts[2];
             two_parts_kernel(row.high, row.low, n, parts);

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "arrays/gathered_rows.hpp"
+#include "arrays/row_packs.hpp"
 #include "arrays/tiles.hpp"
 #include "threads/thread_pool.hpp"
 

@@ -14,6 +14,12 @@ template <class S>
 void map_products(Product product, const RowView& x, const RowView* v, const RowView* w, const Transform& transform,
                   const double* factor, double scale, bool massless_is_zero, const RowView& out);
 
+// The product `softmax`, `log_softmax_tangent` or `log_softmax_cotangent` with each row of v, times scale, from the
+// rows of what softmax or log_softmax gave. Classes that `where` (null: none) leaves out have p = 0 and results of 0.
+template <class S>
+void map_products_of_output(Product product, const RowView& output, const RowView& v, const RowView* where,
+                            double scale, const RowView& out);
+
 // means[r] = <p, v>, 0 for a row whose classes are all at -inf.
 template <class S>
 void softmax_means(const RowView& x, const RowView& v, const Transform& transform, double* means);

@@ -12,7 +12,7 @@ void map_rows(RowMap function, const RowView& x, const Transform& transform, con
     using T = Compute<S>;
     const int64_t n = x.entries.size();
     const bool is_log = function == RowMap::log_softmax;
-    if (transform.is_identity() && fits_a_tile(n)) {
+    if (transform.is_identity() && fits_a_tile(n, most_tile_classes_written)) {
         const auto kernel = is_log ? kernels<T>().tiles.log_softmax : kernels<T>().tiles.softmax;
         for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
             each_tile<S>(x, out, begin, end, [&](int64_t, int64_t, int64_t rows, T* tile) { kernel(tile, n, rows); });
@@ -22,7 +22,7 @@ void map_rows(RowMap function, const RowView& x, const Transform& transform, con
     if (transform.is_identity()) {
         const auto kernel = is_log ? kernels<T>().log_softmax : kernels<T>().softmax;
         for_row_ranges<S>(x, [&](int64_t begin, int64_t end) {
-            each_row<S>(x, &out, begin, end, [&](int64_t, const T* from, T* to) { kernel(from, nullptr, to, n); });
+            each_pack<S>(x, &out, begin, end, [&](const Rows<T>& rows, const int64_t*) { kernel(rows); });
         });
         return;
     }
@@ -34,7 +34,8 @@ void map_rows(RowMap function, const RowView& x, const Transform& transform, con
         each_row<S>(x, &out, begin, end, [&](int64_t r, const T* from, T* to) {
             const StagedRow row = stage_row(from, n, transform, r, scratch.data());
             if (row.allowed_count == 0) return static_cast<void>(std::fill(to, to + n, left_out));
-            kernel(row.high, row.low, row.high, n);
+            const double *high = row.high, *low = row.low;
+            kernel({&high, &low, &row.high, n, 1});
             for (int64_t j = 0; j < n; ++j)
                 to[j] = row.allowed && !row.allowed[j] ? left_out : static_cast<T>(row.high[j]);
         });

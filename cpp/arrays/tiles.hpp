@@ -11,7 +11,7 @@
 namespace softgrad {
 
 // Which kernel a row of n entries has.
-inline bool fits_a_tile(int64_t n) { return n > 0 && n <= most_tile_classes; }
+inline bool fits_a_tile(int64_t n, int64_t most = most_tile_classes) { return n > 0 && n <= most; }
 
 // Classes from which lines are asked for ahead, fewer than the lines that a cache has for one place: those of images of
 // 2^k pixels share it.
@@ -38,7 +38,7 @@ void for_tile_entries(const RowView& view, int64_t first, int64_t count, Tile* t
 // `count` rows of few classes and what is missing to whole packs.
 template <class T>
 int64_t whole_packs(int64_t count) {
-    const int64_t together = kernels<T>().tiles.together;
+    const int64_t together = kernels<T>().together;
     return (count + together - 1) / together * together;
 }
 
@@ -62,6 +62,19 @@ void fill_tile(const RowView& view, int64_t first, int64_t count, Compute<S>* ti
         widen_rows<S>(view, first, count, widened, n);
         fill(reinterpret_cast<const char*>(widened), n * static_cast<int64_t>(sizeof(T)), n, count, tile, tile_rows);
     }
+}
+
+// Asks for rows that are to be read, or written, while there is other work: the machine does not foresee the next tile.
+template <class S, bool to_write>
+void fetch_tile(const RowView& view, int64_t first, int64_t count) {
+    constexpr int64_t line = 64;
+    const int64_t row_bytes = view.entries.size() * static_cast<int64_t>(sizeof(S));
+    if (!view.entries.contiguous(sizeof(S))) return;
+    view.rows.each_run(first, first + count, [&](int64_t, int64_t run, int64_t at, int64_t stride) {
+        if (stride != row_bytes) return;
+        for (int64_t byte = 0; byte < run * row_bytes; byte += line)
+            __builtin_prefetch(view.data + at + byte, to_write);
+    });
 }
 
 template <class S>
@@ -100,6 +113,12 @@ void each_tile_with(const RowView& x, const Views<k>& others, const Out& out, in
         fill_tile<S>(x, first, count, tile);
         for (size_t v = 0; v < k; ++v)
             fill_tile<S>(*others[v], first, count, other_scratch.data() + static_cast<int64_t>(v) * size);
+        const int64_t next = first + tile_rows, next_count = std::min(tile_rows, end - next);
+        if (next_count > 0) {
+            fetch_tile<S, false>(x, next, next_count);
+            for (size_t v = 0; v < k; ++v) fetch_tile<S, false>(*others[v], next, next_count);
+        }
+        if constexpr (!std::is_null_pointer_v<Out>) fetch_tile<S, true>(out, first, count);
         kernel(first, count, whole_packs<T>(count), tile, tiles);
         if constexpr (!std::is_null_pointer_v<Out>) drain_tile<S>(tile, out, first, count);
     }

@@ -1,9 +1,11 @@
 // Instantiates the kernels; compiled once per instruction set (dispatch/isa.def).
 #include "kernels/conversions.hpp"
+#include "kernels/negligible.hpp"
 #include "kernels/rows/cross_entropy.hpp"
 #include "kernels/rows/log_softmax.hpp"
 #include "kernels/rows/logsumexp.hpp"
 #include "kernels/rows/products.hpp"
+#include "kernels/rows/products_of_output.hpp"
 #include "kernels/rows/soft_cross_entropy.hpp"
 #include "kernels/rows/softmax.hpp"
 #include "kernels/rows/sum.hpp"
@@ -15,6 +17,7 @@
 #include "kernels/tiles/log_softmax.hpp"
 #include "kernels/tiles/logsumexp.hpp"
 #include "kernels/tiles/products.hpp"
+#include "kernels/tiles/products_of_output.hpp"
 #include "kernels/tiles/soft_cross_entropy.hpp"
 #include "kernels/tiles/softmax.hpp"
 #include "kernels/tiles/sums.hpp"
@@ -24,10 +27,10 @@ namespace softgrad::SOFTGRAD_ISA_NAME {
 
 template <class T, bool two_parts>
 constexpr RowKernels<T> row_kernels = {
-    softmax_row<T, two_parts>,
-    log_softmax_row<T, two_parts>,
-    soft_cross_entropy_row<T, two_parts>,
-    product_row<T, two_parts>,
+    softmax_rows<T, two_parts>,
+    log_softmax_rows<T, two_parts>,
+    soft_cross_entropy_rows<T, two_parts>,
+    product_rows<T, two_parts>,
 };
 
 template <class T, class Index>
@@ -36,17 +39,20 @@ constexpr SparseKernels<T, Index> sparse_kernels = {sparse_product<T, Index>, sp
 template <class T>
 constexpr KernelsOf<T> kernels_of = {
     row_kernels<T, false>,
-    logsumexp_row<T>,
-    cross_entropy_row<T>,
+    Simd<T>::width,
+    logsumexp_rows<T>,
+    cross_entropy_rows<T>,
     token_logprobs_row<T>,
     map<T, Sigmoid>,
     map<T, LogSigmoid>,
+    clear_below<T>,
     fill_tile<T>,
     drain_tile<T>,
-    {Simd<T>::width, softmax_tile<T>, log_softmax_tile<T>, logsumexp_tile<T>, cross_entropy_tile<T>,
-     soft_cross_entropy_tile<T>, product_tile<T>},
+    {softmax_tile<T>, log_softmax_tile<T>, logsumexp_tile<T>, cross_entropy_tile<T>, soft_cross_entropy_tile<T>,
+     product_tile<T>, product_of_output_tile<T>},
     sparse_kernels<T, int32_t>,
     sparse_kernels<T, int64_t>,
+    products_of_output_rows<T>,
 };
 
 extern const Kernels kernels;

@@ -16,15 +16,29 @@ enum class Product {
     softmax_second,         // p (d - <p, d>), d = (v - <p, v>) (w - <p, w>): of the second derivative of softmax
 };
 
-// x_low: null, but for the kernels of rows in two parts.
+// Rows of n entries that go through a kernel together, at most as many as a vector has lanes. x_low: null, but for the
+// kernels of rows in two parts. out: null where a kernel writes no rows; a row of it may be that of x.
+constexpr int64_t most_rows = 16;
+template <class T>
+struct Rows {
+    const T* const* x;
+    const T* const* x_low;
+    T* const* out;
+    int64_t n, count;
+};
+
 template <class T>
 struct RowKernels {
-    void (*softmax)(const T* x, const T* x_low, T* out, int64_t n);
-    void (*log_softmax)(const T* x, const T* x_low, T* out, int64_t n);
-    double (*soft_cross_entropy)(const T* x, const T* x_low, int64_t n, const double* q, double z_loss, double origin,
-                                 double origin_low, double scale, T* gradient);
-    double (*product)(Product product, const T* x, const T* x_low, const T* v, const T* w, int64_t n, double scale,
-                      T* out);
+    void (*softmax)(const Rows<T>& rows);
+    void (*log_softmax)(const Rows<T>& rows);
+    // losses[i] against the target at q + i * n, unscaled; the gradient, where there is an out, times scale[i].
+    // `origin`, in two parts, is what was subtracted from the logits before; only the z-loss depends on it.
+    void (*soft_cross_entropy)(const Rows<T>& rows, const double* q, double z_loss, double origin, double origin_low,
+                               const double* scale, double* losses);
+    // Of row i with v[i] and w[i], times scale[i]; the mean goes to means[i], if they are wanted, and has no scale. out
+    // holds the exponentials in between and may be x, not v.
+    void (*product)(Product product, const Rows<T>& rows, const T* const* v, const T* const* w, const double* scale,
+                    double* means);
 };
 
 struct TokenRow {
@@ -36,12 +50,17 @@ struct TokenRow {
 // the bits of a row must not depend on its neighbours or its layout.
 constexpr int64_t most_tile_classes = 64;
 
+// 64 classes are whole vectors: where a row is written, moving it to a tile costs more than its scalars.
+constexpr int64_t most_tile_classes_written = 63;
+
+// For what reads two rows and takes few exponentials, moving longer ones to tiles costs more than their scalars.
+constexpr int64_t most_tile_classes_of_output = 20;
+
 // Short rows come in tiles: entry j of row i at tile[j * tile_rows + i], the first `rows` of them filled, a multiple of
 // `together`. The result takes the place of the tile.
 constexpr int64_t tile_rows = 64;
 template <class T>
 struct TileKernels {
-    int64_t together;  // rows
     void (*softmax)(T* tile, int64_t n, int64_t rows);
     void (*log_softmax)(T* tile, int64_t n, int64_t rows);
     void (*logsumexp)(const T* tile, int64_t n, int64_t rows, T* out);
@@ -52,6 +71,8 @@ struct TileKernels {
     // v, w: tiles as well, or null. The mean goes to means[i] and has no scale.
     void (*product)(Product product, T* tile, const T* v, const T* w, int64_t n, int64_t rows, const double* scale,
                     double* means);
+    // The tile: of outputs.
+    void (*product_of_output)(Product product, T* tile, const T* v, int64_t n, int64_t rows, double scale);
 };
 
 // Rows in CSR form times a dense matrix of k columns, and their transpose (sparse_products.hpp).
@@ -65,11 +86,14 @@ struct SparseKernels {
 
 template <class T>
 struct KernelsOf : RowKernels<T> {
-    T (*logsumexp)(const T* x, int64_t n);
-    double (*cross_entropy)(const T* x, int64_t n, int64_t label, double scale, T* gradient);
+    int64_t together;  // rows: as many as a vector has lanes
+    void (*logsumexp)(const Rows<T>& rows, T* results);
+    // losses[i] of class labels[i], unscaled; the gradient, where there is an out, times scale[i].
+    void (*cross_entropy)(const Rows<T>& rows, const int64_t* labels, const double* scale, double* losses);
     TokenRow (*token_logprobs)(const T* x, int64_t n, int64_t label);
     void (*sigmoid)(const T* x, T* out, int64_t n);
     void (*log_sigmoid)(const T* x, T* out, int64_t n);
+    void (*clear_below)(T* x, int64_t n, T threshold);
     // Between `count` contiguous rows of n entries in memory, `stride` bytes apart, and the n columns of a tile,
     // `apart` elements apart, from the first of it on.
     void (*fill)(const char* rows, int64_t stride, int64_t n, int64_t count, T* tile, int64_t apart);
@@ -77,6 +101,8 @@ struct KernelsOf : RowKernels<T> {
     TileKernels<T> tiles;
     SparseKernels<T, int32_t> sparse32;
     SparseKernels<T, int64_t> sparse64;
+    // Products of the outputs of softmax or log_softmax, x here, instead of their arguments.
+    void (*products_of_output)(Product product, const Rows<T>& outputs, const T* const* v, double scale);
 };
 
 // Rows of a two-byte dtype, by their bits.

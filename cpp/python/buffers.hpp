@@ -44,6 +44,20 @@ class Array {
         return view_.ndim + 1 == array.view_.ndim &&
                std::equal(view_.shape, view_.shape + view_.ndim, array.view_.shape);
     }
+    // Whether what is found for the elements of `array` can be written here: of its shape and dtype, and the same
+    // elements or others.
+    bool takes_results_of(const Array& array) const {
+        if (view_.ndim != array.view_.ndim || format() != array.format() || view_.format[1] != '\0') return false;
+        if (!std::equal(view_.shape, view_.shape + view_.ndim, array.view_.shape)) return false;
+        return apart_from(array) || (view_.buf == array.view_.buf &&
+                                     std::equal(view_.strides, view_.strides + view_.ndim, array.view_.strides));
+    }
+    // Whether it is known to share no memory with `array`.
+    bool apart_from(const Array& array) const {
+        const auto end = [](const Py_buffer& view) { return static_cast<const char*>(view.buf) + view.len; };
+        return PyBuffer_IsContiguous(&view_, 'C') && PyBuffer_IsContiguous(&array.view_, 'C') &&
+               (end(view_) <= array.view_.buf || end(array.view_) <= view_.buf);
+    }
     Axes last_axis() const { return {view_.ndim - 1}; }
     int ndim() const { return view_.ndim; }
     int64_t size() const { return view_.len / view_.itemsize; }
@@ -93,10 +107,10 @@ inline OptionalArray optional_array(nb::handle object, Array::Access access) {
     return object.is_none() ? nullptr : std::make_unique<const Array>(object, access);
 }
 
-// Null for bfloat16, and for what has no numbers.
-inline OptionalArray array_or_null(nb::handle object) {
+// Null for bfloat16, for what has no numbers, and for what is to be written and may not.
+inline OptionalArray array_or_null(nb::handle object, Array::Access access) {
     try {
-        return std::make_unique<const Array>(object, Array::read);
+        return std::make_unique<const Array>(object, access);
     } catch (const nb::python_error&) {
         return nullptr;
     }

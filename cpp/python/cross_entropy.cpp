@@ -61,13 +61,15 @@ double cross_entropy_loss(nb::handle logits, nb::handle labels, const Axes& axes
 }
 
 std::optional<double> cross_entropy_if_plain(nb::handle logits, nb::handle labels, nb::handle gradient) {
-    const OptionalArray x = array_or_null(logits), given = array_or_null(labels);
+    const OptionalArray x = array_or_null(logits, Array::read), given = array_or_null(labels, Array::read);
     if (!x || !given || !x->floating() || x->ndim() == 0 || !given->class_indices()) return std::nullopt;
     const Axes axes = x->last_axis();
     const RowView view = x->rows(axes);
     const int64_t n = view.rows.size();
     if (n == 0 || view.entries.size() == 0 || !given->has_shape_of_rows(*x)) return std::nullopt;
-    const OptionalArray slopes = optional_array(gradient, Array::write);
+    const OptionalArray slopes = gradient.is_none() ? nullptr : array_or_null(gradient, Array::write);
+    if (!gradient.is_none() && !(slopes && slopes->takes_results_of(*x) && slopes->apart_from(*given)))
+        return std::nullopt;
     const CrossEntropyRows rows{view,    rows_or_none(slopes, axes),   std::nullopt, nullptr, nullptr,
                                 nullptr, 1.0 / static_cast<double>(n), nullptr};
     const Labels indices{given->contiguous<const int64_t>('l'), std::nullopt, nullptr, 0.0};

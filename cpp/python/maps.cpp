@@ -29,10 +29,17 @@ void logsumexp_of(const Array& from, const Array& to, const Axes& axes, const Tr
 
 template <class Work>
 bool if_plain(nb::handle x, nb::handle out, const Work& work) {
-    const OptionalArray from = array_or_null(x);
-    if (!from || !from->floating() || from->ndim() == 0) return false;
-    work(*from, Array(out, Array::write));
-    return true;
+    const OptionalArray from = array_or_null(x, Array::read), to = array_or_null(out, Array::write);
+    if (!from || !to || !from->floating() || from->ndim() == 0) return false;
+    return work(*from, *to);
+}
+
+bool map_if_plain(RowMap function, nb::handle x, nb::handle out) {
+    return if_plain(x, out, [&](const Array& from, const Array& to) {
+        if (!to.takes_results_of(from)) return false;
+        map_arrays(function, from, to, from.last_axis(), no_transform);
+        return true;
+    });
 }
 
 void map_elements_of(ElementMap function, nb::handle x, nb::handle out) {
@@ -56,21 +63,15 @@ void logsumexp(nb::handle x, nb::handle out, const Axes& axes, nb::handle where)
     logsumexp_of(Array(x, Array::read), Array(out, Array::write), axes, with.transform);
 }
 
-bool softmax_if_plain(nb::handle x, nb::handle out) {
-    return if_plain(x, out, [](const Array& from, const Array& to) {
-        map_arrays(RowMap::softmax, from, to, from.last_axis(), no_transform);
-    });
-}
+bool softmax_if_plain(nb::handle x, nb::handle out) { return map_if_plain(RowMap::softmax, x, out); }
 
-bool log_softmax_if_plain(nb::handle x, nb::handle out) {
-    return if_plain(x, out, [](const Array& from, const Array& to) {
-        map_arrays(RowMap::log_softmax, from, to, from.last_axis(), no_transform);
-    });
-}
+bool log_softmax_if_plain(nb::handle x, nb::handle out) { return map_if_plain(RowMap::log_softmax, x, out); }
 
 bool logsumexp_if_plain(nb::handle x, nb::handle out) {
-    return if_plain(x, out,
-                    [](const Array& from, const Array& to) { logsumexp_of(from, to, from.last_axis(), no_transform); });
+    return if_plain(x, out, [](const Array& from, const Array& to) {
+        logsumexp_of(from, to, from.last_axis(), no_transform);
+        return true;
+    });
 }
 
 void sigmoid(nb::handle x, nb::handle out) { map_elements_of(ElementMap::sigmoid, x, out); }

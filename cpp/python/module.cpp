@@ -5,12 +5,14 @@
 #include <nanobind/stl/vector.h>
 
 #include <limits>
+#include <string>
 #include <utility>
 
 #include "dispatch/dispatch.hpp"
 #include "python/cross_entropy.hpp"
 #include "python/labels.hpp"
 #include "python/maps.hpp"
+#include "python/negligible.hpp"
 #include "python/numbers.hpp"
 #include "python/products.hpp"
 #include "python/settings.hpp"
@@ -27,9 +29,16 @@ namespace {
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 // A function of numbers: in the IEEE mode, whatever that of the caller is.
-template <class Function, class... Extra>
+template <class Mode = softgrad::IeeeMode, class Function, class... Extra>
 void define(nb::module_& m, const char* name, Function&& function, const Extra&... extra) {
-    m.def(name, std::forward<Function>(function), nb::call_guard<softgrad::IeeeMode>(), extra...);
+    m.def(name, std::forward<Function>(function), nb::call_guard<Mode>(), extra...);
+}
+
+// And one whose results may go into products of matrices: NAME_flushed gives 0 for what would be subnormal.
+template <class Function, class... Extra>
+void define_both(nb::module_& m, const std::string& name, Function&& function, const Extra&... extra) {
+    define(m, name.c_str(), function, extra...);
+    define<softgrad::FlushingMode>(m, (name + "_flushed").c_str(), function, extra...);
 }
 
 }  // namespace
@@ -55,19 +64,22 @@ NB_MODULE(_core, m) {
     define(m, "sigmoid", &python::sigmoid);
     define(m, "log_sigmoid", &python::log_sigmoid);
 
-    define(m, "row_products", &python::row_products, "product"_a, "x"_a, "v"_a.none(), "w"_a.none(), "axes"_a,
-           "where"_a.none(), "temperature"_a, "factor"_a.none(), "scale"_a, "massless_is_zero"_a, "out"_a);
+    define_both(m, "row_products", &python::row_products, "product"_a, "x"_a, "v"_a.none(), "w"_a.none(), "axes"_a,
+                "where"_a.none(), "temperature"_a, "factor"_a.none(), "scale"_a, "massless_is_zero"_a, "out"_a);
+    define(m, "products_of_output", &python::products_of_output, "product"_a, "output"_a, "v"_a, "axes"_a,
+           "where"_a.none(), "scale"_a, "out"_a);
+    define(m, "clear_below", &python::clear_below);
     define(m, "softmax_means", &python::softmax_means, "x"_a, "v"_a, "axes"_a, "where"_a.none(), "out"_a);
     define(m, "sparse_product", &python::sparse_product, "data"_a, "indices"_a, "indptr"_a, "dense"_a, "bias"_a.none(),
            "out"_a);
     define(m, "sparse_transposed_product", &python::sparse_transposed_product, "data"_a, "indices"_a, "indptr"_a,
            "dense"_a, "out"_a);
 
-    define(m, "cross_entropy_loss", &python::cross_entropy_loss, "logits"_a, "labels"_a, "axes"_a, nb::kw_only(),
-           "label_weight"_a = nb::none(), "sample_weight"_a = nb::none(), "class_weight"_a = nb::none(),
-           "smoothing"_a = 0.0, "where"_a = nb::none(), "softcap"_a = infinity, "temperature"_a = 1.0, "z_loss"_a = 0.0,
-           "upstream"_a = nb::none(), "scale"_a = 1.0, "divisor"_a = 1.0, "losses"_a = nb::none(),
-           "gradient"_a = nb::none(), "tangent"_a = nb::none());
+    define_both(m, "cross_entropy_loss", &python::cross_entropy_loss, "logits"_a, "labels"_a, "axes"_a, nb::kw_only(),
+                "label_weight"_a = nb::none(), "sample_weight"_a = nb::none(), "class_weight"_a = nb::none(),
+                "smoothing"_a = 0.0, "where"_a = nb::none(), "softcap"_a = infinity, "temperature"_a = 1.0,
+                "z_loss"_a = 0.0, "upstream"_a = nb::none(), "scale"_a = 1.0, "divisor"_a = 1.0,
+                "losses"_a = nb::none(), "gradient"_a = nb::none(), "tangent"_a = nb::none());
     define(m, "cross_entropy_if_plain", &python::cross_entropy_if_plain, "logits"_a, "labels"_a, "gradient"_a.none());
     m.def("first_outside", &python::first_outside);
     define(m, "probability_weights", &python::probability_weights, "probabilities"_a, "axes"_a, "class_weight"_a.none(),

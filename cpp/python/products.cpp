@@ -20,6 +20,10 @@ Product product_named(const std::string& name) {
     throw nb::value_error("softgrad._core: no such product");
 }
 
+void require_format(const Array& vector, const Array& from) {
+    if (vector.format() != from.format()) throw nb::type_error("softgrad._core: a vector of another dtype");
+}
+
 }  // namespace
 
 void row_products(const std::string& name, nb::handle x, nb::handle v, nb::handle w, const Axes& axes, nb::handle where,
@@ -33,7 +37,7 @@ void row_products(const std::string& name, nb::handle x, nb::handle v, nb::handl
     std::optional<RowView> vector_rows[2];
     for (int i = 0; i < 2; ++i) {
         if (!vectors[i]) continue;
-        if (vectors[i]->format() != from.format()) throw nb::type_error("softgrad._core: a vector of another dtype");
+        require_format(*vectors[i], from);
         vector_rows[i] = vectors[i]->rows(axes);
     }
     const double* of_rows = data_or_null<const double>(factors, 'd');
@@ -44,9 +48,20 @@ void row_products(const std::string& name, nb::handle x, nb::handle v, nb::handl
     });
 }
 
+void products_of_output(const std::string& name, nb::handle output, nb::handle v, const Axes& axes, nb::handle where,
+                        double scale, nb::handle out) {
+    const Product product = product_named(name);
+    const Array from(output, Array::read), vector(v, Array::read), to(out, Array::write);
+    require_format(vector, from);
+    const TransformArrays with(where, axes, no_softcap, 1.0);
+    const RowView from_rows = from.rows(axes), vector_rows = vector.rows(axes), to_rows = to.rows(axes);
+    const RowView* const mask = with.transform.where ? &*with.transform.where : nullptr;
+    compute(from, [&]<class S>() { map_products_of_output<S>(product, from_rows, vector_rows, mask, scale, to_rows); });
+}
+
 void softmax_means(nb::handle x, nb::handle v, const Axes& axes, nb::handle where, nb::handle out) {
     const Array from(x, Array::read), vector(v, Array::read), to(out, Array::write);
-    if (vector.format() != from.format()) throw nb::type_error("softgrad._core: a vector of another dtype");
+    require_format(vector, from);
     const TransformArrays with(where, axes, no_softcap, 1.0);
     const RowView from_rows = from.rows(axes), vector_rows = vector.rows(axes);
     double* means = to.contiguous<double>('d');

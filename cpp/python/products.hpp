@@ -11,6 +11,8 @@ namespace softgrad::python {
 
 void row_products(const std::string& name, nb::handle x, nb::handle v, nb::handle w, const Axes& axes, nb::handle where,
                   double temperature, nb::handle factor, double scale, bool massless_is_zero, nb::handle out);
+void products_of_output(const std::string& name, nb::handle output, nb::handle v, const Axes& axes, nb::handle where,
+                        double scale, nb::handle out);
 void softmax_means(nb::handle x, nb::handle v, const Axes& axes, nb::handle where, nb::handle out);
 
 }  // namespace softgrad::python

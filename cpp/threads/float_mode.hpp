@@ -1,6 +1,6 @@
 // How a thread rounds, and what becomes of its subnormal numbers: a program may have set both for itself (frameworks
 // flush subnormals to zero for speed), and a new thread begins with what the one that started it had. The core works as
-// IEEE 754 says by default: nearest even, subnormals kept, no traps.
+// IEEE 754 says by default: nearest even, subnormals kept, no traps; for products of matrices without subnormals.
 #pragma once
 
 #if defined(__x86_64__) && !defined(SOFTGRAD_OTHER)
@@ -13,20 +13,25 @@
 
 namespace softgrad {
 
-// Works in the IEEE mode from here to the end of the block, and leaves the thread as it was.
-class IeeeMode {
+// Works in a mode from here to the end of the block, and leaves the thread as it was.
+template <uint64_t mode>
+class InMode {
   public:
-    IeeeMode() : before_(FloatMode::current()) {
-        if (before_ != FloatMode::ieee) FloatMode::set(FloatMode::ieee);
+    InMode() : before_(FloatMode::current()) {
+        if (before_ != mode) FloatMode::set(mode);
     }
-    ~IeeeMode() {
-        if (before_ != FloatMode::ieee) FloatMode::set(before_);
+    ~InMode() {
+        if (before_ != mode) FloatMode::set(before_);
     }
-    IeeeMode(const IeeeMode&) = delete;
-    IeeeMode& operator=(const IeeeMode&) = delete;
+    InMode(const InMode&) = delete;
+    InMode& operator=(const InMode&) = delete;
 
   private:
     const uint64_t before_;
 };
+
+using IeeeMode = InMode<FloatMode::ieee>;
+// IEEE's, but that results which would be subnormal are 0: many processors take a hundred times as long for one.
+using FlushingMode = InMode<FloatMode::flushing>;
 
 }  // namespace softgrad

@@ -7,7 +7,7 @@ namespace softgrad {
 
 class FloatMode {
   public:
-    static constexpr uint64_t ieee = 0;
+    static constexpr uint64_t ieee = 0, flushing = 1 << 24;
 
     static uint64_t current() {
         uint64_t mode;

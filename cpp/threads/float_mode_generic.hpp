@@ -8,7 +8,7 @@ namespace softgrad {
 
 class FloatMode {
   public:
-    static constexpr uint64_t ieee = FE_TONEAREST;
+    static constexpr uint64_t ieee = FE_TONEAREST, flushing = ieee;
 
     static uint64_t current() { return static_cast<uint64_t>(std::fegetround()); }
     static void set(uint64_t mode) { std::fesetround(static_cast<int>(mode)); }

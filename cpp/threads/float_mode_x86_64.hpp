@@ -7,7 +7,7 @@ namespace softgrad {
 
 class FloatMode {
   public:
-    static constexpr uint64_t ieee = 0x1f80;
+    static constexpr uint64_t ieee = 0x1f80, flushing = ieee | 0x8000;
 
     static uint64_t current() { return __builtin_ia32_stmxcsr() & control; }
     static void set(uint64_t mode) {

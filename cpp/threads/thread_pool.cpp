@@ -59,6 +59,8 @@ struct Job {
     const std::function<void(int64_t)>& on_range;
     const int64_t ranges;
     const Affinity affinity;
+    // That of the caller: whoever helps computes as it does.
+    const uint64_t mode = FloatMode::current();
     std::vector<Share> shares;
     std::atomic<size_t> joined{0};
     std::atomic<int64_t> done{0};
@@ -145,7 +147,6 @@ class Pool {
     }
 
     void serve() {
-        const IeeeMode mode;
         Affinity here;
         for (;;) {
             std::shared_ptr<Job> job;
@@ -156,6 +157,7 @@ class Pool {
                 job = job_;
             }
             job->affinity.move_here(here);
+            FloatMode::set(job->mode);
             job->work();
         }
     }

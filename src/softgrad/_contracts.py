@@ -156,6 +156,14 @@ def same_shape(value: ArrayLike, name: str, x: Floating, x_name: str) -> Floatin
     return array.astype(np.float32) if array.itemsize == 2 and array.dtype != x.dtype else array
 
 
+def require_alike(array: Floating, name: str, x: Floating, x_name: str) -> None:
+    """Refuses an array of another shape or dtype than `x`."""
+    if array.shape != x.shape:
+        raise ValueError(f"{name} has shape {array.shape}; {x_name} has shape {x.shape}")
+    if array.dtype != x.dtype:
+        raise TypeError(f"{name} has dtype {array.dtype}; {x_name} has dtype {x.dtype}")
+
+
 def separate(out: Floating | None, **inputs: object) -> None:
     """Refuses an `out` that shares memory with an input that is read while it is written."""
     if out is None:

@@ -41,6 +41,22 @@ def row_products(
     massless_is_zero: bool,
     out: _Buffer,
 ) -> None: ...
+
+row_products_flushed = row_products
+"""With 0 for results that would be subnormal, where the processor can."""
+
+def products_of_output(
+    product: str,
+    output: _Buffer,
+    v: _Buffer,
+    axes: Sequence[int],
+    where: _Mask | None,
+    scale: float,
+    out: _Buffer,
+) -> None: ...
+def clear_below(rows: _Buffer, thresholds: _Float64) -> None:
+    """Make 0 what is smaller in size than the threshold of its row; float32 or float64, each row contiguous."""
+
 def softmax_means(x: _Buffer, v: _Buffer, axes: Sequence[int], where: _Mask | None, out: _Float64) -> None: ...
 def sparse_product(
     data: _Buffer, indices: _Index, indptr: _Index, dense: _Buffer, bias: _Buffer | None, out: _Buffer
@@ -131,6 +147,9 @@ def cross_entropy_loss(
     TypeError
         An array over rows has another length.
     """
+
+cross_entropy_loss_flushed = cross_entropy_loss
+"""With 0 for numbers that would be subnormal, where the processor can."""
 
 def probability_weights(
     probabilities: _Buffer, axes: Sequence[int], class_weight: _Float64 | None, out: _Float64

@@ -99,30 +99,35 @@ SOFTGRAD_INLINE void exp_from(const Origin<T>& origin, const Vec<T>* x, [[maybe_
     constexpr int degree = sizeof C::tail / sizeof(T) - 1;
     Vec<T> y[together], shifted[together], n[together], reduced[together], low[together], t[together], q[together],
         curve[together];
-    for (int i = 0; i < together; ++i) y[i] = x[i] - origin.subtract;
-    for (int i = 0; i < together; ++i) y[i] = maximum(origin.lowest, y[i]);  // a NaN stays
-    for (int i = 0; i < together; ++i) shifted[i] = fma(y[i], broadcast(C::log2e), origin.integer_maker);
-    for (int i = 0; i < together; ++i) n[i] = shifted[i] - origin.integer_maker;
-    for (int i = 0; i < together; ++i) reduced[i] = fma(n[i], broadcast(-C::ln2_high), y[i]);  // exact
-    for (int i = 0; i < together; ++i) {
+    const auto each = [](const auto& step) __attribute__((always_inline)) { unrolled<0, together>(step); };
+    each([&]<int i>() __attribute__((always_inline)) { y[i] = x[i] - origin.subtract; });
+    each([&]<int i>() __attribute__((always_inline)) { y[i] = maximum(origin.lowest, y[i]); });  // a NaN stays
+    each([&]<int i>()
+             __attribute__((always_inline)) { shifted[i] = fma(y[i], broadcast(C::log2e), origin.integer_maker); });
+    each([&]<int i>() __attribute__((always_inline)) { n[i] = shifted[i] - origin.integer_maker; });
+    each([&]<int i>()
+             __attribute__((always_inline)) { reduced[i] = fma(n[i], broadcast(-C::ln2_high), y[i]); });  // exact
+    each([&]<int i>() __attribute__((always_inline)) {
         // Far below, even the second part may be large.
         if constexpr (two_parts)
             low[i] = fma(n[i], broadcast(-C::ln2_low), y[i] > origin.lowest ? x_low[i] : Vec<T>{});
         else
             low[i] = n[i] * -C::ln2_low;
-    }
-    for (int i = 0; i < together; ++i) result[i].t = t[i] = reduced[i] + low[i];
-    for (int i = 0; i < together; ++i) result[i].t_error = low[i] - (t[i] - reduced[i]);
-    for (int i = 0; i < together; ++i) q[i] = broadcast(C::tail[degree]);
-    for (int k = degree - 1; k >= 0; --k)
-        for (int i = 0; i < together; ++i) q[i] = fma(q[i], t[i], broadcast(C::tail[k]));
-    for (int i = 0; i < together; ++i) t[i] = t[i] * t[i];
-    for (int i = 0; i < together; ++i) curve[i] = fma(t[i], q[i], low[i]);
-    for (int i = 0; i < together; ++i) result[i].u = reduced[i] + curve[i];
-    for (int i = 0; i < together; ++i) result[i].u_error = curve[i] - (result[i].u - reduced[i]);
-    for (int i = 0; i < together; ++i) result[i].scale = power_of_two(shifted[i]);
-    for (int i = 0; i < together; ++i) result[i].value = T(1) + result[i].u;
-    for (int i = 0; i < together; ++i) result[i].value = result[i].value * result[i].scale;
+    });
+    each([&]<int i>() __attribute__((always_inline)) { result[i].t = t[i] = reduced[i] + low[i]; });
+    each([&]<int i>() __attribute__((always_inline)) { result[i].t_error = low[i] - (t[i] - reduced[i]); });
+    each([&]<int i>() __attribute__((always_inline)) { q[i] = broadcast(C::tail[degree]); });
+    unrolled<0, degree>([&]<int k>() __attribute__((always_inline)) {
+        each([&]<int i>()
+                 __attribute__((always_inline)) { q[i] = fma(q[i], t[i], broadcast(C::tail[degree - 1 - k])); });
+    });
+    each([&]<int i>() __attribute__((always_inline)) { t[i] = t[i] * t[i]; });
+    each([&]<int i>() __attribute__((always_inline)) { curve[i] = fma(t[i], q[i], low[i]); });
+    each([&]<int i>() __attribute__((always_inline)) { result[i].u = reduced[i] + curve[i]; });
+    each([&]<int i>() __attribute__((always_inline)) { result[i].u_error = curve[i] - (result[i].u - reduced[i]); });
+    each([&]<int i>() __attribute__((always_inline)) { result[i].scale = power_of_two(shifted[i]); });
+    each([&]<int i>() __attribute__((always_inline)) { result[i].value = T(1) + result[i].u; });
+    each([&]<int i>() __attribute__((always_inline)) { result[i].value = result[i].value * result[i].scale; });
 }
 
 template <class T, bool two_parts = false>

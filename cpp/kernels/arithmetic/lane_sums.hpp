@@ -69,14 +69,18 @@ struct FourTerms<float> {
     }
 };
 
-// The lanes of vectors added plainly, by halves.
+// Vectors added plainly, by halves, and their lanes too.
 template <class V, int count>
-inline auto plain_total(const V (&lanes)[count]) {
+SOFTGRAD_INLINE V plainly_folded(const V (&lanes)[count]) {
     V folded[count];
     for (int i = 0; i < count; ++i) folded[i] = lanes[i];
     for (int half = count / 2; half >= 1; half /= 2)
         for (int i = 0; i < half; ++i) folded[i] += folded[i + half];
-    return sum_of_lanes(folded[0]);
+    return folded[0];
+}
+template <class V, int count>
+SOFTGRAD_INLINE auto plain_total(const V (&lanes)[count]) {
+    return sum_of_lanes(plainly_folded(lanes));
 }
 
 // Sums that need no more than the row's own dtype: of what roundings took away.
@@ -95,20 +99,6 @@ class LaneResidues {
     inline double total() const { return static_cast<double>(plain_total(sums)); }
 };
 
-// What the lanes of a row have, one number: for float the first parts are added in double, the second in float.
-inline TwoParts<double> total_of_lanes(
-    const TwoParts<Float> (&lanes)[Simd<float>::logical_lanes / Simd<float>::width]) {
-    constexpr int count = sizeof lanes / sizeof lanes[0];
-    Double high[2 * count];
-    Float low[count];
-    for (int i = 0; i < count; ++i) {
-        high[2 * i] = widen_low(lanes[i].high);
-        high[2 * i + 1] = widen_high(lanes[i].high);
-        low[i] = lanes[i].low;
-    }
-    return {plain_total(high) + static_cast<double>(plain_total(low)), 0.0};
-}
-
 SOFTGRAD_INLINE void fold(TwoParts<Double>& sum, TwoParts<Double> other) {
     const TwoParts<Double> high = two_sum(sum.high, other.high);
     sum = {high.high, sum.low + (high.low + other.low)};
@@ -120,26 +110,90 @@ SOFTGRAD_INLINE void fold_lanes_in_parts(TwoParts<Double>& sum) {
     if constexpr (half > 1) fold_lanes_in_parts<half / 2>(sum);
 }
 
-inline TwoParts<double> total_of_lanes(
-    const TwoParts<Double> (&lanes)[Simd<double>::logical_lanes / Simd<double>::width]) {
-    constexpr int count = sizeof lanes / sizeof lanes[0];
-    TwoParts<Double> folded[count];
-    for (int i = 0; i < count; ++i) folded[i] = lanes[i];
-    for (int half = count / 2; half >= 1; half /= 2)
-        for (int i = 0; i < half; ++i) fold(folded[i], folded[i + half]);
-    fold_lanes_in_parts<Simd<double>::width / 2>(folded[0]);
-    const double high = folded[0].high[0];
-    const TwoParts<double> sum = two_sum(high, folded[0].low[0]);
-    // An infinite sum has a NaN for its error.
-    return sum.low == sum.low ? sum : TwoParts<double>{high, 0.0};
-}
-
+// The vectors that the logical lanes of a row are, folded into one, and its lanes into one number, by halves.
 template <class T>
-class LaneSums;
+struct FoldedLanes;
+
+// The first parts are added in double, the second in float.
+template <>
+struct FoldedLanes<float> {
+    Double high;
+    Float low;
+
+    SOFTGRAD_INLINE FoldedLanes() = default;
+    template <int count>
+    SOFTGRAD_INLINE explicit FoldedLanes(const TwoParts<Float> (&lanes)[count]) {
+        Double highs[2 * count];
+        Float lows[count];
+        for (int i = 0; i < count; ++i) {
+            highs[2 * i] = widen_low(lanes[i].high);
+            highs[2 * i + 1] = widen_high(lanes[i].high);
+            lows[i] = lanes[i].low;
+        }
+        high = plainly_folded(highs);
+        low = plainly_folded(lows);
+    }
+    SOFTGRAD_INLINE TwoParts<double> total() const {
+        return {sum_of_lanes(high) + static_cast<double>(sum_of_lanes(low)), 0.0};
+    }
+    // The totals of as many rows as a vector of floats has lanes.
+    static SOFTGRAD_INLINE void totals(const FoldedLanes* rows, TwoParts<Double>* of_halves) {
+        constexpr int half_width = Simd<double>::width;
+        Float lows[2 * half_width];
+        for (int r = 0; r < 2 * half_width; ++r) lows[r] = rows[r].low;
+        const Float low = sums_of_rows(lows);
+        for (int h = 0; h < 2; ++h) {
+            Double highs[half_width];
+            for (int r = 0; r < half_width; ++r) highs[r] = rows[h * half_width + r].high;
+            of_halves[h] = {sums_of_rows(highs) + half_of(low, h), Double{}};
+        }
+    }
+};
 
 template <>
-class LaneSums<float> {
-    static constexpr int per_float = Simd<float>::logical_lanes / Simd<float>::width;
+struct FoldedLanes<double> {
+    TwoParts<Double> sum;
+
+    SOFTGRAD_INLINE FoldedLanes() = default;
+    template <int count>
+    SOFTGRAD_INLINE explicit FoldedLanes(const TwoParts<Double> (&lanes)[count]) {
+        TwoParts<Double> folded[count];
+        for (int i = 0; i < count; ++i) folded[i] = lanes[i];
+        for (int half = count / 2; half >= 1; half /= 2)
+            for (int i = 0; i < half; ++i) fold(folded[i], folded[i + half]);
+        sum = folded[0];
+    }
+    SOFTGRAD_INLINE TwoParts<double> total() const {
+        TwoParts<Double> folded = sum;
+        fold_lanes_in_parts<Simd<double>::width / 2>(folded);
+        const TwoParts<double> total = two_sum(folded.high[0], folded.low[0]);
+        // An infinite sum has a NaN for its error.
+        return total.low == total.low ? total : TwoParts<double>{folded.high[0], 0.0};
+    }
+    static SOFTGRAD_INLINE void totals(const FoldedLanes* rows, TwoParts<Double>* of_halves) {
+        constexpr int width = Simd<double>::width;
+        TwoParts<Double> sums[width];
+        for (int r = 0; r < width; ++r) sums[r] = rows[r].sum;
+        const TwoParts<Double> folded = fold_rows<width / 2>(
+            sums, width, [](TwoParts<Double> a, TwoParts<Double> b) __attribute__((always_inline)) {
+            fold(a, b);
+            return a;
+        }, []<int half, int from>(TwoParts<Double> a, TwoParts<Double> b) __attribute__((always_inline)) {
+            return TwoParts<Double>{halves_of<half, from>(a.high, b.high), halves_of<half, from>(a.low, b.low)};
+        });
+        const TwoParts<Double> total = two_sum(folded.high, folded.low);
+        const Int64 finite = total.low == total.low;
+        of_halves[0] = {finite ? total.high : folded.high, finite ? total.low : Double{}};
+    }
+};
+
+// The sums of `lanes` lanes.
+template <class T, int lanes = Simd<T>::logical_lanes>
+class LaneSums;
+
+template <int lanes>
+class LaneSums<float, lanes> {
+    static constexpr int per_float = lanes / Simd<float>::width;
     Double sums[2 * per_float] = {};
 
   public:
@@ -147,16 +201,21 @@ class LaneSums<float> {
         sums[2 * vector] += terms.low.take();
         sums[2 * vector + 1] += terms.high.take();
     }
+    SOFTGRAD_INLINE void add(int vector, Float terms) {
+        sums[2 * vector] += widen_low(terms);
+        sums[2 * vector + 1] += widen_high(terms);
+    }
     inline TwoParts<double> total() const { return {plain_total(sums), 0.0}; }
 };
 
-template <>
-class LaneSums<double> {
-    TwoParts<Double> sums[Simd<double>::logical_lanes / Simd<double>::width] = {};
+template <int lanes>
+class LaneSums<double, lanes> {
+    TwoParts<Double> sums[lanes / Simd<double>::width] = {};
 
   public:
-    SOFTGRAD_INLINE void add(int vector, FourTerms<double>& terms) { fold(sums[vector], {terms.take(), Double{}}); }
-    inline TwoParts<double> total() const { return total_of_lanes(sums); }
+    SOFTGRAD_INLINE void add(int vector, FourTerms<double>& terms) { add(vector, terms.take()); }
+    SOFTGRAD_INLINE void add(int vector, Double terms) { fold(sums[vector], {terms, Double{}}); }
+    inline TwoParts<double> total() const { return FoldedLanes<double>(sums).total(); }
 };
 
 }  // namespace softgrad::SOFTGRAD_ISA_NAME

@@ -134,6 +134,20 @@ class Probabilities {
         low_ = joined(low, Vec<T>{});
         unspare_ = joined(before, Vec<T>{}) == T(1) ? broadcast(C::unspare) : broadcast(T(1));
     }
+    SOFTGRAD_INLINE Probabilities() = default;
+    // Those of one lane, in every lane.
+    SOFTGRAD_INLINE Probabilities of_lane(int lane) const {
+        constexpr int half_width = Simd<double>::width;
+        Probabilities result;
+        result.at_maximum_ = broadcast(at_maximum_[lane]);
+        result.largest_ = broadcast(largest_[lane]);
+        result.high_ = broadcast(high_[lane]);
+        result.low_ = broadcast(low_[lane]);
+        result.unspare_ = broadcast(unspare_[lane]);
+        for (int h = 0; h < halves<T>; ++h)
+            result.inverse_[h] = broadcast(inverse_[lane / half_width][lane % half_width]);
+        return result;
+    }
     SOFTGRAD_INLINE Vec<T> below_maximum(Vec<T> e) const {
         if constexpr (product_in_double)
             return narrow(widen_low(e) * inverse_[0], widen_high(e) * inverse_[1]);

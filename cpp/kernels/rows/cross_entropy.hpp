@@ -1,33 +1,47 @@
-// Cross-entropy at the class t of the label: loss (m - x_t) + log1p(R), gradient p - onehot(t), times `scale`.
+// Cross-entropy at the class t of the label: loss (m - x_t) + log1p(R), gradient p - onehot(t), times a scale.
 #pragma once
 
 #include "kernels/rows/stores.hpp"
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
 
-// The gradient at the label: -R / (1 + R) where the label is the maximum (p - 1 would cancel), else p - 1, with
-// p <= 1/2. Adding 0 makes a -0 a +0.
 template <class T>
-inline double gradient_at_label(const Normalizer<T>& row, bool is_maximum, T exponential) {
-    if (is_maximum) return 0.0 - row.rest / (1.0 + row.rest);
-    return static_cast<double>(exponential * ExpConstants<T>::unspare) * row.inverse.high - 1.0;
-}
+void cross_entropy_rows(const Rows<T>& rows, const int64_t* labels, const double* scale, double* losses) {
+    constexpr int width = Simd<T>::width, half_width = Simd<double>::width;
+    T logits[width] = {}, exponentials[width] = {};
+    for (int r = 0; r < rows.count; ++r) logits[r] = rows.x[r][labels[r]];
+    NormalizedRows<T> normalized;
+    normalize<T>(rows, rows.out, normalized);
+    Pack<T>& pack = normalized.pack;
+    find_logarithms(&pack, 1);
+    const Vec<T> at_label = load(logits);
+    double of_rows[width], factors[width] = {}, slopes[width];
+    for (int h = 0; h < halves<T>; ++h)
+        store(of_rows + h * half_width, plus(half_of(pack.maximum, h) - half_of(at_label, h), pack.log_rest[h]));
+    for (int r = 0; r < rows.count; ++r) losses[r] = normalized.regular(r) ? of_rows[r] : not_a_number;
+    if (!rows.out) return;
 
-// Returns the loss, unscaled. gradient may be null, or x itself.
-template <class T>
-double cross_entropy_row(const T* x, int64_t n, int64_t label, double scale, T* gradient) {
-    const T logit = x[label];
-    const Normalizer<T> row = normalize(x, n, row_maximum(x, n), gradient, gradient);
-    if (!row.regular) {
-        if (gradient) fill_row(gradient, n, T(not_a_number));
-        return not_a_number;
+    find_inverses(&pack, 1);
+    for (int r = 0; r < rows.count; ++r) {
+        exponentials[r] = rows.out[r][labels[r]];
+        factors[r] = scale[r];
     }
-    if (gradient) {
-        const double at_label = gradient_at_label(row, logit == row.maximum, gradient[label]);
-        scale_row(row, scale, gradient, n);
-        gradient[label] = static_cast<T>(at_label * scale);
+    const Mask<T> is_maximum = at_label == pack.maximum;
+    Double factor[halves<T>];
+    for (int h = 0; h < halves<T>; ++h) {
+        factor[h] = load(factors + h * half_width);
+        store(slopes + h * half_width, pack.slope_at_label(h, is_maximum, half_of(load(exponentials), h)) * factor[h]);
     }
-    return plus(static_cast<double>(row.maximum) - static_cast<double>(logit), row.log_rest);
+    const Probabilities<T> probabilities = pack.probabilities(factor);
+    for (int r = 0; r < rows.count; ++r) {
+        T* const gradient = rows.out[r];
+        if (!normalized.regular(r)) {
+            fill_row(gradient, rows.n, T(not_a_number));
+            continue;
+        }
+        scale_row(normalized.of_row[r], probabilities.of_lane(r), gradient, rows.n);
+        gradient[labels[r]] = static_cast<T>(slopes[r]);
+    }
 }
 
 }  // namespace softgrad::SOFTGRAD_ISA_NAME

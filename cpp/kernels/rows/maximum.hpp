@@ -17,14 +17,13 @@ inline bool has_nan(const T* x, int64_t n) {
     return false;
 }
 
-// The maximum of a row, NaN passed over (-inf for an empty row), and which of at most 64 segments hold an entry equal
-// to it: only there is it looked for again.
+// The maximum of a row, NaN passed over (-inf for an empty row), the largest entry below it, and which of at most 64
+// segments hold an entry equal to it: only there is it looked for again.
 template <class T>
 struct Maximum {
-    T value;
+    T value, below;
     int64_t segment;           // elements of a segment, a multiple of a group
     uint64_t segments, holds;  // bit b: segment b is in the row; it holds the maximum
-    T elsewhere;               // the maximum of the other segments
 
     // First the segments that do not hold it, then those that do: nearly always one, so that no branch depends on where
     // it is.
@@ -41,37 +40,17 @@ struct Maximum {
     }
 };
 
+// The largest of a part of a row but for what equals the maximum of the row, and `so_far`.
 template <class T>
-inline Maximum<T> row_maximum(const T* x, int64_t n) {
-    constexpr int width = Simd<T>::width, most_segments = 64, unrolled = 4;
-    Maximum<T> result;
-    result.segment = ((n + most_segments - 1) / most_segments + group<T> - 1) / group<T> * group<T>;
-    Vec<T> of_segment[most_segments], of_row = broadcast(T(-infinity));
-    int segments = 0;
-    for (int64_t i = 0; i < n;) {
-        const int64_t end = i + result.segment < n ? i + result.segment : n;
-        Vec<T> kept[unrolled];
-        for (int v = 0; v < unrolled; ++v) kept[v] = broadcast(T(-infinity));
-        for (; i + unrolled * width <= end; i += unrolled * width)
-            for (int v = 0; v < unrolled; ++v) kept[v] = maximum(load(x + i + v * width), kept[v]);
-        for (; i < end; i += width)
-            kept[0] =
-                maximum(load_or_pad(x + i, static_cast<int>(end - i < width ? end - i : width), T(-infinity)), kept[0]);
-        for (int v = 1; v < unrolled; ++v) kept[0] = maximum(kept[v], kept[0]);
-        of_segment[segments++] = kept[0];
-        of_row = maximum(kept[0], of_row);
-    }
-    result.value = largest_of_lanes(of_row);
-    result.segments = result.holds = 0;
-    Vec<T> elsewhere = broadcast(T(-infinity));
-    for (int b = 0; b < segments; ++b) {
-        const bool holds = any(of_segment[b] == result.value);
-        result.segments |= uint64_t(1) << b;
-        result.holds |= uint64_t(holds) << b;
-        elsewhere = maximum(holds ? broadcast(T(-infinity)) : of_segment[b], elsewhere);
-    }
-    result.elsewhere = largest_of_lanes(elsewhere);
-    return result;
+SOFTGRAD_INLINE Vec<T> largest_below(const T* x, int64_t n, T maximum_of_row, Vec<T> so_far) {
+    constexpr int width = Simd<T>::width;
+    const Vec<T> lowest = broadcast(T(-infinity));
+    auto look = [&](Vec<T> v)
+                    __attribute__((always_inline)) { so_far = maximum(v == maximum_of_row ? lowest : v, so_far); };
+    int64_t i = 0;
+    for (; i + width <= n; i += width) look(load(x + i));
+    if (i < n) look(load_or_pad(x + i, static_cast<int>(n - i), T(-infinity)));
+    return so_far;
 }
 
 }  // namespace softgrad::SOFTGRAD_ISA_NAME

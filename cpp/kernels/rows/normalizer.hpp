@@ -1,64 +1,94 @@
-// What every row kernel begins with: the maximum of a row, the sum of its exponentials with the maximum left out, and
-// what normalization.hpp makes of them.
+// What every row kernel begins with: the maxima of its rows, the sums of their exponentials with the maxima left out,
+// and the scalars that packs.hpp makes of them.
 #pragma once
 
-#include "kernels/arithmetic/normalization.hpp"
-#include "kernels/rows/exponentials_below_maximum.hpp"
+#include "kernels/rows/long_rows.hpp"
+#include "kernels/rows/medium_rows.hpp"
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
 
+// The scalars of one row.
 template <class T>
 struct Normalizer {
-    T maximum;
     Maximum<T> of_row;
-    int64_t maxima;             // how many entries equal the maximum
+    T maximum;
     double rest;                // R
     TwoParts<double> log_rest;  // log1p(R)
     TwoParts<double> inverse;   // 1 / S; times an exponential, the probability
     T at_maximum;               // the exponential of the maximum as it is stored
     TwoParts<double> largest;   // the probability of the maximum
-    bool regular;               // false: the maximum is not finite, nothing else here is set, no exponential was stored
+    int64_t maxima;             // how many entries equal the maximum
+};
 
-    inline Probabilities<T> probabilities(double factor) const {
-        TwoParts<Double> inverses[halves<T>], of_maximum[halves<T>];
-        Double factors[halves<T>];
-        for (int h = 0; h < halves<T>; ++h) {
-            inverses[h] = {broadcast(inverse.high), broadcast(inverse.low)};
-            of_maximum[h] = {broadcast(largest.high), broadcast(largest.low)};
-            factors[h] = broadcast(factor);
-        }
-        return Probabilities<T>(inverses, of_maximum, factors, broadcast(at_maximum));
+// Those of rows that go through a kernel together: row i in lane i.
+template <class T>
+struct NormalizedRows {
+    Maximum<T> of_row[Simd<T>::width];
+    Pack<T> pack;
+
+    // Otherwise the maximum is not finite, and nothing else is set.
+    bool regular(int row) const { return is_finite(of_row[row].value); }
+    Normalizer<T> row(int row) const {
+        constexpr int half_width = Simd<double>::width;
+        const int h = row / half_width, lane = row % half_width;
+        auto of_lane = [&](TwoParts<Double> value) { return TwoParts<double>{value.high[lane], value.low[lane]}; };
+        return {of_row[row],
+                of_row[row].value,
+                pack.rest[h].high[lane],
+                of_lane(pack.log_rest[h]),
+                of_lane(pack.inverse[h]),
+                pack.at_maximum[row],
+                of_lane(pack.largest[h]),
+                static_cast<int64_t>(pack.masses[h].count[lane])};
     }
 };
 
-// `of_row` is row_maximum(x, n). Also stores the exponentials, 2^spare too large, where `exponentials` is given; it may
-// be x itself. `results` is where the results of the row will be written, or null. With `two_parts` the row is x +
-// x_low; its maximum must have no second part.
+template <class T>
+__attribute__((noinline)) void find_maxima(const Rows<T>& rows, NormalizedRows<T>& result) {
+    Pack<T>& pack = result.pack;
+    if (rows.n <= longest_medium_row<T>) {
+        find_medium_maxima(rows, pack);
+        for (int r = 0; r < rows.count; ++r) result.of_row[r] = {pack.maximum[r], pack.second[r], rows.n, 1, 1};
+        return;
+    }
+    pack.maximum = pack.second = Vec<T>{};
+    for (int r = 0; r < rows.count; ++r) {
+        result.of_row[r] = row_maximum(rows.x[r], rows.n);
+        pack.maximum[r] = result.of_row[r].value;
+        pack.second[r] = result.of_row[r].below;
+    }
+}
+
+// After the maxima. The exponentials are kept in `out`, 2^spare too large, if `keep`. With `two_parts` the rows are
+// x + x_low; their maxima must have no second part.
+template <class T, bool two_parts>
+__attribute__((noinline)) void sum_exponentials(const Rows<T>& rows, bool keep, NormalizedRows<T>& result) {
+    constexpr int width = Simd<T>::width, half_width = Simd<double>::width;
+    Pack<T>& pack = result.pack;
+    const PackOrigins<T> origins(pack);
+    for (int h = 0; h < halves<T>; ++h) pack.masses[h].maximum = origins.at_maximum[h];
+    if (rows.n <= longest_medium_row<T>) return sum_medium_rows<T, two_parts>(rows, keep, origins, pack);
+    double counts[width], high[width] = {}, low[width] = {};
+    for (double& count : counts) count = 1.0;
+    for (int r = 0; r < rows.count; ++r) {
+        if (!result.regular(r)) continue;
+        const BelowMaximum below =
+            sum_below_maximum<T, two_parts>(row_to_sum<T, two_parts>(rows, r, keep, result.of_row[r], origins));
+        counts[r] = static_cast<double>(below.maxima);
+        high[r] = below.sum.high;
+        low[r] = below.sum.low;
+    }
+    for (int h = 0; h < halves<T>; ++h) {
+        const int first = h * half_width;
+        pack.masses[h].count = load(counts + first);
+        pack.masses[h].others = {load(high + first), load(low + first)};
+    }
+}
+
 template <class T, bool two_parts = false>
-inline Normalizer<T> normalize(const T* x, int64_t n, const Maximum<T>& of_row, T* exponentials, const T* results,
-                               [[maybe_unused]] const T* x_low = nullptr) {
-    Normalizer<T> result;
-    result.of_row = of_row;
-    result.maximum = result.of_row.value;
-    result.regular = is_finite(result.maximum);
-    if (!result.regular) return result;
-
-    const Vec<T> maximum = broadcast(result.maximum);
-    const Origin<T> origin = origin_at<T>(maximum);
-    const Exponential<T> at_maximum = exp_from(origin, maximum);
-    result.at_maximum = at_maximum.value[0];
-    const TwoParts<Double> e_maximum = half_of(at_maximum.in_parts(), 0);
-    const BelowMaximum below =
-        sum_below_maximum<T, two_parts>({x, x_low, n, result.of_row, origin, exponentials, results});
-    result.maxima = below.maxima;
-
-    const Masses<double> masses = {static_cast<double>(below.maxima), {e_maximum.high[0], e_maximum.low[0]}, below.sum};
-    const TwoParts<double> rest = rest_of<T>(masses);
-    result.rest = rest.high;
-    result.log_rest = log_of<T>(rest);
-    result.inverse = inverse_of<T>(masses);
-    result.largest = largest_of<T>(masses, result.inverse);
-    return result;
+inline void normalize(const Rows<T>& rows, bool keep, NormalizedRows<T>& result) {
+    find_maxima(rows, result);
+    sum_exponentials<T, two_parts>(rows, keep, result);
 }
 
 }  // namespace softgrad::SOFTGRAD_ISA_NAME

@@ -10,20 +10,6 @@
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
 
-// The index of the maximum, the first where there are several, by the exponentials as they are stored.
-template <class T>
-inline int64_t index_of_maximum(const Normalizer<T>& row, const T* e, int64_t n) {
-    constexpr int width = Simd<T>::width;
-    int64_t k = n;
-    row.of_row.each_segment(n, [](int64_t, int64_t) {}, [&](int64_t j, int64_t end) {
-        if (k < n) return;
-        while (j + width <= end && !any(load(e + j) == broadcast(row.at_maximum))) j += width;
-        while (e[j] != row.at_maximum) ++j;
-        k = j;
-    });
-    return k;
-}
-
 // The sum over a row of term(a_j, b_j), in double; a is padded with 0 and b with `padding`.
 template <class T, class Term>
 SOFTGRAD_INLINE double sum_of_terms(const T* a, const T* b, int64_t n, T padding, Term term) {
@@ -38,21 +24,11 @@ SOFTGRAD_INLINE double sum_of_terms(const T* a, const T* b, int64_t n, T padding
     return total.high + total.low;
 }
 
-// Returns <p, v>, 0 without a v. out holds the exponentials in between, and the product times `scale` in the end; it
-// may be x, not v. With `two_parts` the row is x + x_low.
-template <class T, bool two_parts = false>
-double product_row(Product product, const T* x, const T* x_low, const T* v, const T* w, int64_t n, double scale,
-                   T* out) {
-    const Normalizer<T> row = normalize<T, two_parts>(x, n, row_maximum(x, n), out, out, x_low);
-    if (!row.regular) {
-        fill_row(out, n, T(not_a_number));
-        return not_a_number;
-    }
-    if (product == Product::probabilities) {
-        scale_row(row, scale, out, n);
-        return 0.0;
-    }
-    const int64_t k = index_of_maximum(row, out, n);
+// Returns <p, v>, 0 without a v. `out` holds the exponentials, and the product times `scale` in the end.
+template <class T>
+inline double product_row(Product product, const Normalizer<T>& row, const T* v, const T* w, int64_t n, double scale,
+                          T* out) {
+    const int64_t k = index_of_maximum(row.of_row, row.at_maximum, out, n);
     const double unscaled = (row.inverse.high + row.inverse.low) * ExpConstants<T>::unspare;
     const double largest = row.largest.high + row.largest.low, v_k = v ? static_cast<double>(v[k]) : 0.0;
     // What the largest probability lacks to 1; where several share it, it is at most 1/2.
@@ -63,7 +39,7 @@ double product_row(Product product, const T* x, const T* x_low, const T* v, cons
     // out_j = use(p_j factor, entries of the vectors) in double.
     auto map_with = [&](double factor, auto use, auto... vectors) __attribute__((always_inline)) {
         const Double inverse = broadcast(unscaled * factor), at_largest = broadcast(largest * factor);
-        map_exponentials(row, out, n,
+        map_exponentials(row.of_row, out, n,
                          [&]<bool may_be_maximum>(Vec<T> e, [[maybe_unused]] int64_t j, [[maybe_unused]] int count)
                              __attribute__((always_inline)) {
             auto apply = [&](Double each, auto... entries) __attribute__((always_inline)) {
@@ -129,6 +105,32 @@ double product_row(Product product, const T* x, const T* x_low, const T* v, cons
             return ((each - centre) - apart) * scale;
         }, v);
     return v_k + apart;
+}
+
+template <class T, bool two_parts = false>
+void product_rows(Product product, const Rows<T>& rows, const T* const* v, const T* const* w, const double* scale,
+                  double* means) {
+    constexpr int width = Simd<T>::width, half_width = Simd<double>::width;
+    NormalizedRows<T> normalized;
+    normalize<T, two_parts>(rows, true, normalized);
+    find_rests(&normalized.pack, 1);
+    find_inverses(&normalized.pack, 1);
+    double factors[width] = {};
+    for (int r = 0; r < rows.count; ++r) factors[r] = scale[r];
+    Double factor[halves<T>];
+    for (int h = 0; h < halves<T>; ++h) factor[h] = load(factors + h * half_width);
+    const Probabilities<T> probabilities = normalized.pack.probabilities(factor);
+    for (int r = 0; r < rows.count; ++r) {
+        double mean = not_a_number;
+        if (!normalized.regular(r))
+            fill_row(rows.out[r], rows.n, T(not_a_number));
+        else if (product == Product::probabilities)
+            scale_row(normalized.of_row[r], probabilities.of_lane(r), rows.out[r], rows.n);
+        else
+            mean = product_row(product, normalized.row(r), v ? v[r] : nullptr, w ? w[r] : nullptr, rows.n, scale[r],
+                               rows.out[r]);
+        if (means) means[r] = mean;
+    }
 }
 
 }  // namespace softgrad::SOFTGRAD_ISA_NAME

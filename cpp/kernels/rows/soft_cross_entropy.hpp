@@ -22,10 +22,7 @@ inline TargetSums target_sums(const T* x, [[maybe_unused]] const T* x_low, const
         distance.add(vector, distance_terms);
     };
     auto visit = [&](int64_t offset, int count, int, int depth) __attribute__((always_inline)) {
-        double logits[Simd<double>::width];
-        for (int i = 0; i < Simd<double>::width; ++i)
-            logits[i] = i < count ? static_cast<double>(x[offset + i]) : maximum;
-        const Double logit = load(logits), target = load_or_pad(q + offset, count, 0.0);
+        const Double logit = load_widened(x + offset, count, maximum), target = load_or_pad(q + offset, count, 0.0);
         Double above = m - logit;
         if constexpr (two_parts) above -= load_or_pad(x_low + offset, count, 0.0);
         const Double term = target * above;
@@ -46,7 +43,7 @@ inline void subtract_targets(const Normalizer<float>& row, float* e, const doubl
     const Double inverse = broadcast(row.inverse.high * p_scale.high * ExpConstants<float>::unspare);
     const Double largest = broadcast(row.largest.high * p_scale.high),
                  at_maximum = broadcast(static_cast<double>(row.at_maximum));
-    map_exponentials(row, e, n,
+    map_exponentials(row.of_row, e, n,
                      [&]<bool may_be_maximum>(Float each, int64_t j, int count) __attribute__((always_inline)) {
         Double of_halves[2];
         for (int h = 0; h < 2; ++h) {
@@ -66,7 +63,7 @@ inline void subtract_targets(const Normalizer<double>& row, double* e, const dou
     const Double high = broadcast(inverse.high), low = broadcast(inverse.low), at_maximum = broadcast(row.at_maximum);
     constexpr double spare = 1.0 / ExpConstants<double>::unspare;
     const Double largest_high = broadcast(largest.high), largest_low = broadcast(largest.low);
-    map_exponentials(row, e, n,
+    map_exponentials(row.of_row, e, n,
                      [&]<bool may_be_maximum>(Double each, int64_t j, int count) __attribute__((always_inline)) {
         const Double target = load_or_pad(q + j, count, 0.0) * scale;
         // Subtracted 2^spare too large as well, where nothing is subnormal.
@@ -76,39 +73,48 @@ inline void subtract_targets(const Normalizer<double>& row, double* e, const dou
     });
 }
 
-// Returns the loss, unscaled. gradient may be null, or x itself. With `two_parts` the row is x + x_low. `origin`, in
-// two parts, is what was subtracted from the logits before; only the z-loss depends on it.
 template <class T, bool two_parts = false>
-double soft_cross_entropy_row(const T* x, const T* x_low, int64_t n, const double* q, double z_loss, double origin,
-                              double origin_low, double scale, T* gradient) {
-    const Maximum<T> of_row = row_maximum(x, n);
-    const T maximum = of_row.value;
-    TargetSums sums{};
-    int64_t where_maximum = 0;
-    if (is_finite(maximum)) {
-        sums = target_sums<T, two_parts>(x, x_low, q, n, static_cast<double>(maximum));
-        while (x[where_maximum] != maximum) ++where_maximum;
+void soft_cross_entropy_rows(const Rows<T>& rows, const double* q, double z_loss, double origin, double origin_low,
+                             const double* scale, double* losses) {
+    constexpr int width = Simd<T>::width;
+    const int64_t n = rows.n;
+    NormalizedRows<T> normalized;
+    find_maxima(rows, normalized);
+    TargetSums sums[width];
+    // Before the exponentials, which may be written over x.
+    for (int r = 0; r < rows.count; ++r)
+        if (normalized.regular(r))
+            sums[r] = target_sums<T, two_parts>(rows.x[r], two_parts ? rows.x_low[r] : nullptr, q + r * n, n,
+                                                static_cast<double>(normalized.of_row[r].value));
+    sum_exponentials<T, two_parts>(rows, rows.out, normalized);
+    find_logarithms(&normalized.pack, 1);
+    if (rows.out) find_inverses(&normalized.pack, 1);
+    for (int r = 0; r < rows.count; ++r) {
+        T* const gradient = rows.out ? rows.out[r] : nullptr;
+        if (!normalized.regular(r)) {
+            if (gradient) fill_row(gradient, n, T(not_a_number));
+            losses[r] = not_a_number;
+            continue;
+        }
+        const Normalizer<T> row = normalized.row(r);
+        const TwoParts<double> lse = sum_of(two_sum(origin, static_cast<double>(row.maximum)),
+                                            {row.log_rest.high, row.log_rest.low + origin_low});
+        const TwoParts<double> z_slope = z_loss == 0.0 ? TwoParts<double>{0.0, 0.0} : scaled(lse, 2.0 * z_loss);
+        if (gradient) {
+            const int64_t k = index_of_maximum(row.of_row, row.at_maximum, gradient, n);
+            subtract_targets(row, gradient, q + r * n, n, scaled(sum_of({sums[r].total, 0.0}, z_slope), scale[r]),
+                             scale[r]);
+            // Where p > 1/2, Q p - q = (Q - q) - Q R / (1 + R), with Q - q summed without it, does not lose what p - 1
+            // would.
+            if (row.maxima == 1 && row.rest < 1.0)
+                gradient[k] = static_cast<T>((sums[r].below_maximum - sums[r].total * (row.rest / (1.0 + row.rest)) +
+                                              z_slope.high * row.largest.high) *
+                                             scale[r]);
+        }
+        const TwoParts<double> entropy = scaled(row.log_rest, sums[r].total);
+        losses[r] = z_loss == 0.0 ? plus(sums[r].distance, entropy)
+                                  : plus(sums[r].distance, sum_of(entropy, scaled(scaled(z_slope, lse), 0.5)));
     }
-    const Normalizer<T> row = normalize<T, two_parts>(x, n, of_row, gradient, gradient, x_low);
-    if (!row.regular) {
-        if (gradient) fill_row(gradient, n, T(not_a_number));
-        return not_a_number;
-    }
-    const TwoParts<double> lse =
-        sum_of(two_sum(origin, static_cast<double>(row.maximum)), {row.log_rest.high, row.log_rest.low + origin_low});
-    const TwoParts<double> z_slope = z_loss == 0.0 ? TwoParts<double>{0.0, 0.0} : scaled(lse, 2.0 * z_loss);
-    if (gradient) {
-        subtract_targets(row, gradient, q, n, scaled(sum_of({sums.total, 0.0}, z_slope), scale), scale);
-        // Where p > 1/2, Q p - q = (Q - q) - Q R / (1 + R), with Q - q summed without it, does not lose what p - 1
-        // would.
-        if (row.maxima == 1 && row.rest < 1.0)
-            gradient[where_maximum] = static_cast<T>(
-                (sums.below_maximum - sums.total * (row.rest / (1.0 + row.rest)) + z_slope.high * row.largest.high) *
-                scale);
-    }
-    const TwoParts<double> entropy = scaled(row.log_rest, sums.total);
-    if (z_loss == 0.0) return plus(sums.distance, entropy);
-    return plus(sums.distance, sum_of(entropy, scaled(scaled(z_slope, lse), 0.5)));
 }
 
 }  // namespace softgrad::SOFTGRAD_ISA_NAME

@@ -5,14 +5,18 @@
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
 
-// out may be x itself. With `two_parts` the row is x + x_low.
 template <class T, bool two_parts = false>
-void softmax_row(const T* x, const T* x_low, T* out, int64_t n) {
-    const Normalizer<T> row = normalize<T, two_parts>(x, n, row_maximum(x, n), out, out, x_low);
-    if (row.regular)
-        scale_row(row, 1.0, out, n);
-    else
-        fill_row(out, n, T(not_a_number));
+void softmax_rows(const Rows<T>& rows) {
+    NormalizedRows<T> normalized;
+    normalize<T, two_parts>(rows, true, normalized);
+    find_inverses(&normalized.pack, 1);
+    const Probabilities<T> probabilities = normalized.pack.probabilities();
+    for (int r = 0; r < rows.count; ++r) {
+        if (normalized.regular(r))
+            scale_row(normalized.of_row[r], probabilities.of_lane(r), rows.out[r], rows.n);
+        else
+            fill_row(rows.out[r], rows.n, T(not_a_number));
+    }
 }
 
 }  // namespace softgrad::SOFTGRAD_ISA_NAME

@@ -10,8 +10,12 @@ namespace softgrad::SOFTGRAD_ISA_NAME {
 template <class T>
 TokenRow token_logprobs_row(const T* x, int64_t n, int64_t label) {
     const T logit = x[label];
-    const Normalizer<T> row = normalize<T>(x, n, row_maximum(x, n), nullptr, nullptr);
-    if (!row.regular || row.rest != row.rest) return {not_a_number, not_a_number, 0};
+    NormalizedRows<T> normalized;
+    normalize<T>({&x, nullptr, nullptr, n, 1}, false, normalized);
+    find_logarithms(&normalized.pack, 1);
+    find_inverses(&normalized.pack, 1);
+    const Normalizer<T> row = normalized.row(0);
+    if (!normalized.regular(0) || row.rest != row.rest) return {not_a_number, not_a_number, 0};
 
     const Vec<T> maximum = broadcast(row.maximum), vanished = broadcast(row.maximum - ExpConstants<T>::vanishes);
     const Vec<T> chosen = broadcast(logit);

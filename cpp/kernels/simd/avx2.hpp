@@ -18,6 +18,15 @@ SOFTGRAD_INLINE Double load_first(const double* from, int count, double padding)
     const Int64 is_first = Int64{0, 1, 2, 3} < static_cast<int64_t>(count);
     return is_first ? _mm256_maskload_pd(from, (__m256i)is_first) : broadcast(padding);
 }
+SOFTGRAD_INLINE bool any(Int32 mask) { return !_mm256_testz_si256((__m256i)mask, (__m256i)mask); }
+SOFTGRAD_INLINE bool any(Int64 mask) { return !_mm256_testz_si256((__m256i)mask, (__m256i)mask); }
+
+SOFTGRAD_INLINE void store_lanes(float* to, Float v, int count) {
+    _mm256_maskstore_ps(to, (__m256i)(Int32{0, 1, 2, 3, 4, 5, 6, 7} < count), v);
+}
+SOFTGRAD_INLINE void store_lanes(double* to, Double v, int count) {
+    _mm256_maskstore_pd(to, (__m256i)(Int64{0, 1, 2, 3} < static_cast<int64_t>(count)), v);
+}
 
 SOFTGRAD_INLINE Float fma(Float a, Float b, Float c) { return _mm256_fmadd_ps(a, b, c); }
 SOFTGRAD_INLINE Double fma(Double a, Double b, Double c) { return _mm256_fmadd_pd(a, b, c); }
@@ -25,6 +34,8 @@ SOFTGRAD_INLINE Double fma(Double a, Double b, Double c) { return _mm256_fmadd_p
 // GCC makes a comparison and a blend of it where the comparison serves twice.
 SOFTGRAD_INLINE Float maximum(Float a, Float kept) { return _mm256_max_ps(a, kept); }
 SOFTGRAD_INLINE Double maximum(Double a, Double kept) { return _mm256_max_pd(a, kept); }
+SOFTGRAD_INLINE Float minimum(Float a, Float other) { return _mm256_min_ps(other, a); }
+SOFTGRAD_INLINE Double minimum(Double a, Double other) { return _mm256_min_pd(other, a); }
 
 SOFTGRAD_INLINE Double widen_low(Float v) { return _mm256_cvtps_pd(_mm256_castps256_ps128(v)); }
 SOFTGRAD_INLINE Double widen_high(Float v) { return _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1)); }

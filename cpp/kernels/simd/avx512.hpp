@@ -7,8 +7,6 @@
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
 
-using portable::maximum;
-
 constexpr bool fused = true;
 
 // Lane by lane through memory the load would wait for the stores.
@@ -18,9 +16,24 @@ SOFTGRAD_INLINE Float load_first(const float* from, int count, float padding) {
 SOFTGRAD_INLINE Double load_first(const double* from, int count, double padding) {
     return _mm512_mask_loadu_pd(broadcast(padding), static_cast<__mmask8>((1u << count) - 1), from);
 }
+SOFTGRAD_INLINE bool any(Int32 mask) { return _mm512_test_epi32_mask((__m512i)mask, (__m512i)mask) != 0; }
+SOFTGRAD_INLINE bool any(Int64 mask) { return _mm512_test_epi64_mask((__m512i)mask, (__m512i)mask) != 0; }
+
+SOFTGRAD_INLINE void store_lanes(float* to, Float v, int count) {
+    _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << count) - 1), v);
+}
+SOFTGRAD_INLINE void store_lanes(double* to, Double v, int count) {
+    _mm512_mask_storeu_pd(to, static_cast<__mmask8>((1u << count) - 1), v);
+}
 
 SOFTGRAD_INLINE Float fma(Float a, Float b, Float c) { return _mm512_fmadd_ps(a, b, c); }
 SOFTGRAD_INLINE Double fma(Double a, Double b, Double c) { return _mm512_fmadd_pd(a, b, c); }
+
+// GCC makes a comparison and a blend of it where the comparison serves twice.
+SOFTGRAD_INLINE Float maximum(Float a, Float kept) { return _mm512_max_ps(a, kept); }
+SOFTGRAD_INLINE Double maximum(Double a, Double kept) { return _mm512_max_pd(a, kept); }
+SOFTGRAD_INLINE Float minimum(Float a, Float other) { return _mm512_min_ps(other, a); }
+SOFTGRAD_INLINE Double minimum(Double a, Double other) { return _mm512_min_pd(other, a); }
 
 SOFTGRAD_INLINE Double widen_low(Float v) { return _mm512_cvtps_pd(_mm512_castps512_ps256(v)); }
 SOFTGRAD_INLINE Double widen_high(Float v) { return _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1)); }

@@ -7,8 +7,8 @@
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
 
+using portable::any, portable::load_first, portable::maximum, portable::minimum, portable::store_lanes;
 using portable::joined_slices, portable::slice_of;
-using portable::load_first, portable::maximum;
 using portable::narrow, portable::widen_high, portable::widen_low;
 using portable::narrow_float16, portable::widen_float16;
 

@@ -19,6 +19,14 @@ SOFTGRAD_INLINE Vec<T> load_first(const T* from, int count, T padding) {
     return load(lanes);
 }
 
+// The first `count` lanes, 0 to width, to memory.
+template <class T>
+SOFTGRAD_INLINE void store_lanes(T* to, Vec<T> v, int count) {
+    T lanes[Simd<T>::width];
+    store(lanes, v);
+    for (int i = 0; i < count; ++i) to[i] = lanes[i];
+}
+
 // a * b + c: rounded once where the machine can, twice where it cannot (never the slow library call).
 SOFTGRAD_INLINE Float fma(Float a, Float b, Float c) { return a * b + c; }
 SOFTGRAD_INLINE Double fma(Double a, Double b, Double c) { return a * b + c; }
@@ -27,6 +35,21 @@ SOFTGRAD_INLINE Double fma(Double a, Double b, Double c) { return a * b + c; }
 template <class V>
 SOFTGRAD_INLINE V maximum(V a, V kept) {
     return a > kept ? a : kept;
+}
+
+// The smaller of two, lane by lane; a NaN in `a` stays, one in `other` is passed over.
+template <class V>
+SOFTGRAD_INLINE V minimum(V a, V other) {
+    return other < a ? other : a;
+}
+
+// Whether any lane of a comparison is true.
+template <class M>
+SOFTGRAD_INLINE bool any(M mask) {
+    uint64_t words[sizeof mask / sizeof(uint64_t)], found = 0;
+    __builtin_memcpy(words, &mask, sizeof mask);
+    for (uint64_t word : words) found |= word;
+    return found != 0;
 }
 
 // The lanes 0 to width/2 - 1 and the rest, widened to double.

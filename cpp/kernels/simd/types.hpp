@@ -21,6 +21,15 @@ using HalfUInt16 = uint16_t __attribute__((vector_size(SOFTGRAD_VECTOR_BYTES / 2
 
 #define SOFTGRAD_INLINE inline __attribute__((always_inline))
 
+// Calls use<i>() for i in [begin, end), written out: arrays of vectors that are indexed so are registers.
+template <int begin, int end, class Use>
+SOFTGRAD_INLINE void unrolled(const Use& use) {
+    if constexpr (begin < end) {
+        use.template operator()<begin>();
+        unrolled<begin + 1, end>(use);
+    }
+}
+
 // What a scalar type T becomes: its vector V, the integer vector M of the same lanes (also the type of comparisons).
 template <class T>
 struct Simd;

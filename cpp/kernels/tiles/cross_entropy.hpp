@@ -18,8 +18,8 @@ void cross_entropy_tile(T* tile, int64_t n, int64_t rows, const int64_t* labels,
     Pack<T> packs[most_packs<T>];
     find_maxima(tile, n, rows, packs);
     sum_exponentials(tile, n, rows, scale ? tile : nullptr, packs);
-    find_logarithms(packs, rows);
-    if (scale) find_inverses(packs, rows);
+    find_logarithms(packs, packs_of<T>(rows));
+    if (scale) find_inverses(packs, packs_of<T>(rows));
     if (scale)
         for (int64_t i = 0; i < rows; ++i) exponentials[i] = *at_label[i];
     each_pack<T>(rows, [&](int64_t i, int64_t k) __attribute__((always_inline)) {
@@ -34,11 +34,7 @@ void cross_entropy_tile(T* tile, int64_t n, int64_t rows, const int64_t* labels,
         Double factor[halves<T>], of_halves[halves<T>];
         for (int h = 0; h < halves<T>; ++h) {
             factor[h] = load(scale + i + h * half_width);
-            const Double p =
-                half_of(load(exponentials + i), h) * double(ExpConstants<T>::unspare) * pack.inverse[h].high;
-            const Double maximal = half_of(is_maximum ? broadcast(T(1)) : Vec<T>{}, h);
-            // Adding 0 makes a -0 a +0.
-            of_halves[h] = (maximal == 1.0 ? 0.0 - pack.rest[h].high * pack.largest[h].high : p - 1.0) * factor[h];
+            of_halves[h] = pack.slope_at_label(h, is_maximum, half_of(load(exponentials + i), h)) * factor[h];
         }
         scale_pack(tile + i, n, pack.probabilities(factor));
         store(slopes, joined(of_halves, Vec<T>{}));

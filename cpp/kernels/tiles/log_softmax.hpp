@@ -10,7 +10,7 @@ void log_softmax_tile(T* tile, int64_t n, int64_t rows) {
     Pack<T> packs[most_packs<T>];
     find_maxima(tile, n, rows, packs);
     sum_exponentials<T>(tile, n, rows, nullptr, packs);
-    find_logarithms(packs, rows);
+    find_logarithms(packs, packs_of<T>(rows));
     each_pack<T>(rows, [&](int64_t i, int64_t k) __attribute__((always_inline)) {
         Double of_halves[halves<T>];
         for (int h = 0; h < halves<T>; ++h) of_halves[h] = packs[k].log_rest[h].high + packs[k].log_rest[h].low;

@@ -10,7 +10,7 @@ void logsumexp_tile(const T* tile, int64_t n, int64_t rows, T* out) {
     Pack<T> packs[most_packs<T>];
     find_maxima(tile, n, rows, packs);
     sum_exponentials<T>(tile, n, rows, nullptr, packs);
-    find_logarithms(packs, rows);
+    find_logarithms(packs, packs_of<T>(rows));
     each_pack<T>(rows, [&](int64_t i, int64_t k) __attribute__((always_inline)) {
         const Pack<T>& pack = packs[k];
         Double of_halves[halves<T>];

@@ -14,8 +14,8 @@ void product_tile(Product product, T* tile, const T* v, const T* w, int64_t n, i
     Pack<T> packs[most_packs<T>];
     find_maxima(tile, n, rows, packs);
     sum_exponentials(tile, n, rows, tile, packs);
-    find_rests(packs, rows);
-    find_inverses(packs, rows);
+    find_rests(packs, packs_of<T>(rows));
+    find_inverses(packs, packs_of<T>(rows));
     for (int64_t i = 0; i < rows; i += Simd<T>::width) {
         T* const e = tile + i;
         const Pack<T>& pack = packs[i / Simd<T>::width];

@@ -69,7 +69,7 @@ void soft_cross_entropy_tile(T* tile, int64_t n, int64_t rows, const double* q, 
             targets[k][h] = sum_targets(tile + i, q + i + h * half_width, n, half_of(packs[k].maximum, h), h);
     });
     sum_exponentials(tile, n, rows, scale ? tile : nullptr, packs);
-    find_logarithms(packs, rows);
+    find_logarithms(packs, packs_of<T>(rows));
     each_pack<T>(rows, [&](int64_t i, int64_t k) __attribute__((always_inline)) {
         const Pack<T>& pack = packs[k];
         for (int h = 0; h < halves<T>; ++h) {
@@ -80,7 +80,7 @@ void soft_cross_entropy_tile(T* tile, int64_t n, int64_t rows, const double* q, 
         }
     });
     if (!scale) return;
-    find_inverses(packs, rows);
+    find_inverses(packs, packs_of<T>(rows));
     each_pack<T>(rows, [&](int64_t i, int64_t k) __attribute__((always_inline)) {
         PackDifference<T> differences[halves<T>];
         for (int h = 0; h < halves<T>; ++h)

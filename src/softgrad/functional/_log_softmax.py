@@ -82,6 +82,9 @@ class LogSoftmax(ProbabilityMap, native_call=True):
         array([[ 0.5, -0.5],
                [-0.5,  0.5]])""",
     }
+    names: ClassVar[Mapping[str, str]] = {
+        "from_output": "A rounding of log p is abs(log p) roundings of p: a small p has fewer digits."
+    }
     tangent_product = "log_softmax_tangent"
     cotangent_product = "log_softmax_cotangent"
 

@@ -10,9 +10,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from softgrad import _native
-from softgrad._contracts import Axis, Float64, Floating, output_for, positive_number, same_shape, separate
+from softgrad._contracts import (
+    Axis,
+    Float64,
+    Floating,
+    floating_array,
+    output_for,
+    positive_number,
+    require_alike,
+    same_shape,
+    separate,
+)
 from softgrad._differentiable import Arguments, Differentiable
-from softgrad._products import Product, row_products
+from softgrad._products import Product, products_of_output, row_products
 from softgrad.functional._row_arguments import row_arguments
 from softgrad.functional._row_derivatives import allowed_rows, jacobian_shape, probabilities
 
@@ -45,13 +55,13 @@ class ProbabilityMap(Differentiable):
         if (
             type(x) is np.ndarray
             and where is None
-            and out is None
+            and (out is None or type(out) is np.ndarray)
             and type(axis) is int
             and axis == -1
             and type(temperature) is float
             and temperature == 1.0
         ):
-            result = np.empty(x.shape, x.dtype)
+            result = np.empty(x.shape, x.dtype) if out is None else out
             if self._kernel_if_plain(x, result):
                 return result
         logits, axes, mask = row_arguments(x, axis, where)
@@ -64,10 +74,11 @@ class ProbabilityMap(Differentiable):
 
     def jvp(
         self,
-        x: ArrayLike,
+        x: ArrayLike | None,
         tangent: ArrayLike,
         /,
         *,
+        output: ArrayLike | None = None,
         axis: Axis = -1,
         where: ArrayLike | None = None,
         temperature: float = 1.0,
@@ -78,27 +89,27 @@ class ProbabilityMap(Differentiable):
         Parameters
         ----------
         x, axis, where, temperature
-            As in the call.
+            As in the call; with `output`, `x` is not read and may be None.
         tangent : array_like, shape of `x`
+        output : array_like, shape and dtype of `x`, optional
+            ``{name}(x)`` with these options, where it is at hand: it saves the exponentials of `x`.
+            {from_output}
         out : ndarray, shape and dtype of `x`, optional
-            Where the result is written; it may be `x` itself.
+            Where the result is written; it may be `x` itself or, where that is given, `output`.
 
         Returns
         -------
         ndarray, shape and dtype of `x`
         """
-        logits, axes, mask = row_arguments(x, axis, where)
-        scale = 1.0 / (divisor := positive_number(temperature, "temperature"))
-        v = same_shape(tangent, "tangent", logits, "x")
-        separate(out, tangent=v, where=mask)
-        return row_products(self.tangent_product, logits, v, axes, mask, temperature=divisor, scale=scale, out=out)
+        return self._product(self.tangent_product, x, "tangent", tangent, output, axis, where, temperature, out)
 
     def vjp(
         self,
-        x: ArrayLike,
+        x: ArrayLike | None,
         cotangent: ArrayLike,
         /,
         *,
+        output: ArrayLike | None = None,
         axis: Axis = -1,
         where: ArrayLike | None = None,
         temperature: float = 1.0,
@@ -109,20 +120,19 @@ class ProbabilityMap(Differentiable):
         Parameters
         ----------
         x, axis, where, temperature
-            As in the call.
+            As in the call; with `output`, `x` is not read and may be None.
         cotangent : array_like, shape of `x`
+        output : array_like, shape and dtype of `x`, optional
+            ``{name}(x)`` with these options, where it is at hand: it saves the exponentials of `x`.
+            {from_output}
         out : ndarray, shape and dtype of `x`, optional
-            Where the result is written; it may be `x` itself.
+            Where the result is written; it may be `x` itself or, where that is given, `output`.
 
         Returns
         -------
         ndarray, shape and dtype of `x`
         """
-        logits, axes, mask = row_arguments(x, axis, where)
-        scale = 1.0 / (divisor := positive_number(temperature, "temperature"))
-        g = same_shape(cotangent, "cotangent", logits, "x")
-        separate(out, cotangent=g, where=mask)
-        return row_products(self.cotangent_product, logits, g, axes, mask, temperature=divisor, scale=scale, out=out)
+        return self._product(self.cotangent_product, x, "cotangent", cotangent, output, axis, where, temperature, out)
 
     def hvp(
         self,
@@ -181,6 +191,32 @@ class ProbabilityMap(Differentiable):
         allowed = allowed_rows(mask, axes)
         matrix = self.matrices(probabilities(logits, axes, allowed, divisor), allowed)
         return (matrix / divisor).reshape(jacobian_shape(logits, axes, 2)).astype(logits.dtype)
+
+    def _product(
+        self,
+        product: Product,
+        x: ArrayLike | None,
+        name: str,
+        vector: ArrayLike,
+        output: ArrayLike | None,
+        axis: Axis,
+        where: ArrayLike | None,
+        temperature: float,
+        out: Floating | None,
+    ) -> Floating:
+        """Of `vector`, an argument called `name`."""
+        read, read_name = (output, "output") if output is not None else (x, "x")
+        if read is None:
+            raise TypeError("x is None; it may be where output is given")
+        rows, axes, mask = row_arguments(read, axis, where, read_name)
+        if output is not None and x is not None:
+            require_alike(rows, "output", floating_array(x, "x"), "x")
+        scale = 1.0 / (divisor := positive_number(temperature, "temperature"))
+        v = same_shape(vector, name, rows, read_name)
+        separate(out, **{name: v, "where": mask})
+        if output is not None:
+            return products_of_output(product, rows, v, axes, mask, scale=scale, out=out)
+        return row_products(product, rows, v, axes, mask, temperature=divisor, scale=scale, out=out)
 
     @abstractmethod
     def second_product(

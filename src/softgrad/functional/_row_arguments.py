@@ -9,8 +9,8 @@ from softgrad._contracts import Axis, Floating, axes_tuple, class_mask, floating
 
 
 def row_arguments(
-    x: ArrayLike, axis: Axis, where: ArrayLike | None
+    x: ArrayLike, axis: Axis, where: ArrayLike | None, name: str = "x"
 ) -> tuple[Floating, tuple[int, ...], NDArray[np.bool_] | None]:
-    """The logits, their class axes, and the classes that take part."""
-    logits = floating_array(x, "x")
-    return logits, axes_tuple(axis, logits.ndim), class_mask(where, logits.shape)
+    """The array called `name`, its class axes, and the classes that take part."""
+    array = floating_array(x, name)
+    return array, axes_tuple(axis, array.ndim), class_mask(where, array.shape)

@@ -91,6 +91,9 @@ class Softmax(ProbabilityMap, native_call=True):
         array([[ 0.25, -0.25],
                [-0.25,  0.25]])""",
     }
+    names: ClassVar[Mapping[str, str]] = {
+        "from_output": "The result is as accurate, but for an `output` that is subnormal or in two bytes."
+    }
     tangent_product = "softmax"
     cotangent_product = "softmax"
 

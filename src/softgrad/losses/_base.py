@@ -102,9 +102,9 @@ class Loss(Differentiable):
             As in the call; also if `out` has another shape or dtype, is read-only, or overlaps an input without being
             the {inputs} themselves. `out` is untouched then.
         """
-        plain_mean = self._plain_mean if upstream is None and out is None else None
+        plain_mean = self._plain_mean if upstream is None and (out is None or type(out) is np.ndarray) else None
         if plain_mean is not None and _is_plain(inputs, reduction, normalizer, options):
-            gradient = np.empty(inputs.shape, inputs.dtype)
+            gradient = np.empty(inputs.shape, inputs.dtype) if out is None else out
             loss = plain_mean(inputs, targets, gradient)
             if loss is not None:
                 return loss, gradient
