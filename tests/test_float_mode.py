@@ -57,9 +57,12 @@ def arguments_of(name: str, rng: np.random.Generator, dtype: np.dtype) -> tuple[
     if name == "kl_divergence":
         return (x, logits_with_subnormal_probabilities(rng, dtype)), {}
     if name == "linear_cross_entropy":
-        # Hidden rows that pick out a row of logits each.
-        hidden = np.eye(CLASSES, dtype=dtype)[np.arange(ROWS) % CLASSES]
-        weight, bias = np.ascontiguousarray(x[:CLASSES].T), np.zeros(CLASSES, dtype)
+        # Hidden rows that pick out a row of logits each. Gradients by these that are small enough to be subnormal are
+        # 0 before they are multiplied: it is the hidden rows that make them so.
+        small = 2.0**-36
+        x[x < 0.0] += dtype.type(30.0 * np.log(2.0))
+        hidden = np.eye(CLASSES, dtype=dtype)[np.arange(ROWS) % CLASSES] * dtype.type(small)
+        weight, bias = np.ascontiguousarray(x[:CLASSES].T / dtype.type(small)), np.zeros(CLASSES, dtype)
         return (hidden, weight, labels[np.arange(ROWS) % CLASSES], bias), {}
     if name == "focal":
         # At a label that is the maximum its gradient is that of cross_entropy times the square of 1 - p: 0.

@@ -7,7 +7,7 @@ from typing import Any, Literal, SupportsIndex, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from softgrad._contracts import Axis, Floating, Normalizer, Reduction
+from softgrad._contracts import Axis, Floating, Int64, Normalizer, Reduction
 from softgrad._diagonal_plus_rank_one import DiagonalPlusRankOne
 from softgrad._differentiable import Arguments, Differentiable
 from softgrad.losses._linear_cross_entropy import LinearGradients
@@ -1451,7 +1451,8 @@ class LinearCrossEntropy(Differentiable):
 
     ``linear_cross_entropy(hidden, weight, labels, /, bias=None, *, class_weight=None, sample_weight=None,
     ignore_index=None, label_smoothing=0.0, temperature=1.0, softcap=None, z_loss=0.0, where=None, reduction="mean",
-    normalizer="weights", block_bytes=None, compute_dtype=None, progress=None)``, and its derivatives
+    normalizer="weights", block_bytes=None, compute_dtype=None, progress=None,
+    predictions=None)``, and its derivatives
     ``linear_cross_entropy.value_and_grad``, ``grad``, ``jvp`` and ``hvp``.
 
     Parameters
@@ -1474,6 +1475,9 @@ class LinearCrossEntropy(Differentiable):
         float32. PyTorch makes the products: it must have been imported, on a processor that has such products.
     progress : callable, optional
         Called as progress(done, total) after each block, with numbers of rows that count.
+    predictions : ndarray of int64, shape (N,), optional
+        Where the class of the largest logit of each row goes, the first of equal ones, of those that `where` allows;
+        -1 for a row that does not count. Apart from all inputs.
 
     Returns
     -------
@@ -1493,8 +1497,17 @@ class LinearCrossEntropy(Differentiable):
     -----
     The logits are those of the BLAS that NumPy has, in the dtype of `hidden` or, for two bytes, in float32; their bits
     may depend on the number of rows and of BLAS's threads. From them on the loss and its gradient are as exact as those
-    of `cross_entropy`. The gradients are sums over blocks of rows, by weight added up in the dtype of the products, by
-    bias in float64: another size of the blocks changes them by a few roundings of their largest terms.
+    of `cross_entropy`, but for what is too small to matter. The gradients are sums over blocks of rows, by weight added
+    up in the dtype of the products, by bias in float64: another size of the blocks changes them by a few roundings of
+    their largest terms.
+
+    Subnormal numbers would make BLAS many times slower. So an entry of the gradient by the logits counts as 0 where it
+    is below 2^-96 (float64: 2^-992) of the factor of its row, or below the smallest normal number. With t the larger of
+    the two, a gradient by hidden is off by at most t times the sum of the magnitudes of weight over the classes; one by
+    weight by the sum over the rows of t times the magnitude of hidden; one by bias by the sum of t. The factor is the
+    weight of the row times what arrives from above, over what the mean divides by; in `hvp` the change of the gradient
+    by the logits is held to it times the largest change of a logit of the row. In `jvp`, and in a loss, it is what is
+    below the smallest normal number on the way that may count as 0.
 
     Besides inputs and results the call holds a block of logits and some 10 MiB for products, and for two bytes the
     gradient by `weight` in float32. A signal such as Ctrl-C is heard between two products, each of less than a second.
@@ -1536,6 +1549,7 @@ class LinearCrossEntropy(Differentiable):
         block_bytes: SupportsIndex | None = None,
         compute_dtype: ComputeDtype = None,
         progress: Progress | None = None,
+        predictions: Int64 | None = None,
         reduction: Literal["mean", "sum"] = "mean",
         normalizer: Normalizer = "weights",
     ) -> np.floating[Any]: ...
@@ -1559,6 +1573,7 @@ class LinearCrossEntropy(Differentiable):
         block_bytes: SupportsIndex | None = None,
         compute_dtype: ComputeDtype = None,
         progress: Progress | None = None,
+        predictions: Int64 | None = None,
         reduction: Literal["none"],
         normalizer: Normalizer = "weights",
     ) -> Floating: ...
@@ -1582,6 +1597,7 @@ class LinearCrossEntropy(Differentiable):
         block_bytes: SupportsIndex | None = None,
         compute_dtype: ComputeDtype = None,
         progress: Progress | None = None,
+        predictions: Int64 | None = None,
         wrt: Iterable[str] = ("hidden", "weight", "bias"),
         upstream: ArrayLike | None = None,
         out: Out | None = None,
@@ -1647,6 +1663,7 @@ class LinearCrossEntropy(Differentiable):
         block_bytes: SupportsIndex | None = None,
         compute_dtype: ComputeDtype = None,
         progress: Progress | None = None,
+        predictions: Int64 | None = None,
         wrt: Iterable[str] = ("hidden", "weight", "bias"),
         upstream: ArrayLike | None = None,
         out: Out | None = None,
@@ -1673,6 +1690,7 @@ class LinearCrossEntropy(Differentiable):
         block_bytes: SupportsIndex | None = None,
         compute_dtype: ComputeDtype = None,
         progress: Progress | None = None,
+        predictions: Int64 | None = None,
         wrt: Iterable[str] = ("hidden", "weight", "bias"),
         upstream: ArrayLike | None = None,
         out: Out | None = None,
@@ -1719,6 +1737,7 @@ class LinearCrossEntropy(Differentiable):
         block_bytes: SupportsIndex | None = None,
         compute_dtype: ComputeDtype = None,
         progress: Progress | None = None,
+        predictions: Int64 | None = None,
         reduction: Literal["mean", "sum"] = "mean",
         normalizer: Normalizer = "weights",
     ) -> np.floating[Any]:
@@ -1764,6 +1783,7 @@ class LinearCrossEntropy(Differentiable):
         block_bytes: SupportsIndex | None = None,
         compute_dtype: ComputeDtype = None,
         progress: Progress | None = None,
+        predictions: Int64 | None = None,
         reduction: Literal["none"],
         normalizer: Normalizer = "weights",
     ) -> Floating: ...
@@ -1787,6 +1807,7 @@ class LinearCrossEntropy(Differentiable):
         block_bytes: SupportsIndex | None = None,
         compute_dtype: ComputeDtype = None,
         progress: Progress | None = None,
+        predictions: Int64 | None = None,
         gauss_newton: bool = False,
         wrt: Iterable[str] = ("hidden", "weight", "bias"),
         upstream: ArrayLike | None = None,

@@ -58,6 +58,8 @@ class CrossEntropyProblem(Problem):
     softcap: float
     temperature: float
     z_loss: float
+    flushing: bool = False
+    """Whether what would be subnormal is 0: for products of matrices, which it would slow down."""
 
     def loss(self, x: Floating, gradient: Floating | None = None, vector: Floating | None = None) -> RowValues:
         """The reduced loss; with a vector, in the dtype of `x`, its derivative along it."""
@@ -85,8 +87,9 @@ class CrossEntropyProblem(Problem):
     ) -> float:
         """The mean or the sum, rounded to the dtype of the loss; those of the rows, if there is a place for them."""
         labels, plan = self.labels, self.plan
+        native_loss = _native.cross_entropy_loss_flushed if self.flushing else _native.cross_entropy_loss
         try:
-            return _native.cross_entropy_loss(
+            return native_loss(
                 _native.buffer(x),
                 labels.native,
                 self.axes,
@@ -114,6 +117,11 @@ class CrossEntropyProblem(Problem):
         """Refuse a label that is no class, naming it: the core refuses it too, without its name."""
         self.labels.require_classes(self.batch, row_size(x.shape, self.axes))
 
+    def row_factors(self) -> Float64 | float:
+        """What the loss of each row is multiplied by before its gradient is returned, flat; one for all where it is."""
+        factors = product([self.labels.label_weights, self.plan.flat_upstream])
+        return self.plan.scale if factors is None else self.plan.scale * factors
+
     @property
     def _probabilities_alone(self) -> bool:
         """Whether the second derivatives depend on nothing but the probabilities."""
@@ -139,6 +147,7 @@ class CrossEntropyProblem(Problem):
             factor=self.second_order_factor(),
             scale=self.plan.scale / self.temperature**2,
             out=out,
+            flushing=self.flushing,
         )
 
     def hvp(self, x: Floating, vector: Floating, out: Floating | None = None) -> Floating:

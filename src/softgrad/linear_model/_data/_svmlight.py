@@ -78,15 +78,17 @@ class SvmlightFile:
                 ) from None
 
     def _blocks(self) -> Iterator[bytes]:
-        """Whole lines."""
+        """Whole lines; a last one without a newline where it would be with one, since sums are taken in blocks."""
         with self._file.opened() as file:
-            rest = b""
+            block = rest = b""
             while read := file.read(_BLOCK_BYTES):
                 lines, newline, rest = (rest + read).rpartition(b"\n")
                 if newline:
-                    yield lines + newline
-            if rest:
-                yield rest
+                    if block:
+                        yield block
+                    block = lines + newline
+            if block or rest:
+                yield block + rest
 
 
 def are_whole(labels: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from softgrad._negligible import least_kept
 from softgrad.linear_model._data._rows import Array, RowSource
 from softgrad.linear_model._model import _hessian_terms as terms
 from softgrad.linear_model._model._standardised_rows import StandardisedRows
@@ -63,7 +64,9 @@ class Hessian:
 
     def diagonal(self) -> Array:
         """The diagonal of the Hessian, (K, P)."""
-        return self._blocks.total(terms.Diagonal(self._rows.standardisation, self._shape)) + self._ridge
+        found = self._blocks.total(terms.Diagonal(self._rows.standardisation, self._shape)) + self._ridge
+        # An intercept has no ridge: of a class of which every row is certain nothing may be left.
+        return np.maximum(found, least_kept(self._rows.source.dtype))
 
     def matrix(self, ground: int) -> Array:
         """The Hessian by the other classes' theta less that of class `ground`; (m P, m P), its lower triangle.

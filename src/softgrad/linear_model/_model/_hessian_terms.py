@@ -6,14 +6,15 @@ for p_k (1 - p_k) comes from the other classes' probabilities.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from softgrad._negligible import clear_negligible, largest_of_rows, least_kept
 from softgrad._products import row_products
-from softgrad.functional import softmax
 from softgrad.linear_model._data._rows import Array, Rows
 from softgrad.linear_model._data._terms import ArrayTerm, Term
 from softgrad.linear_model._model._affine import Affine
@@ -28,15 +29,21 @@ class Block(NamedTuple):
 
     def probabilities(self) -> NDArray[Any]:
         """The probability of each class, (number of rows, K)."""
-        return softmax(self.logits)
+        probabilities = row_products("probabilities", self.logits, None, (1,), flushing=True)
+        clear_negligible(probabilities, 1.0, probabilities.dtype)
+        return probabilities
 
     def variances(self) -> NDArray[Any]:
         """p_k (1 - p_k) times the weights of the rows, (number of rows, K)."""
-        return row_products("variances", self.logits, None, (1,), factor=self.rows.weights)
+        variances = row_products("variances", self.logits, None, (1,), factor=self.rows.weights, flushing=True)
+        clear_negligible(variances, self.rows.weights, variances.dtype)
+        return variances
 
     def product(self, vector: NDArray[Any]) -> NDArray[Any]:
         """diag(p) - p p^T times the vector of each row times its weight, (number of rows, K)."""
-        return row_products("softmax", self.logits, vector, (1,), factor=self.rows.weights)
+        product = row_products("softmax", self.logits, vector, (1,), factor=self.rows.weights, flushing=True)
+        clear_negligible(product, self.rows.weights * largest_of_rows(vector), product.dtype)
+        return product
 
 
 @dataclass
@@ -74,11 +81,15 @@ class JointProbabilities(ArrayTerm[Block]):
     def start(self) -> Array:
         return np.zeros((self.n_classes, self.n_classes))
 
-    def part(self, block: Block) -> NDArray[Any]:
+    def part(self, block: Block) -> Array:
         probabilities = block.probabilities()
+        least = least_kept(probabilities.dtype)
+        # Products of two that are kept may be as small as the square of the least: times the root of its inverse, none
+        # is subnormal and none overflows.
+        probabilities *= math.sqrt(1.0 / least)
         weighted = probabilities * block.rows.weights.astype(probabilities.dtype)[:, None]
         joint: NDArray[Any] = weighted.T @ probabilities
-        return joint
+        return joint.astype(np.float64) * least
 
 
 @dataclass
@@ -129,7 +140,8 @@ class Whole(ArrayTerm[Block]):
                 if probabilities is not None and k:
                     p = probabilities[cut]
                     weights = block.rows.weights[cut, None].astype(p.dtype)
-                    factors = weights * p[:, label, None] * p[:, list(self.others[:k])]
+                    factors = weights * p[:, label, None] * p.take(self.others[:k], axis=1)
+                    clear_negligible(factors, block.rows.weights[cut], factors.dtype)
                     stacked = (X[:, None, :] * factors[:, :, None]).reshape(len(X), -1)
                     total[k, :, :k] -= (X.T @ stacked).reshape(self.columns, k, self.columns)
         return total

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
+from softgrad._negligible import clear_negligible
 from softgrad.linear_model._data._rows import Array, Rows
 from softgrad.linear_model._data._terms import Term
 from softgrad.linear_model._model._affine import Affine
@@ -38,7 +39,7 @@ class WithLosses:
             label_smoothing=self.label_smoothing,
             reduction="none",
         )
-        return Block(rows, problem)
+        return Block(rows, replace(problem, flushing=True))
 
 
 @dataclass
@@ -53,6 +54,7 @@ class LossAndGradient(Term[Block, tuple[float, Affine]]):
     def part(self, block: Block) -> tuple[float, Affine]:
         logits = block.rows.logits(*self.affine)
         losses = block.problem.row_losses(logits, logits)
+        clear_negligible(logits, block.problem.row_factors(), logits.dtype)
         return float(block.rows.weights @ losses), self.affine.gathered(block.rows, logits)
 
     def add(self, total: tuple[float, Affine], part: tuple[float, Affine]) -> tuple[float, Affine]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from softgrad._negligible import clear_negligible
 from softgrad.linear_model._data._rows import Array, Rows
 from softgrad.losses import cross_entropy
 
@@ -61,6 +62,7 @@ class AveragedSteps:
         losses, factors = cross_entropy.value_and_grad(
             logits, mini_batch.labels, reduction="none", upstream=shares, label_smoothing=label_smoothing, out=logits
         )
+        clear_negligible(factors, shares, factors.dtype)
         magnitudes = np.abs(X)
         largest = magnitudes.max(axis=0)
         np.maximum(self._largest, largest.toarray().ravel() if sparse.issparse(X) else largest, out=self._largest)

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softgrad import _native
-from softgrad._contracts import Float64, Floating
+from softgrad._contracts import Float64, Floating, Int64
+from softgrad._negligible import clear_negligible
 from softgrad.losses._cross_entropy_problem import CrossEntropyProblem
 from softgrad.losses._labels import ProbabilityLabels
 from softgrad.losses._linear_cross_entropy._gradients import Sums
@@ -28,7 +29,8 @@ def losses(head: Head, sums: Sums | None) -> Float64:
     found = np.zeros(head.problem.batch)
     buffers = _Buffers.of(head)
     for part in head.counting_blocks():
-        block = _RowBlock(head, head.problem.rows(part), head.operands.rows(part), buffers.rows(count(part)))
+        rows = head.operands.rows(part)
+        block = _RowBlock(head, part, head.problem.rows(part), rows, buffers.rows(count(part)))
         found[part] = block.losses(sums)
         if sums is not None:
             sums.end_block(part)
@@ -62,6 +64,7 @@ class _RowBlock:
     """Some rows, all of which count."""
 
     head: Head
+    part: slice | Int64
     problem: CrossEntropyProblem
     rows: Any
     buffers: _Buffers
@@ -85,7 +88,11 @@ class _RowBlock:
         return (slice(start, min(start + width, last)) for start in range(0, last, width))
 
     def _logsumexp(self, classes: slice) -> Float64:
-        transformed = self._transformed(classes).logits[:, :-1]
+        buffers = self._transformed(classes)
+        if self.head.predictions is not None:
+            mask = None if self.problem.mask is None else self.problem.mask[:, classes]
+            self.head.predictions.see(self.part, buffers.products, mask, classes.start)
+        transformed = buffers.logits[:, :-1]
         found = np.empty(len(transformed))
         _native.logsumexp(transformed, found, (1,), None)
         return found
@@ -122,6 +129,7 @@ class _RowBlock:
         gradient *= slope
         if self.problem.mask is not None:
             gradient[~self.problem.mask[:, classes]] = 0.0
+        clear_negligible(gradient, self.problem.row_factors(), buffers.products.dtype)
         buffers.products[...] = gradient
         sums.add(buffers.products, self.rows, self.head.operands.weight, classes.start)
         return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, SupportsIndex, Unpack
 
 import numpy as np
@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 from softgrad._contracts import Float64, Floating, Int64, RowValues
 from softgrad.losses._cross_entropy_problem import CrossEntropyOptions, CrossEntropyProblem, checked_cross_entropy
 from softgrad.losses._linear_cross_entropy._bfloat16 import in_bfloat16
-from softgrad.losses._linear_cross_entropy._operands import Operands
+from softgrad.losses._linear_cross_entropy._operands import NAMES, Operands
+from softgrad.losses._linear_cross_entropy._predictions import Predictions
 from softgrad.losses._linear_cross_entropy._products import MatrixProduct, Products, in_numpy
 from softgrad.losses._linear_cross_entropy._sizes import Sizes, count, parts, sizes
 from softgrad.losses._reduction import Planner
@@ -27,6 +28,7 @@ class HeadOptions(CrossEntropyOptions, total=False):
     block_bytes: SupportsIndex | None
     compute_dtype: ComputeDtype
     progress: Progress | None
+    predictions: Int64 | None
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Head:
     products: Products
     sizes: Sizes
     progress: Progress | None
+    predictions: Predictions | None
 
     @classmethod
     def of(
@@ -51,6 +54,7 @@ class Head:
         block_bytes: SupportsIndex | None = None,
         compute_dtype: ComputeDtype = None,
         progress: Progress | None = None,
+        predictions: Int64 | None = None,
         **options: Unpack[CrossEntropyOptions],
     ) -> Head:
         """`numbers` and `whole_rows` as in `sizes`."""
@@ -58,11 +62,15 @@ class Head:
             raise TypeError(f"progress must be callable, got {type(progress).__name__}")
         problem = checked_cross_entropy(operands.shape, (1,), labels, plan, **options)
         problem.labels.require_classes(problem.batch, operands.shape[1])
+        place = None
+        if predictions is not None:
+            read = {name: operands.get(name) for name in NAMES}
+            place = Predictions(predictions, operands.shape[0], **read, labels=labels, **options)
         taken = sizes(operands, block_bytes, numbers=numbers, whole_rows=whole_rows)
         # PyTorch's products copy what is read-only.
         at_once = taken.at_once if compute_dtype is None else taken.held
         products = Products(operands.work, at_once, taken.held, _product(operands, compute_dtype))
-        return cls(problem, operands, products, taken, progress)
+        return cls(replace(problem, flushing=True), operands, products, taken, progress, place)
 
     @property
     def has_whole_rows(self) -> bool:
@@ -71,6 +79,8 @@ class Head:
 
     def counting_blocks(self) -> Iterator[slice | Int64]:
         """The rows that count, a block at a time; those that do not cost nothing. Progress is told after each."""
+        if self.predictions is not None:
+            self.predictions.begin()
         whole = self.problem.labels.counting(slice(0, self.operands.shape[0]))
         done, total = 0, count(whole)
         for part in parts(whole, self.sizes.rows):

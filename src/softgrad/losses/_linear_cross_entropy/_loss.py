@@ -23,7 +23,8 @@ class LinearCrossEntropy(Differentiable, options=(checked_cross_entropy, Head.of
 
     ``linear_cross_entropy(hidden, weight, labels, /, bias=None, *, class_weight=None, sample_weight=None,
     ignore_index=None, label_smoothing=0.0, temperature=1.0, softcap=None, z_loss=0.0, where=None, reduction="mean",
-    normalizer="weights", block_bytes=None, compute_dtype=None, progress=None)``, and its derivatives
+    normalizer="weights", block_bytes=None, compute_dtype=None, progress=None,
+    predictions=None)``, and its derivatives
     ``linear_cross_entropy.value_and_grad``, ``grad``, ``jvp`` and ``hvp``.
 
     Parameters
@@ -46,6 +47,9 @@ class LinearCrossEntropy(Differentiable, options=(checked_cross_entropy, Head.of
         float32. PyTorch makes the products: it must have been imported, on a processor that has such products.
     progress : callable, optional
         Called as progress(done, total) after each block, with numbers of rows that count.
+    predictions : ndarray of int64, shape (N,), optional
+        Where the class of the largest logit of each row goes, the first of equal ones, of those that `where` allows;
+        -1 for a row that does not count. Apart from all inputs.
 
     Returns
     -------
@@ -65,8 +69,17 @@ class LinearCrossEntropy(Differentiable, options=(checked_cross_entropy, Head.of
     -----
     The logits are those of the BLAS that NumPy has, in the dtype of `hidden` or, for two bytes, in float32; their bits
     may depend on the number of rows and of BLAS's threads. From them on the loss and its gradient are as exact as those
-    of `cross_entropy`. The gradients are sums over blocks of rows, by weight added up in the dtype of the products, by
-    bias in float64: another size of the blocks changes them by a few roundings of their largest terms.
+    of `cross_entropy`, but for what is too small to matter. The gradients are sums over blocks of rows, by weight added
+    up in the dtype of the products, by bias in float64: another size of the blocks changes them by a few roundings of
+    their largest terms.
+
+    Subnormal numbers would make BLAS many times slower. So an entry of the gradient by the logits counts as 0 where it
+    is below 2^-96 (float64: 2^-992) of the factor of its row, or below the smallest normal number. With t the larger of
+    the two, a gradient by hidden is off by at most t times the sum of the magnitudes of weight over the classes; one by
+    weight by the sum over the rows of t times the magnitude of hidden; one by bias by the sum of t. The factor is the
+    weight of the row times what arrives from above, over what the mean divides by; in `hvp` the change of the gradient
+    by the logits is held to it times the largest change of a logit of the row. In `jvp`, and in a loss, it is what is
+    below the smallest normal number on the way that may count as 0.
 
     Besides inputs and results the call holds a block of logits and some 10 MiB for products, and for two bytes the
     gradient by `weight` in float32. A signal such as Ctrl-C is heard between two products, each of less than a second.

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from softgrad._contracts import Float64, Floating, Int64
+from softgrad._negligible import clear_negligible, largest_of_rows
 from softgrad.losses._linear_cross_entropy._gradients import Sums
 from softgrad.losses._linear_cross_entropy._head import Head
 from softgrad.losses._linear_cross_entropy._operands import Along
@@ -20,8 +21,10 @@ def losses(head: Head, sums: Sums | None) -> Float64:
     """The loss of each row; the gradients of the reduced loss are added to `sums`."""
     found = np.zeros(head.problem.batch)
     for part, rows, logits in _blocks(head):
-        found[part] = head.problem.rows(part).row_losses(logits, None if sums is None else logits)
+        problem = head.problem.rows(part)
+        found[part] = problem.row_losses(logits, None if sums is None else logits)
         if sums is not None:
+            clear_negligible(logits, problem.row_factors(), logits.dtype)
             sums.add(logits, rows, head.operands.weight)
             sums.end_block(part)
     return found
@@ -41,11 +44,16 @@ def add_changes_of_gradients(head: Head, along: Along, sums: Sums, gauss_newton:
     moved = head.buffer()
     for part, rows, logits in _blocks(head):
         problem = head.problem.rows(part)
-        change = problem.hvp(logits, _change(head, along, part, rows, moved))
+        change_of_logits = _change(head, along, part, rows, moved)
+        change = problem.hvp(logits, change_of_logits)
+        with np.errstate(invalid="ignore"):
+            factors = problem.row_factors() * largest_of_rows(change_of_logits)
+        clear_negligible(change, factors, change.dtype)
         sums.add(change, rows, head.operands.weight)
         moving = along.hidden_rows(part, head.operands.work)
         if not gauss_newton and (moving is not None or along.weight is not None):
             problem.row_losses(logits, logits)
+            clear_negligible(logits, problem.row_factors(), logits.dtype)
             sums.add_products(logits, moving, along.weight)
         sums.end_block(part)
 
@@ -56,6 +64,9 @@ def _blocks(head: Head) -> Iterator[tuple[Rows, Any, Floating]]:
     for part in head.counting_blocks():
         rows, logits = head.operands.rows(part), buffer[: count(part)]
         head.logits(rows, slice(None), logits)
+        if head.predictions is not None:
+            mask = head.problem.mask
+            head.predictions.see(part, logits, None if mask is None else mask[part])
         yield part, rows, logits
 
 
