@@ -2,8 +2,8 @@
 
 Prints a table for each question: the time of softgrad with its quartiles; the share of the roofline it reaches (the
 time in which a copy of the same run moves the bytes that must move); its time in units of its floors (`/ copy`); how
-many times its time each peer takes; the goal, and whether it is met. The pages are written apart, from a file, which
-may be filled question by question:
+many times its time each peer takes; the goal, and whether it is met. Some questions have tables of their own. The pages
+are written apart, from a file, which may be filled question by question:
 
     python -m benchmarks --json docs/performance.json
     python -m benchmarks --write
@@ -58,7 +58,7 @@ def _measure(questions: list[str], *, quick: bool, json: Path | None, seed: int)
     from benchmarks import _peers
     from benchmarks._harness import Bench
     from benchmarks._results import Report
-    from benchmarks._tables import results
+    from benchmarks._tables import tables
 
     started = time.monotonic()
     peers, missing = _peers.load()
@@ -84,7 +84,7 @@ def _measure(questions: list[str], *, quick: bool, json: Path | None, seed: int)
             if json is not None:
                 # After each, for a run that is cut off.
                 report.save(json)
-        print(results(rows), end="", flush=True)
+        print(tables(question, rows), end="", flush=True)
     print(f"\n{time.monotonic() - started:.0f} s")
 
 

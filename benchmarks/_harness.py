@@ -100,7 +100,7 @@ def settle() -> None:
         time.sleep(5e-4)
 
 
-class _Turns:
+class Turns:
     """A contender with the place in its inputs at which it stands."""
 
     def __init__(self, contender: Contender) -> None:
@@ -142,11 +142,17 @@ class _Turns:
             return observations
 
 
+def in_order(names: Sequence[str], taken: int) -> list[str]:
+    """Who has the turns of a round: each round begins with another."""
+    first = taken % len(names)
+    return [*names[first:], *names[:first]]
+
+
 def _in_turns(contenders: Mapping[str, Contender], effort: Effort) -> dict[str, Spread]:
     turns = {}
     for name, contender in contenders.items():
         settle()
-        turns[name] = _Turns(contender)
+        turns[name] = Turns(contender)
     observations: dict[str, list[float]] = {name: [] for name in turns}
     names = list(turns)
     started = time.monotonic()
@@ -156,8 +162,7 @@ def _in_turns(contenders: Mapping[str, Contender], effort: Effort) -> dict[str, 
         for taken in itertools.count():
             if taken >= effort.rounds and time.monotonic() - started >= effort.seconds:
                 break
-            first = taken % len(names)
-            for name in names[first:] + names[:first]:
+            for name in in_order(names, taken):
                 settle()
                 observations[name] += turns[name].take()
     finally:

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.__main__ import RESULTS, ROOT
-from benchmarks._linear_head_plot import save, size
+from benchmarks._linear_head_plot import PLOT, draw, size
 from benchmarks._marked import with_written
 from benchmarks._results import Report, Row, digits, quantity, spread
+from benchmarks._svg import save
 from benchmarks._tables import aligned, paragraph
 
 GUIDE = ROOT / "docs" / "guide" / "linear-cross-entropy.md"
@@ -73,7 +74,7 @@ def main() -> None:
     written = with_written(GUIDE.read_text(encoding="utf-8"), BEGIN, END, figures(report))
     GUIDE.write_text(written, encoding="utf-8")
     print(f"wrote {GUIDE}")
-    save(report)
+    save(draw(report), PLOT)
 
 
 if __name__ == "__main__":

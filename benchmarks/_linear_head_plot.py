@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
@@ -65,7 +63,6 @@ def draw(report: Report) -> Figure:
     rows = report.questions["linear_head_growth"]
     times, memory = [row for row in rows if row.unit == "s"], [row for row in rows if row.unit == "B"]
     figure = Figure(figsize=(10.0, 7.0), layout="constrained")
-    FigureCanvasSVG(figure)
     (by_classes, by_rows), (kept_by_classes, kept_by_rows) = figure.subplots(2, 2, sharey="row")
     _draw(by_classes, _growing(times, 2, {0: 512, 1: 256}), 2, 1.0)
     _draw(by_rows, _growing(times, 0, {1: 256, 2: 32_768}), 0, 1.0)
@@ -82,11 +79,3 @@ def draw(report: Report) -> Figure:
     by_classes.legend()
     kept_by_classes.legend()
     return figure
-
-
-def save(report: Report) -> None:
-    figure = draw(report)
-    # The same bytes from the same figures.
-    with matplotlib.rc_context({"svg.hashsalt": "softgrad", "svg.fonttype": "none"}):
-        figure.savefig(PLOT, format="svg", metadata={"Date": None})
-    print(f"wrote {PLOT}")

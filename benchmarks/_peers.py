@@ -1,7 +1,8 @@
 """The peers behind one face. Each does what its users would write, on arrays of its own, given to it untimed.
 
-Functions have the names of softgrad's. The array functions get `out`, an array they may write to: NumPy and PyTorch do;
-SciPy and JAX cannot write into a given array, and their results are new ones, as they are for their users.
+Functions have the names of softgrad's; "output" stands behind one that is given that of the function itself. The array
+functions and these get `out`, an array they may write to: NumPy and PyTorch do; SciPy and JAX cannot write into a given
+array, and their results are new ones, as they are for their users.
 """
 
 from __future__ import annotations
@@ -116,6 +117,9 @@ def _torch() -> Peer:
         x = x.detach().requires_grad_()
         return torch.autograd.grad(torch.softmax(x, axis), x, cotangent)[0]
 
+    softmax_backward = torch.ops.aten._softmax_backward_data.out
+    log_softmax_backward = torch.ops.aten._log_softmax_backward_data.out
+
     def linear(
         hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, **options: Any
     ) -> tuple[torch.Tensor, ...]:
@@ -129,6 +133,12 @@ def _torch() -> Peer:
         "log_softmax": lambda x, out, *, axis: torch.log_softmax(x, axis, out=out),
         "logsumexp": lambda x, out, *, axis: torch.logsumexp(x, axis, out=out),
         "softmax.vjp": softmax_vjp,
+        "softmax.vjp, output": lambda output, cotangent, out, *, axis: softmax_backward(
+            cotangent, output, axis, output.dtype, grad_input=out
+        ),
+        "log_softmax.vjp, output": lambda output, cotangent, out, *, axis: log_softmax_backward(
+            cotangent, output, axis, output.dtype, out=out
+        ),
         "cross_entropy": cross_entropy,
         "cross_entropy.value_and_grad": value_and_grad,
     }
@@ -154,7 +164,7 @@ def _jax() -> Peer:
 
     def array_function(function: Callable[..., jax.Array]) -> Callable[..., Any]:
         call = compiled(function)
-        return lambda x, _out, *, axis: call(x, axis=axis)
+        return lambda *arrays_and_out, axis: call(*arrays_and_out[:-1], axis=axis)
 
     def cross_entropy(logits: jax.Array, labels: jax.Array, *, axis: int) -> jax.Array:
         if jax.numpy.issubdtype(labels.dtype, jax.numpy.integer):
@@ -163,6 +173,12 @@ def _jax() -> Peer:
 
     def softmax_vjp(x: jax.Array, cotangent: jax.Array, *, axis: int) -> jax.Array:
         return jax.vjp(lambda x: jax.nn.softmax(x, axis=axis), x)[1](cotangent)[0]
+
+    def softmax_vjp_of_output(p: jax.Array, cotangent: jax.Array, *, axis: int) -> jax.Array:
+        return (cotangent - (cotangent * p).sum(axis, keepdims=True)) * p
+
+    def log_softmax_vjp_of_output(y: jax.Array, cotangent: jax.Array, *, axis: int) -> jax.Array:
+        return cotangent - jax.numpy.exp(y) * cotangent.sum(axis, keepdims=True)
 
     def linear(hidden: jax.Array, weight: jax.Array, labels: jax.Array) -> jax.Array:
         return cross_entropy(hidden @ weight.T, labels, axis=-1)
@@ -182,6 +198,8 @@ def _jax() -> Peer:
             "log_softmax": array_function(jax.nn.log_softmax),
             "logsumexp": array_function(jax.nn.logsumexp),
             "softmax.vjp": compiled(softmax_vjp),
+            "softmax.vjp, output": array_function(softmax_vjp_of_output),
+            "log_softmax.vjp, output": array_function(log_softmax_vjp_of_output),
             "cross_entropy": compiled(cross_entropy),
             "cross_entropy.value_and_grad": compiled(jax.value_and_grad(cross_entropy)),
             "cross_entropy.hvp": compiled(hvp),

@@ -1,4 +1,4 @@
-"""docs/performance.md from the file of a run, and with it the table of README.md."""
+"""docs/performance.md from the file of a run, and with them the table of README.md."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks import _performance_text as text
 from benchmarks._questions import APART, QUESTIONS, heading_and_notes
 from benchmarks._readme_table import readme_with
 from benchmarks._results import Report, Row, digits
-from benchmarks._tables import aligned, paragraph, results
+from benchmarks._tables import aligned, paragraph, tables
 
 
 def _verdict(report: Report) -> str:
@@ -43,7 +43,7 @@ def page(report: Report) -> str:
         rows = report.questions[question]
         heading, notes = heading_and_notes(question)
         command = f"`python -m benchmarks {question} --json docs/performance.json --seed {report.seeds[question]}`"
-        parts.append(f"\n## {heading}\n\n{command}.\n{notes}\n\n{results(rows)}")
+        parts.append(f"\n## {heading}\n\n{command}.\n{notes}\n\n{tables(question, rows)}")
         if question == "cross_entropy":
             parts += [text.BANDWIDTH, _bandwidths(rows)]
     return "".join(parts)
@@ -56,8 +56,8 @@ def write(results_file: Path, root: Path) -> None:
     unasked = [question for question in QUESTIONS if question not in (*report.questions, *APART)]
     if unasked:
         raise ValueError(f"{results_file} has no answer to {', '.join(unasked)}; the pages are made of a full run")
-    readme = root / "README.md"
+    readme, docs = root / "README.md", root / "docs"
     written = readme_with(readme.read_text(encoding="utf-8"), report)
-    for file, words in ((root / "docs" / "performance.md", page(report)), (readme, written)):
+    for file, words in ((docs / "performance.md", page(report)), (readme, written)):
         file.write_text(words, encoding="utf-8")
         print(f"wrote {file}")

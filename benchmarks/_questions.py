@@ -1,7 +1,8 @@
 """The modules of this folder that answer one question about speed each.
 
 Such a module has `rows(bench)`, which measures the rows of its table, and a docstring: the first line is the heading of
-the table, the rest stands above it in docs/performance.md.
+the table, the rest stands above it in docs/performance.md. It may have `tables(rows)`, where one line a row is no good
+way to show them.
 """
 
 from __future__ import annotations
@@ -18,18 +19,21 @@ QUESTIONS = (
     "contention",
     "linear_head",
     "linear_head_growth",
+    "linear_head_confident",
     "derivative_products",
     "loss_only",
     "dtypes",
     "probability_labels",
+    "shapes",
     "memory",
     "reading",
     "regression",
+    "torch_adapter",
 )
-# With a guide of their own, or not of a loss: the pages do not wait for them.
-APART = ("linear_head_growth", "reading", "regression")
+# With a page of their own, or not of a loss: the others do not wait for them.
+APART = ("linear_head_growth", "linear_head_confident", "shapes", "reading", "regression", "torch_adapter")
 # Not of --quick: their peers alone take seconds, at any size.
-NOT_QUICK = ("linear_head", "linear_head_growth", "memory", "regression")
+NOT_QUICK = ("linear_head", "linear_head_growth", "linear_head_confident", "memory", "regression")
 
 
 def module(question: str) -> ModuleType:

@@ -57,6 +57,8 @@ class Row:
     at_least: Mapping[str, float] = field(default_factory=dict)
     # In the unit of the row.
     within: float | None = None
+    # The worst errors of softgrad and of peers for these inputs, in ulp, where a goal is missed.
+    errors: Mapping[str, float] = field(default_factory=dict)
 
     def of_floor(self, name: str) -> float:
         return self.softgrad.median / self.floors[name].median
@@ -83,10 +85,12 @@ class Row:
         for name, factor in self.at_most.items():
             met = self.of_floor(name) <= factor if name in self.floors else None
             found.append(Goal(f"{name} <= {factor:g}x", met))
-        for name, factor in self.at_least.items():
-            met = self.of_peer(name) >= factor if name in self.peers else None
-            found.append(Goal(f"{name} >= {factor:g}x", met))
+        found += [Goal(f"{name} >= {factor:g}x", self.beats(name)) for name, factor in self.at_least.items()]
         return found
+
+    def beats(self, name: str) -> bool | None:
+        """Whether the peer takes as many times softgrad's time as it is to; None if it was not measured."""
+        return self.of_peer(name) >= self.at_least[name] if name in self.peers else None
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from benchmarks._peers import PEERS
+from benchmarks._questions import module
 from benchmarks._results import Row, digits, quantity, spread
 
 
@@ -41,7 +42,7 @@ def _names(mappings: Iterable[Iterable[str]]) -> list[str]:
     return list(dict.fromkeys(name for mapping in mappings for name in mapping))
 
 
-def _peers(rows: Sequence[Row]) -> list[str]:
+def peers_of(rows: Sequence[Row]) -> list[str]:
     """The peers that take part, always in one order."""
     found = _names(row.peers for row in rows)
     return [name for name in PEERS if name in found] + [name for name in found if name not in PEERS]
@@ -60,7 +61,7 @@ def _share(row: Row) -> str:
 
 def results(rows: Sequence[Row]) -> str:
     """The table of a question: softgrad, its share of the roofline, floors, peers, goals and what became of them."""
-    floors, peers = _names(row.floors for row in rows), _peers(rows)
+    floors, peers = _names(row.floors for row in rows), peers_of(rows)
     header = ["work", "softgrad", "roofline", *(f"/ {name}" for name in floors), *peers, "goal", "met or missed"]
     lines = []
     for row in rows:
@@ -76,3 +77,9 @@ def results(rows: Sequence[Row]) -> str:
             ]
         )
     return aligned(header, lines)
+
+
+def tables(question: str, rows: Sequence[Row]) -> str:
+    """Those of the question's own module, where it makes some; else `results`."""
+    make: Callable[[Sequence[Row]], str] = getattr(module(question), "tables", results)
+    return make(rows)

@@ -16,9 +16,9 @@ import numpy as np
 import softgrad as sg
 from benchmarks._contender import Contender
 from benchmarks._copy import copies
+from benchmarks._goals import WITH_GRADIENT
 from benchmarks._harness import Bench, Case, rotations
 from benchmarks._inputs import assert_close, logits, some_rows
-from benchmarks._machine import cache_bytes
 from benchmarks._peers import Array
 from benchmarks._results import Row
 from softgrad import reference
@@ -87,16 +87,7 @@ def rows_and_labels(bench: Bench, rows: int, classes: int, dtype: Any = np.float
 
 
 def _case(bench: Bench, rows: int, classes: int) -> Case:
-    pairs = rows_and_labels(bench, rows, classes)
-    few = classes <= 16
-    in_cache = 2 * pairs[0][0].nbytes <= cache_bytes()
-    return value_and_grad(
-        bench,
-        "",
-        pairs,
-        at_most={} if few else {"copy": 2.5 if in_cache else 1.25},
-        at_least={"PyTorch": 12.0 if few else 6.0, "JAX": 3.0},
-    )
+    return value_and_grad(bench, "", rows_and_labels(bench, rows, classes), at_least=WITH_GRADIENT)
 
 
 def rows(bench: Bench) -> Iterator[Row]:

@@ -11,6 +11,7 @@ from functools import partial
 
 import softgrad as sg
 from benchmarks._contender import Contender
+from benchmarks._goals import FORWARD, WITH_GRADIENT
 from benchmarks._harness import Bench, Case
 from benchmarks._inputs import check_rows, logits
 from benchmarks._results import Row
@@ -24,15 +25,14 @@ _EMPTY = Contender([sg.get_num_threads])
 
 def _array_function(bench: Bench, name: str) -> Case:
     inputs = [logits(bench.rng, _SHAPE) for _ in range(16)]
-    has_goal = name == "softmax"
     return Case(
         f"{name} 1 x 10",
         Contender([partial(getattr(sg, name), x) for x in inputs]),
         check_rows(name, getattr(reference, name), (inputs[0],)),
         floors={"empty": _EMPTY},
         peers=bench.contenders(name, [(x, None) for x in inputs], axis=-1),
-        within=1.5e-6 if has_goal else None,
-        at_least={"SciPy": 1.0, "PyTorch": 1.0} if has_goal else {},
+        within=1.5e-6 if name == "softmax" else None,
+        at_least=FORWARD,
     )
 
 
@@ -44,6 +44,7 @@ def _cross_entropy(bench: Bench) -> Case:
         check_value_and_grad(*pairs[0], -1),
         floors={"empty": _EMPTY},
         peers=bench.contenders("cross_entropy.value_and_grad", pairs, axis=-1),
+        at_least=WITH_GRADIENT,
     )
 
 

@@ -40,7 +40,8 @@ def test_the_question_runs(question: str) -> None:
     for row in rows:
         if question != "memory":
             assert row.softgrad.first_quartile > 0.0
-        assert row.floors
+        # Processes of libraries share no copy.
+        assert row.floors or question == "shapes"
         assert set(row.at_most) <= set(row.floors)
         assert set(row.at_least) <= set(PEERS) | _OTHER_PEERS
         assert ("copy" in row.floors) == (row.bytes_copied > 0) == (row.bytes_needed > 0)
