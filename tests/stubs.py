@@ -22,7 +22,7 @@ from typing import Any, Literal, SupportsIndex, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from softgrad._contracts import Axis, Floating, Normalizer, Reduction
+from softgrad._contracts import Axis, Floating, Int64, Normalizer, Reduction
 from softgrad._diagonal_plus_rank_one import DiagonalPlusRankOne
 from softgrad._differentiable import Arguments, Differentiable
 from softgrad.losses._linear_cross_entropy import LinearGradients

@@ -38,12 +38,20 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "softgrad._files": (set(), set()),
     "softgrad._float_mode": (set(), {"softgrad._native"}),
     "softgrad._native": ({"numpy"}, {"softgrad._core"}),
+    "softgrad._negligible": ({"numpy"}, {"softgrad._contracts", "softgrad._native"}),
     "softgrad._products": ({"numpy"}, {"softgrad._contracts", "softgrad._native"}),
     "softgrad._verbs": (set(), set()),
     "softgrad.reference": ({"numpy"}, set()),
     "softgrad.functional": ({"numpy"}, CORE | {"softgrad._products"}),
-    "softgrad.losses": ({"numpy"}, CORE | {"softgrad._products", "softgrad._diagonal_plus_rank_one"}),
+    "softgrad.losses": (
+        {"numpy"},
+        CORE | {"softgrad._negligible", "softgrad._products", "softgrad._diagonal_plus_rank_one"},
+    ),
     "softgrad.nn": ({"numpy", "rich", "safetensors"}, {"softgrad._files", "softgrad.functional", "softgrad.losses"}),
+    "softgrad.torch": (
+        {"numpy", "torch", "ml_dtypes", "transformers"},
+        {"softgrad._contracts", "softgrad._float_mode", "softgrad._native", "softgrad.functional", "softgrad.losses"},
+    ),
     "softgrad.gradcheck": ({"numpy"}, set()),
     "softgrad.linear_model": (
         {"numpy", "scipy", "sklearn"},
@@ -68,11 +76,11 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     ),
     "softgrad.linear_model._model": (
         {"numpy", "scipy"},
-        {"softgrad._products", "softgrad.functional", "softgrad.losses", "softgrad.linear_model._data"},
+        {"softgrad._negligible", "softgrad._products", "softgrad.losses", "softgrad.linear_model._data"},
     ),
     "softgrad.linear_model._solvers": (
         {"numpy", "scipy", "safetensors"},
-        {"softgrad._checksum", "softgrad._files", "softgrad.losses"}
+        {"softgrad._checksum", "softgrad._files", "softgrad._negligible", "softgrad.losses"}
         | {"softgrad.linear_model._data", "softgrad.linear_model._model"},
     ),
     "softgrad.linear_model._export": (
@@ -87,7 +95,10 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         | FIT,
     ),
     "softgrad.threadpoolctl": ({"threadpoolctl"}, set()),
-    "softgrad.examples": ({"numpy", "matplotlib", "mpmath", "rich", "sklearn"}, PUBLIC_API | {"softgrad.nn"}),
+    "softgrad.examples": (
+        {"numpy", "matplotlib", "mpmath", "rich", "sklearn", "torch", "transformers"},
+        PUBLIC_API | {"softgrad.nn", "softgrad.torch"},
+    ),
 }
 
 

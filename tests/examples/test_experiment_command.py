@@ -30,6 +30,7 @@ EXPERIMENTS = {
     "linear-classifier",
     "back-propagation",
     "language-model",
+    "hugging-face",
 }
 
 

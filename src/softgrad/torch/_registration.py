@@ -1,0 +1,205 @@
+"""Operators of PyTorch's dispatcher: the one file that knows private names of torch.
+
+`torch.library.custom_op` has no forward mode (its tangents are 0 without a word), and a `torch.autograd.Function`
+around an operator loses its derivatives where torch.func is compiled. So each operator has a kernel of its own for
+autograd, which has both modes, at every level of torch.func.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import _C
+from torch._functorch.autograd_function import custom_function_call_vmap_helper
+from torch._functorch.pyfunctorch import retrieve_current_functorch_interpreter
+from torch._functorch.utils import enable_single_level_autograd_function
+from torch.autograd import forward_ad
+
+from softgrad.torch._threads import within_torch_threads
+
+NAMESPACE = "softgrad"
+LIBRARY: Any = torch.library.Library(NAMESPACE, "FRAGMENT")  # type: ignore[no-untyped-call]
+TAGS = (torch.Tag.pt2_compliant_tag, torch.Tag.needs_exact_strides)
+
+Kernel = Callable[..., Any]
+R = TypeVar("R")
+_TYPES = (torch.Tensor, torch.nn.Parameter)
+
+# Given the arguments, for each whether its gradient is asked for, and the cotangents: a gradient for each, or None.
+Backward = Callable[..., Sequence[torch.Tensor | None]]
+# Given the arguments, and for each its tangent or None: the tangent of the result.
+Forward = Callable[[Sequence[Any], Sequence[torch.Tensor | None]], Any]
+
+
+class Operator(Generic[R]):
+    """An operator of functions of tensors, with its derivatives.
+
+    Parameters
+    ----------
+    schema : str
+        As in ``softmax(Tensor x, int dim) -> Tensor``, without defaults.
+    cpu : callable
+        Works on the arguments of the schema. May not return one of them.
+    fake : callable
+        The shapes and dtypes of what `cpu` returns.
+    vmap : callable
+        Given the batch size, the batch dimension of each argument or None, and the arguments: the results, and the
+        batch dimension of each.
+    backward, jvp : callable
+        Derivatives, made of operators that have derivatives.
+    """
+
+    def __init__(self, schema: str, *, cpu: Kernel, fake: Kernel, vmap: Kernel, backward: Backward, jvp: Forward):
+        name = schema.split("(")[0]
+        LIBRARY.define(schema, tags=TAGS)
+        self._kernel = within_torch_threads(cpu)
+        self._function = _plain_function(name, self._kernel, backward)
+        self._overload = getattr(getattr(torch.ops, NAMESPACE), name).default
+        LIBRARY.impl(name, self._kernel, "CPU")
+        torch.library.register_fake(f"{NAMESPACE}::{name}", fake, lib=LIBRARY)
+        LIBRARY.impl(name, _autograd_kernel(name, self._overload, backward, jvp), "Autograd", with_keyset=True)
+
+        def batched(_: Any, *arguments: Any) -> Any:
+            interpreter: Any = retrieve_current_functorch_interpreter()
+            return custom_function_call_vmap_helper(interpreter, of_batch, self._overload, *arguments)
+
+        def of_batch(info: Any, in_dims: Sequence[Any], *arguments: Any) -> Any:
+            return vmap(info.batch_size, in_dims, *arguments)
+
+        LIBRARY.impl(name, batched, "FuncTorchBatched", with_keyset=True)
+
+    def __call__(self, *arguments: Any) -> R:
+        tensors = [each for each in arguments if isinstance(each, torch.Tensor)]
+        result: R
+        if not is_plain(*tensors):
+            result = self._overload(*arguments)
+        elif torch.is_grad_enabled() and any(each.requires_grad for each in tensors):
+            result = self._function.apply(*arguments)
+        else:
+            result = self._kernel(*arguments)
+        return result
+
+
+def is_plain(*tensors: torch.Tensor | None) -> bool:
+    """Whether a call may go past the dispatcher, which costs more than a small call has to spend.
+
+    There is no transform, no tracing and no mode, and the tensors are of torch's own types.
+    """
+    if torch.compiler.is_compiling() or is_transformed():
+        return False
+    # A generator would be felt in a small call.
+    for each in tensors:  # noqa: SIM110
+        if each is not None and (type(each) not in _TYPES or is_batch(each)):
+            return False
+    return True
+
+
+def is_batch(tensor: torch.Tensor) -> bool:
+    """Whether it is one that `is_grads_batched` hands to a backward, of which `is_transformed` knows nothing."""
+    return _C._functorch.is_legacy_batchedtensor(tensor)
+
+
+def is_transformed() -> bool:
+    """Whether a level of torch.func, of forward mode or of dispatch is active: only the dispatcher sees all of these.
+
+    Tangents cannot be asked for: `unpack_dual` does not find those of outer levels.
+    """
+    return (
+        _C._are_functorch_transforms_active()
+        or forward_ad._current_level >= 0
+        or _C._len_torch_dispatch_stack() > 0
+        or _C._len_torch_function_stack() > 0
+    )
+
+
+def accumulates(leaf: torch.Tensor) -> bool:
+    """Whether the backward that runs adds to the `.grad` of a leaf."""
+    node = torch.autograd.graph.get_gradient_edge(leaf).node
+    try:
+        return _C._will_engine_execute_node(node)
+    except RuntimeError as error:
+        raise NotImplementedError("accumulate_grad adds to .grad: torch.autograd.grad has nothing to return") from error
+
+
+def has_hooks(leaf: torch.Tensor) -> bool:
+    """Whether something is called with the gradient of a leaf, or once it has been added up."""
+    return bool(leaf._backward_hooks) or bool(leaf._post_accumulate_grad_hooks)
+
+
+def _save(ctx: Any, arguments: Sequence[Any]) -> None:
+    tensors = [each for each in arguments if isinstance(each, torch.Tensor)]
+    ctx.others = [None if isinstance(each, torch.Tensor) else each for each in arguments]
+    ctx.places = [place for place, each in enumerate(arguments) if isinstance(each, torch.Tensor)]
+    ctx.save_for_backward(*tensors)
+    ctx.save_for_forward(*tensors)
+    # What has no tangent is given as None, not as 0: it may have no derivative at all.
+    ctx.set_materialize_grads(False)
+
+
+def _arguments(ctx: Any, tensors: Sequence[torch.Tensor]) -> list[Any]:
+    arguments = list(ctx.others)
+    for place, tensor in zip(ctx.places, tensors, strict=True):
+        arguments[place] = tensor
+    return arguments
+
+
+def _gradients(
+    ctx: Any, rule: Backward, needs: Sequence[bool], cotangents: Sequence[torch.Tensor | None]
+) -> tuple[torch.Tensor | None, ...]:
+    """The gradients by all arguments."""
+    if all(each is None for each in cotangents):
+        return (None,) * len(needs)
+    # Read once: the hooks of checkpointing allow no second look.
+    gradients = tuple(rule(_arguments(ctx, ctx.saved_tensors), needs, *cotangents))
+    return (*gradients, *(None,) * (len(needs) - len(gradients)))
+
+
+def _plain_function(name: str, kernel: Kernel, rule: Backward) -> Any:
+    def forward(ctx: Any, *arguments: Any) -> Any:
+        _save(ctx, arguments)
+        return kernel(*arguments)
+
+    def backward(ctx: Any, *cotangents: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
+        return _gradients(ctx, rule, ctx.needs_input_grad, cotangents)
+
+    members = {"forward": staticmethod(forward), "backward": staticmethod(backward)}
+    return type(f"softgrad_plain_{name}", (torch.autograd.Function,), members)
+
+
+def _autograd_kernel(name: str, overload: Any, backward_rule: Backward, jvp_rule: Forward) -> Kernel:
+    def forward(ctx: Any, keyset: Any, *arguments: Any) -> Any:
+        # A Function works with both modes off, which the lower levels of torch.func would inherit.
+        with torch.enable_grad(), forward_ad._set_fwd_grad_enabled(True), _C._AutoDispatchBelowAutograd():
+            result = overload.redispatch(keyset & _C._after_autograd_keyset, *arguments)
+            _save(ctx, arguments)
+        return result
+
+    def backward(ctx: Any, *cotangents: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
+        return None, *_gradients(ctx, backward_rule, ctx.needs_input_grad[1:], cotangents)
+
+    def jvp(ctx: Any, _: Any, *tangents: torch.Tensor | None) -> Any:
+        # A Function's jvp is called with forward mode off: the tangents of outer levels would be lost. With it on, what
+        # was saved must lose the tangents of this level, and keep theirs.
+        with forward_ad._set_fwd_grad_enabled(True):
+            primals = [torch._VF._unpack_dual(each, level=0)[0] for each in ctx.saved_tensors]
+            return jvp_rule(_arguments(ctx, primals), tangents)
+
+    # Not of _SingleLevelFunction, which compiled autograd does not know.
+    function: Any = type(
+        f"softgrad_{name}",
+        (torch.autograd.Function,),
+        {"forward": staticmethod(forward), "backward": staticmethod(backward), "jvp": staticmethod(jvp)},
+    )
+    # That of the base: Function.apply asks for setup_context wherever torch.func is active, also within a level.
+    apply = super(torch.autograd.Function, function).apply
+
+    def kernel(keyset: Any, *arguments: Any) -> Any:
+        if not is_transformed() and not (torch.is_grad_enabled() and _C._any_requires_grad(*arguments)):
+            with _C._AutoDispatchBelowAutograd():
+                return overload.redispatch(keyset & _C._after_autograd_keyset, *arguments)
+        with enable_single_level_autograd_function():
+            return apply(keyset, *arguments)
+
+    return kernel
