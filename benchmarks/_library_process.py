@@ -23,12 +23,12 @@ from benchmarks._shapes_work import Work, softgrad
 class LibraryProcess:
     """The side of who asks."""
 
-    def __init__(self, library: str) -> None:
-        self.library = library
+    def __init__(self, name: str) -> None:
+        self._name = name
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         # A daemon does not outlive this process; if that is killed, the pipe is closed, which ends it too.
-        self._process = context.Process(target=_serve, args=(theirs, library), daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs, name), daemon=True)
         self._process.start()
         theirs.close()
 
@@ -45,7 +45,7 @@ class LibraryProcess:
         except (EOFError, ConnectionResetError):
             raise self._has_ended() from None
         if failure is not None:
-            raise RuntimeError(f"{self.library} failed:\n{failure}")
+            raise RuntimeError(f"{self._name} failed:\n{failure}")
         return said
 
     def asked(self, task: str) -> Any:
@@ -59,7 +59,7 @@ class LibraryProcess:
 
     def _has_ended(self) -> RuntimeError:
         self._process.join()
-        return RuntimeError(f"the process of {self.library} has ended, with exit code {self._process.exitcode}")
+        return RuntimeError(f"the process of {self._name} has ended, with exit code {self._process.exitcode}")
 
 
 @contextmanager
