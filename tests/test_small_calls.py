@@ -234,6 +234,50 @@ def test_a_plain_loss_has_the_bits_of_one_with_an_option(shape: tuple[int, ...],
         same_bits(loss, general[0])
         same_bits(gradient, general[1])
         same_bits(sg.cross_entropy(given, labels), loss)
+        same_bits(sg.cross_entropy(given, labels, axis=-1), loss)
+
+
+@pytest.mark.parametrize("verb", ["vjp", "jvp"])
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@dtypes
+def test_a_plain_product_of_the_output_has_the_bits_of_one_with_an_option(dtype: type, name: str, verb: str) -> None:
+    rng = fresh_rng()
+    product = getattr(getattr(sg, name), verb)
+    for shape in ((10,), (1, 10), (32, 10), (2, 3, 70)):
+        x, v = rng.normal(scale=3.0, size=(2, *shape)).astype(dtype)
+        output = getattr(sg, name)(x)
+        expected = product(None, v, output=output, axis=(-1,))
+        for kind in KINDS.values():
+            same_bits(product(None, kind(v), output=output), expected)
+            same_bits(product(None, v, output=kind(output)), expected)
+            same_bits(product(None, v, output=kind(output), axis=-1), expected)
+        out = np.zeros_like(output)
+        assert product(None, v, output=output, out=out) is out
+        same_bits(out, expected)
+        place = output.copy()
+        assert product(None, v, output=place, out=place) is place
+        same_bits(place, expected)
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_a_product_of_the_output_that_cannot_be_made(name: str) -> None:
+    product = getattr(sg, name).vjp
+    output = getattr(sg, name)(VALUES.astype(np.float32))
+    v = np.ones_like(output)
+    memory = np.zeros(64, np.float32)
+    memory[2:32] = 1.0
+    inside = memory[2:32].reshape(3, 10)
+    for error, match, given, out in (
+        (ValueError, r"cotangent has shape \(10,\)", v[0], None),
+        (TypeError, "cotangent has dtype complex64", v.astype(np.complex64), None),
+        (ValueError, "out overlaps cotangent", inside, memory[1:31].reshape(3, 10)),
+        (ValueError, "out overlaps cotangent", inside, inside),
+        (TypeError, "out has dtype float64", v, np.zeros((3, 10))),
+    ):
+        before = memory.copy()
+        with pytest.raises(error, match=match):
+            product(None, given, output=output, out=out)
+        np.testing.assert_array_equal(memory, before)
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 1), (1, 2), (2, 10)], ids=str)
@@ -279,7 +323,7 @@ def test_the_mean_is_rounded_once_and_without_a_warning() -> None:
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_a_loss_is_one_call_of_the_core(reduction: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    called = []
+    called: list[str] = []
 
     def recorded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -293,15 +337,16 @@ def test_a_loss_is_one_call_of_the_core(reduction: str, monkeypatch: pytest.Monk
         if function is getattr(_core, name, None):
             monkeypatch.setattr(_native, name, recorded(name, function))
     x, labels = VALUES.astype(np.float32), np.array([3, 9, 4])
-    for options in ({}, {"ignore_index": -1}, {"label_smoothing": 0.1, "z_loss": 0.1}):
-        for call in (
-            lambda options: sg.cross_entropy(x, labels, reduction=reduction, **options),
-            lambda options: sg.cross_entropy.value_and_grad(x, labels, reduction=reduction, **options),
-            lambda options: sg.cross_entropy.jvp(x, labels, x, reduction=reduction, **options),
-        ):
+    for options in ({}, {"axis": -1}, {"ignore_index": -1}, {"axis": -1, "label_smoothing": 0.1, "z_loss": 0.1}):
+        plain = reduction == "mean" and options in ({}, {"axis": -1})
+        expected = "cross_entropy_if_plain" if plain else "cross_entropy_loss"
+        for verb in (sg.cross_entropy, sg.cross_entropy.value_and_grad):
             called.clear()
-            call(options)
-            assert called in (["cross_entropy_loss"], ["cross_entropy_if_plain"])
+            verb(x, labels, reduction=reduction, **options)
+            assert called == [expected]
+        called.clear()
+        sg.cross_entropy.jvp(x, labels, x, reduction=reduction, **options)
+        assert called == ["cross_entropy_loss"]
 
 
 def seconds(call: Callable[[], object]) -> float:

@@ -44,11 +44,13 @@ class Array {
         return view_.ndim + 1 == array.view_.ndim &&
                std::equal(view_.shape, view_.shape + view_.ndim, array.view_.shape);
     }
-    // Whether what is found for the elements of `array` can be written here: of its shape and dtype, and the same
-    // elements or others.
+    bool has_shape_and_dtype_of(const Array& array) const {
+        return view_.ndim == array.view_.ndim && format() == array.format() && view_.format[1] == '\0' &&
+               std::equal(view_.shape, view_.shape + view_.ndim, array.view_.shape);
+    }
+    // Whether what is found for the elements of `array` can be written here: they are the same elements or others.
     bool takes_results_of(const Array& array) const {
-        if (view_.ndim != array.view_.ndim || format() != array.format() || view_.format[1] != '\0') return false;
-        if (!std::equal(view_.shape, view_.shape + view_.ndim, array.view_.shape)) return false;
+        if (!has_shape_and_dtype_of(array)) return false;
         return apart_from(array) || (view_.buf == array.view_.buf &&
                                      std::equal(view_.strides, view_.strides + view_.ndim, array.view_.strides));
     }

@@ -68,6 +68,7 @@ NB_MODULE(_core, m) {
                 "where"_a.none(), "temperature"_a, "factor"_a.none(), "scale"_a, "massless_is_zero"_a, "out"_a);
     define(m, "products_of_output", &python::products_of_output, "product"_a, "output"_a, "v"_a, "axes"_a,
            "where"_a.none(), "scale"_a, "out"_a);
+    define(m, "products_of_output_if_plain", &python::products_of_output_if_plain);
     define(m, "clear_below", &python::clear_below);
     define(m, "softmax_means", &python::softmax_means, "x"_a, "v"_a, "axes"_a, "where"_a.none(), "out"_a);
     define(m, "sparse_product", &python::sparse_product, "data"_a, "indices"_a, "indptr"_a, "dense"_a, "bias"_a.none(),

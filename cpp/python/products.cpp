@@ -24,6 +24,12 @@ void require_format(const Array& vector, const Array& from) {
     if (vector.format() != from.format()) throw nb::type_error("softgrad._core: a vector of another dtype");
 }
 
+void map_vectors_of_output(Product product, const Array& from, const Array& vector, const Axes& axes,
+                           const RowView* mask, double scale, const Array& to) {
+    const RowView from_rows = from.rows(axes), vector_rows = vector.rows(axes), to_rows = to.rows(axes);
+    compute(from, [&]<class S>() { map_products_of_output<S>(product, from_rows, vector_rows, mask, scale, to_rows); });
+}
+
 }  // namespace
 
 void row_products(const std::string& name, nb::handle x, nb::handle v, nb::handle w, const Axes& axes, nb::handle where,
@@ -54,9 +60,18 @@ void products_of_output(const std::string& name, nb::handle output, nb::handle v
     const Array from(output, Array::read), vector(v, Array::read), to(out, Array::write);
     require_format(vector, from);
     const TransformArrays with(where, axes, no_softcap, 1.0);
-    const RowView from_rows = from.rows(axes), vector_rows = vector.rows(axes), to_rows = to.rows(axes);
     const RowView* const mask = with.transform.where ? &*with.transform.where : nullptr;
-    compute(from, [&]<class S>() { map_products_of_output<S>(product, from_rows, vector_rows, mask, scale, to_rows); });
+    map_vectors_of_output(product, from, vector, axes, mask, scale, to);
+}
+
+bool products_of_output_if_plain(const std::string& name, nb::handle output, nb::handle v, nb::handle out) {
+    const OptionalArray from = array_or_null(output, Array::read), vector = array_or_null(v, Array::read),
+                        to = array_or_null(out, Array::write);
+    if (!from || !vector || !to || !from->floating() || from->ndim() == 0) return false;
+    if (!vector->has_shape_and_dtype_of(*from) || !to->takes_results_of(*from) || !to->apart_from(*vector))
+        return false;
+    map_vectors_of_output(product_named(name), *from, *vector, from->last_axis(), nullptr, 1.0, *to);
+    return true;
 }
 
 void softmax_means(nb::handle x, nb::handle v, const Axes& axes, nb::handle where, nb::handle out) {

@@ -54,6 +54,12 @@ def products_of_output(
     scale: float,
     out: _Buffer,
 ) -> None: ...
+def products_of_output_if_plain(product: str, output: _Buffer, v: _Buffer, out: _Buffer) -> bool:
+    """`products_of_output` of the last axis of arrays that nothing has to be done to first; else False and no more.
+
+    They are as for `softmax_if_plain`, of one shape and dtype; `out` may be `output`.
+    """
+
 def clear_below(rows: _Buffer, thresholds: _Float64) -> None:
     """Make 0 what is smaller in size than the threshold of its row; float32 or float64, each row contiguous."""
 

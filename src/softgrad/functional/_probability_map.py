@@ -52,15 +52,7 @@ class ProbabilityMap(Differentiable):
     ) -> Floating:
         result: Floating
         # A small call has no time for more. The core sees to the dtype, and does nothing where more is needed.
-        if (
-            type(x) is np.ndarray
-            and where is None
-            and (out is None or type(out) is np.ndarray)
-            and type(axis) is int
-            and axis == -1
-            and type(temperature) is float
-            and temperature == 1.0
-        ):
+        if type(x) is np.ndarray and _is_plain(axis, where, temperature, out):
             result = np.empty(x.shape, x.dtype) if out is None else out
             if self._kernel_if_plain(x, result):
                 return result
@@ -205,6 +197,10 @@ class ProbabilityMap(Differentiable):
         out: Floating | None,
     ) -> Floating:
         """Of `vector`, an argument called `name`."""
+        if x is None and type(output) is type(vector) is np.ndarray and _is_plain(axis, where, temperature, out):
+            result = np.empty(output.shape, output.dtype) if out is None else out
+            if _native.products_of_output_if_plain(product, output, vector, result):
+                return result
         read, read_name = (output, "output") if output is not None else (x, "x")
         if read is None:
             raise TypeError("x is None; it may be where output is given")
@@ -237,3 +233,14 @@ class ProbabilityMap(Differentiable):
 
     def sample_arguments(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> Arguments:
         return (rng.normal(scale=3.0, size=(4, 7)).astype(dtype),), {}
+
+
+def _is_plain(axis: Axis, where: ArrayLike | None, temperature: float, out: Floating | None) -> bool:
+    return (
+        where is None
+        and (out is None or type(out) is np.ndarray)
+        and type(axis) is int
+        and axis == -1
+        and type(temperature) is float
+        and temperature == 1.0
+    )

@@ -259,8 +259,11 @@ class Loss(Differentiable):
 def _is_plain(
     inputs: ArrayLike, reduction: Reduction, normalizer: Normalizer, options: dict[str, Any]
 ) -> TypeGuard[Floating]:
+    axis = options.get("axis") if options else -1
     return (
-        not options
+        type(axis) is int
+        and axis == -1
+        and len(options) < 2
         and type(inputs) is np.ndarray
         and reduction == "mean"
         and type(normalizer) is str
