@@ -83,25 +83,43 @@ def test_two_classes_are_scikit_learns_with_twice_its_C() -> None:
     np.testing.assert_allclose(model.decision_function(data.X), decision, rtol=0, atol=moved)
 
 
-@pytest.mark.parametrize("C", [1e-6, 1e-2, 1.0, 1e4])
-@pytest.mark.parametrize(
-    ("draw", "slack"), [(data_sets.heavy_tailed, 1), (data_sets.rare_flags, 1), (data_sets.far_apart, 10)]
-)
-def test_the_estimated_gap_holds(
-    draw: Callable[[np.random.Generator], data_sets.DataSet], slack: float, C: float
-) -> None:
-    """Without intercepts the objective is strongly convex: gradient^2 / (2 lambda) bounds what is left."""
-    data = draw(fresh_rng())
+def gaps_reached(data: data_sets.DataSet, C: float) -> list[float]:
+    """How far above the optimum fits end, in units of the `tol` they were given: 1e-3, and 1e-6.
+
+    Without intercepts the objective is strongly convex: gradient^2 / (2 lambda) bounds what is left to gain.
+    """
     exact = as_far_as_rounding_lets_it(data, C=C, fit_intercept=False)
     by_coef, _ = data_sets.gradient(data.X, data.y, exact.coef_, exact.intercept_, C)
     best = objective_of(exact, data)
     uncertainty = float(np.sum(by_coef**2)) * C * len(data.y) / 2
+    gaps = []
     for tol in (1e-3, 1e-6):
         assert uncertainty <= tol * best
         model = SoftmaxRegression(C=C, tol=tol, fit_intercept=False).fit(data.X, data.y)
         assert model.converged_
         assert model.relative_gap_ <= tol
-        assert objective_of(model, data) - best <= slack * tol * best
+        gaps.append((objective_of(model, data) - best) / (tol * best))
+    return gaps
+
+
+@pytest.mark.parametrize("C", [1e-6, 1e-2, 1.0, 1e4])
+@pytest.mark.parametrize(("draw", "slack"), [(data_sets.rare_flags, 1), (data_sets.far_apart, 10)])
+def test_the_estimated_gap_holds(
+    draw: Callable[[np.random.Generator], data_sets.DataSet], slack: float, C: float
+) -> None:
+    assert max(gaps_reached(draw(fresh_rng()), C)) <= slack
+
+
+def test_the_estimated_gap_holds_for_nearly_all_heavy_tails() -> None:
+    """The docstring tells 1 fit in 100 that misses 1e-3, and 1 in 1000 that misses 1e-6.
+
+    With as many of 24 this fails in six of a million runs.
+    """
+    rng = fresh_rng()
+    gaps = np.array([gaps_reached(data_sets.heavy_tailed(rng), C) for C in [1e-2, 1.0, 1e4] for _ in range(8)])
+    missed = (gaps > 1).sum(axis=0)
+    assert missed[0] <= 4
+    assert missed[1] <= 2
 
 
 def test_a_step_that_was_made_longer_counts_in_the_gap() -> None:

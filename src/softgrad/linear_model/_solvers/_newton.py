@@ -23,7 +23,7 @@ _FIRST_FAR_PROMISE, _FAR_PROMISE, _FAR_LENGTH = 0.5, 0.03, 1.6
 # A step is too short where more of the slope is left: the classes are nearly separable, and the optimum is far out.
 _STEEP = 0.25
 # Up to about this contraction the Hessian has changed little over the step. The estimate of the gap reached was more
-# than 1.3 times too low at 7 of 22 600 steps in 6000 fits to heavy-tailed features; no fit to 1e-6 ended above that.
+# than 1.3 times too low at 7 of 22 600 steps in 6000 fits to heavy-tailed features.
 _LOCAL_CONTRACTION = 0.035
 
 
