@@ -12,11 +12,10 @@ from softgrad.torch._hugging_face import patch, unpatch
 from softgrad.torch._kl_divergence import kl_divergence
 from softgrad.torch._linear_cross_entropy import LinearCrossEntropyOutput, linear_cross_entropy
 from softgrad.torch._linear_cross_entropy_module import LinearCrossEntropyLoss
-from softgrad.torch._log_softmax import log_softmax
 from softgrad.torch._logsumexp import logsumexp
 from softgrad.torch._modules import BCEWithLogitsLoss, CrossEntropyLoss, FocalLoss, KLDivLoss
 from softgrad.torch._sigmoid import log_sigmoid, sigmoid
-from softgrad.torch._softmax import softmax
+from softgrad.torch._softmax import log_softmax, softmax
 from softgrad.torch._token_logprobs import TokenStatistics, token_logprobs
 
 __all__ = [

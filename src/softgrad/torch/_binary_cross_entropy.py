@@ -12,6 +12,7 @@ from softgrad._contracts import Normalizer
 from softgrad._contracts import Reduction as ReductionName
 from softgrad.losses._binary_cross_entropy import binary_cross_entropy as core
 from softgrad.torch._loss_operators import LossOperators, TensorDerivatives, no_derivative
+from softgrad.torch._plain_loss import Call, loss_of
 from softgrad.torch._reduction import Reduction
 from softgrad.torch._rows import broadcast
 from softgrad.torch._sigmoid import log_sigmoid_of, sigmoid_of, sigmoid_vjp
@@ -69,12 +70,7 @@ def binary_cross_entropy(
     weights = None if weight is None else weights_of_core(broadcast(weight, "weight", input))
     positive = None if pos_weight is None else weights_of_core(broadcast(pos_weight, "pos_weight", input))
     rest = (target, weights, positive, label_smoothing)
-    plan = Reduction(reduction, normalizer, input.numel())
-    return plan.result(OPERATORS.losses(input, *rest), lambda: _label_weights(input, weights))
-
-
-def _label_weights(x: Tensor, weights: Tensor | None) -> Tensor:
-    return torch.ones_like(x, dtype=torch.float64) if weights is None else weights
+    return loss_of(input, Call(OPERATORS, rest, Reduction(reduction, normalizer, input.numel())))
 
 
 TENSORS = ("Tensor target", "Tensor? sample_weight", "Tensor? pos_weight")
@@ -141,6 +137,10 @@ class BinaryCrossEntropyOperators(LossOperators):
 
     def in_batch(self, *numbers: Any) -> tuple[Any, ...]:
         return numbers
+
+    def label_weights(self, x: Tensor, *rest: Any) -> Tensor:
+        weights: Tensor | None = rest[1]
+        return torch.ones_like(x, dtype=torch.float64) if weights is None else weights
 
     def third(self, x: Tensor, vectors: Sequence[Tensor], upstream: Tensor, *rest: Any) -> Tensor:
         target, weights, positive, smoothing = rest

@@ -9,11 +9,10 @@ from torch import Tensor
 from softgrad._contracts import Normalizer
 from softgrad._contracts import Reduction as ReductionName
 from softgrad.torch._cross_entropy_operators import OPERATORS
-from softgrad.torch._cross_entropy_plain import plain_loss, small_mean
-from softgrad.torch._cross_entropy_terms import label_weights
+from softgrad.torch._plain_loss import Call, is_plain_loss, plain_loss
 from softgrad.torch._reduction import Reduction
-from softgrad.torch._registration import is_plain
 from softgrad.torch._rows import default_dim, row_arguments
+from softgrad.torch._small_mean import small_mean
 from softgrad.torch._tensors import require_dense, weights_of_core
 
 
@@ -80,11 +79,7 @@ def cross_entropy(
     >>> logits.grad
     tensor([[ 0.0900, -0.7553,  0.6652]])
     """
-    plain = is_plain(input, target, weight, sample_weight, where) and not (
-        target.requires_grad
-        or (weight is not None and weight.requires_grad)
-        or (sample_weight is not None and sample_weight.requires_grad)
-    )
+    plain = is_plain_loss(input, target, weight, sample_weight, where)
     if (
         plain
         and reduction == "mean"
@@ -120,10 +115,9 @@ def cross_entropy(
     )
     plan = Reduction(reduction, normalizer, prod(OPERATORS.row_shape(x, *rest)) if soft else None)
     if plain:
-        return plain_loss(x, rest, plan, inplace_backward)
+        return plain_loss(x, Call(OPERATORS, rest, plan), inplace_backward)
     if inplace_backward:
         raise NotImplementedError(
             "inplace_backward is for the gradient by input alone, in calls without transforms, tracing and modes"
         )
-    losses = OPERATORS.losses(x, *rest)
-    return plan.result(losses, lambda: label_weights(x, *rest[:6]))
+    return OPERATORS.reduced(x, rest, plan)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from softgrad.losses._cross_entropy import cross_entropy as core
-from softgrad.torch._cross_entropy_terms import Terms
+from softgrad.torch._cross_entropy_terms import Terms, label_weights
 from softgrad.torch._loss_operators import LossOperators, TensorDerivatives, no_derivative
 from softgrad.torch._tensors import LOSS_DTYPES, optional_array
 
@@ -92,6 +92,9 @@ class CrossEntropyOperators(LossOperators):
     def in_batch(self, *numbers: Any) -> tuple[Any, ...]:
         dims, *others = numbers
         return [dim + 1 for dim in dims], *others
+
+    def label_weights(self, x: Tensor, *rest: Any) -> Tensor:
+        return label_weights(x, *rest[:6])
 
     def third(self, x: Tensor, vectors: Sequence[Tensor], upstream: Tensor, *rest: Any) -> Tensor:
         terms = Terms(x, *rest)

@@ -13,10 +13,9 @@ from math import prod
 import torch
 from torch import Tensor
 
-from softgrad.torch._log_softmax import log_softmax_of
 from softgrad.torch._logsumexp import logsumexp_of
 from softgrad.torch._rows import beside_classes
-from softgrad.torch._softmax import softmax_hvp, softmax_of, softmax_vjp
+from softgrad.torch._softmax_operators import log_softmax_of, softmax_hvp, softmax_of, softmax_vjp
 
 
 class Terms:
@@ -133,7 +132,7 @@ class Terms:
         su, sv = self.slope(u), self.slope(v)
         total = self.sum(self.q)
         if self.z_loss == 0.0 and self.softcap is None:
-            return self.slope(total * self._p_along(su, sv))
+            return self.slope(total * self._second_of_p(su, sv))
         result = self.slope(self._third_by_z(total, su, sv))
         if self.softcap is not None:
             u, v = (torch.where(self.counts, each, 0.0) for each in (u, v))
@@ -142,16 +141,19 @@ class Terms:
             result = result + self.third_derivatives * u * v * self._first_by_z(total)
         return result
 
-    def _p_along(self, a: Tensor, b: Tensor) -> Tensor:
-        """The second derivative of p along two changes of z."""
-        return softmax_hvp(self.z, self.where, a, b, self.dims, 1.0)
+    def _first_of_p(self, a: Tensor) -> Tensor:
+        """The derivative of p along a change of z."""
+        return softmax_vjp(self.p, a, self.where, self.dims, 1.0)
+
+    def _second_of_p(self, a: Tensor, b: Tensor) -> Tensor:
+        return softmax_hvp(self.p, a, b, self.where, self.dims, 1.0)
 
     def _first_by_z(self, total: Tensor) -> Tensor:
         gradient = total * self.p - self.q
         return gradient if self.z_loss == 0.0 else gradient + 2.0 * self.z_loss * self.log_normalizer * self.p
 
     def _second_by_z(self, total: Tensor, a: Tensor) -> Tensor:
-        along = softmax_vjp(self.z, self.where, a, self.dims, 1.0)
+        along = self._first_of_p(a)
         if self.z_loss == 0.0:
             return total * along
         twice = 2.0 * self.z_loss
@@ -159,10 +161,10 @@ class Terms:
 
     def _third_by_z(self, total: Tensor, a: Tensor, b: Tensor) -> Tensor:
         if self.z_loss == 0.0:
-            return total * self._p_along(a, b)
+            return total * self._second_of_p(a, b)
         twice = 2.0 * self.z_loss
-        p_a, p_b = (softmax_vjp(self.z, self.where, each, self.dims, 1.0) for each in (a, b))
-        result = (total + twice * self.log_normalizer) * self._p_along(a, b)
+        p_a, p_b = self._first_of_p(a), self._first_of_p(b)
+        result = (total + twice * self.log_normalizer) * self._second_of_p(a, b)
         return result + twice * (self.mean(b) * p_a + self.mean(a) * p_b + self.p * self.sum(p_b * a))
 
     @cached_property
@@ -193,7 +195,7 @@ class Terms:
         if not vectors:
             return self.slope(total * self.p - change)
         (v,) = vectors
-        result = self.slope(total * softmax_vjp(self.z, self.where, self.slope(v), self.dims, 1.0))
+        result = self.slope(total * self._first_of_p(self.slope(v)))
         if self.softcap is not None:
             bent = self.bends * torch.where(self.counts, v, 0.0)
             result = result + bent * (total * self.p - change)

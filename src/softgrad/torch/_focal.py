@@ -14,6 +14,7 @@ from softgrad.losses._focal import focal as core
 from softgrad.torch._cross_entropy_operators import OPERATORS as CROSS_ENTROPY
 from softgrad.torch._cross_entropy_terms import Terms, label_weights
 from softgrad.torch._loss_operators import LossOperators
+from softgrad.torch._plain_loss import Call, loss_of
 from softgrad.torch._reduction import Reduction
 from softgrad.torch._rows import beside_classes, default_dim, row_arguments
 from softgrad.torch._tensors import optional_array, require_dense, weights_of_core
@@ -62,19 +63,15 @@ def focal(
     """
     x, _, dims = row_arguments(input, default_dim(input) if dim is None else dim, None)
     require_dense(target=target, weight=weight, sample_weight=sample_weight)
-    weights = None if weight is None else weights_of_core(weight)
     rest = (
         target,
-        weights,
+        None if weight is None else weights_of_core(weight),
         None if sample_weight is None else weights_of_core(sample_weight),
         dims,
         ignore_index,
         gamma,
     )
-    plan = Reduction(reduction, normalizer, None)
-    return plan.result(
-        OPERATORS.losses(x, *rest), lambda: label_weights(x, target, weights, rest[2], None, dims, ignore_index)
-    )
+    return loss_of(x, Call(OPERATORS, rest, Reduction(reduction, normalizer, None)))
 
 
 class FocalOperators(LossOperators):
@@ -103,6 +100,10 @@ class FocalOperators(LossOperators):
         dims, *others = numbers
         return [dim + 1 for dim in dims], *others
 
+    def label_weights(self, x: Tensor, *rest: Any) -> Tensor:
+        target, weight, sample_weight, dims, ignore_index, _ = rest
+        return label_weights(x, target, weight, sample_weight, None, dims, ignore_index)
+
     def third(self, x: Tensor, vectors: Sequence[Tensor], upstream: Tensor, *rest: Any) -> Tensor:
         target, weight, sample_weight, dims, ignore_index, gamma = rest
         terms = Terms(x, target, weight, sample_weight, None, dims, ignore_index, 0.0, 1.0, None, 0.0)
@@ -117,7 +118,7 @@ class FocalOperators(LossOperators):
         product = first * CROSS_ENTROPY.third(terms.logits, (u, v), one, *plain)
         product = product + second * (along[0] * by_v + along[1] * by_u + slope * terms.sum(u * along[1]))
         product = product + third * slope * by_u * by_v
-        weights = label_weights(x, target, weight, sample_weight, None, dims, ignore_index)
+        weights = self.label_weights(x, *rest)
         scale = beside_classes((upstream * weights).to(x.dtype), dims)
         return torch.where(terms.rows, product * scale, 0.0).to(x.dtype)
 

@@ -11,11 +11,11 @@ from torch import Tensor
 from softgrad._contracts import Normalizer
 from softgrad._contracts import Reduction as ReductionName
 from softgrad.losses._kl_divergence import kl_divergence as core
-from softgrad.torch._log_softmax import log_softmax_of
 from softgrad.torch._loss_operators import LossOperators, TensorDerivatives, no_derivative
+from softgrad.torch._plain_loss import Call, loss_of
 from softgrad.torch._reduction import Reduction
 from softgrad.torch._rows import beside_classes, row_arguments
-from softgrad.torch._softmax import softmax_hvp, softmax_vjp
+from softgrad.torch._softmax_operators import log_softmax_of, softmax_hvp, softmax_of, softmax_vjp
 from softgrad.torch._tensors import LOSS_DTYPES, optional_array, require_floating, weights_of_core
 
 
@@ -65,14 +65,7 @@ def kl_divergence(
     require_floating(target=target)
     weights = None if sample_weight is None else weights_of_core(sample_weight)
     rest = (target if input.dim() else target.unsqueeze(0), weights, mask, dims, temperature)
-    plan = Reduction(reduction, normalizer, None)
-    return plan.result(OPERATORS.losses(x, *rest), lambda: _label_weights(x, weights, mask, dims))
-
-
-def _label_weights(x: Tensor, weights: Tensor | None, where: Tensor | None, dims: list[int]) -> Tensor:
-    rows = [size for dim, size in enumerate(x.shape) if dim not in dims]
-    given = torch.ones(rows, dtype=torch.float64) if weights is None else weights.to(torch.float64)
-    return given if where is None else torch.where(where.any(dims), given, 0.0)
+    return loss_of(x, Call(OPERATORS, rest, Reduction(reduction, normalizer, None)))
 
 
 TENSORS = ("Tensor target", "Tensor? sample_weight", "Tensor? where")
@@ -106,7 +99,8 @@ class ByTarget(TensorDerivatives):
         if vectors:
             return torch.zeros_like(x)
         scale: Tensor = -_scale(upstream, rest) / temperature
-        return (softmax_vjp(target, where, change, dims, temperature) * scale).to(x.dtype)
+        q = softmax_of(target, where, dims, temperature)
+        return (softmax_vjp(q, change, where, dims, temperature) * scale).to(x.dtype)
 
     def _change(self, tangents: Sequence[Tensor | None]) -> Tensor:
         moved = [each is not None for each in tangents]
@@ -124,7 +118,8 @@ class ByTarget(TensorDerivatives):
         else:
             log_q, log_p = (log_softmax_of(each, where, dims, temperature) for each in (target, x))
             along = torch.where(torch.isneginf(log_q), 0.0, log_q - log_p)
-        return softmax_vjp(target, where, along.to(target.dtype), dims, temperature)
+        q = softmax_of(target, where, dims, temperature)
+        return softmax_vjp(q, along.to(target.dtype), where, dims, temperature)
 
 
 def _scale(upstream: Tensor, rest: Sequence[Any]) -> Tensor:
@@ -157,10 +152,17 @@ class KLDivergenceOperators(LossOperators):
         dims, temperature = numbers
         return [dim + 1 for dim in dims], temperature
 
+    def label_weights(self, x: Tensor, *rest: Any) -> Tensor:
+        _, weights, where, dims, _ = rest
+        ones = torch.ones(self.row_shape(x, *rest), dtype=torch.float64)
+        given = ones if weights is None else weights.to(torch.float64)
+        return given if where is None else torch.where(where.any(dims), given, 0.0)
+
     def third(self, x: Tensor, vectors: Sequence[Tensor], upstream: Tensor, *rest: Any) -> Tensor:
         _, _, where, dims, temperature = rest
         scale: Tensor = _scale(upstream, rest).to(x.dtype) / temperature
-        return softmax_hvp(x, where, *vectors, dims, temperature) * scale
+        p = softmax_of(x, where, dims, temperature)
+        return softmax_hvp(p, vectors[0], vectors[1], where, dims, temperature) * scale
 
 
 OPERATORS = KLDivergenceOperators()

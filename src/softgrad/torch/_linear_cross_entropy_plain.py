@@ -12,10 +12,10 @@ from torch import Tensor
 from softgrad.losses._linear_cross_entropy import LinearGradients
 from softgrad.losses._linear_cross_entropy import linear_cross_entropy as core
 from softgrad.torch._accumulation import places_of_gradients, require_leaf, returned
-from softgrad.torch._cross_entropy_plain import FUSED, scaled
 from softgrad.torch._cross_entropy_terms import label_weights
 from softgrad.torch._linear_cross_entropy_kernels import NAMES, arguments, keywords, names
 from softgrad.torch._linear_cross_entropy_operators import GRADIENTS
+from softgrad.torch._plain_loss import FUSED, scaled
 from softgrad.torch._reduction import Reduction
 from softgrad.torch._registration import is_plain
 from softgrad.torch._tensors import array, optional_array, tensor

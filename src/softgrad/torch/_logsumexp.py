@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from softgrad.functional import logsumexp as core
+from softgrad.torch._products import product
 from softgrad.torch._registration import Operator
 from softgrad.torch._rows import beside_classes, like, row_arguments, row_kernel, total, with_batch_in_front
-from softgrad.torch._softmax import softmax_hvp
+from softgrad.torch._softmax_operators import softmax_hvp, softmax_of
 
 
 def logsumexp(
@@ -60,103 +61,60 @@ logsumexp_of: Operator[Tensor] = Operator(
     cpu=row_kernel(core),
     fake=_row_like,
     vmap=with_batch_in_front(lambda: logsumexp_of),
-    backward=lambda a, _, g: (logsumexp_vjp(a[0], a[1], g, a[2]),),
-    jvp=lambda a, t: logsumexp_jvp(a[0], a[1], t[0], a[2]),
+    backward=lambda a, _, g: (logsumexp_vjp(a[0], g, *a[1:]),),
+    jvp=lambda a, t: logsumexp_jvp(a[0], t[0], *a[1:]),
+)
+logsumexp_vjp: Operator[Tensor] = product(
+    "logsumexp_vjp(Tensor x, Tensor g, Tensor? where, int[] dim) -> Tensor",
+    row_kernel(core.vjp, 1),
+    like,
+    transposed=lambda: logsumexp_jvp,
+    by_point=lambda x, g, u, *rest: logsumexp_hvp(x, g, u, *rest),
+    along_point=lambda x, g, change, *rest: logsumexp_hvp(x, g, change, *rest),
+)
+logsumexp_jvp: Operator[Tensor] = product(
+    "logsumexp_jvp(Tensor x, Tensor v, Tensor? where, int[] dim) -> Tensor",
+    row_kernel(core.jvp, 1),
+    _row_like,
+    transposed=lambda: logsumexp_vjp,
+    by_point=lambda x, v, u, *rest: logsumexp_hvp(x, u, v, *rest),
+    along_point=lambda x, v, change, *rest: _rate(x, v, change, *rest),
 )
 
 
-def _vjp_backward(a: Sequence[Any], needs: Sequence[bool], u: Tensor) -> Sequence[Tensor | None]:
-    x, where, g, dims = a
-    by_x = logsumexp_hvp(x, where, g, u, dims) if needs[0] else None
-    return by_x, None, logsumexp_jvp(x, where, u, dims) if needs[2] else None
-
-
-def _vjp_jvp(a: Sequence[Any], t: Sequence[Tensor | None]) -> Tensor:
-    x, where, g, dims = a
-    return total(
-        None if t[0] is None else logsumexp_hvp(x, where, g, t[0], dims),
-        None if t[2] is None else logsumexp_vjp(x, where, t[2], dims),
-    )
-
-
-logsumexp_vjp: Operator[Tensor] = Operator(
-    "logsumexp_vjp(Tensor x, Tensor? where, Tensor g, int[] dim) -> Tensor",
-    cpu=row_kernel(core.vjp),
-    fake=like,
-    vmap=with_batch_in_front(lambda: logsumexp_vjp),
-    backward=_vjp_backward,
-    jvp=_vjp_jvp,
-)
-
-
-def _jvp_backward(a: Sequence[Any], needs: Sequence[bool], u: Tensor) -> Sequence[Tensor | None]:
-    x, where, v, dims = a
-    by_x = logsumexp_hvp(x, where, u, v, dims) if needs[0] else None
-    return by_x, None, logsumexp_vjp(x, where, u, dims) if needs[2] else None
-
-
-def _rate(x: Tensor, where: Tensor | None, u: Tensor, v: Tensor, dims: list[int]) -> Tensor:
+def _rate(x: Tensor, u: Tensor, v: Tensor, where: Tensor | None, dims: list[int]) -> Tensor:
     """The second derivative along two vectors."""
     ones = torch.ones_like(_row_like(x, dims))
-    return _sums(u, logsumexp_hvp(x, where, ones, v, dims), where, dims)
-
-
-def _sums(vector: Tensor, product: Tensor, where: Tensor | None, dims: list[int]) -> Tensor:
-    terms = vector * product
+    terms = u * logsumexp_hvp(x, ones, v, where, dims)
     return (terms if where is None else torch.where(where, terms, 0.0)).sum(dims)
 
 
-def _jvp_jvp(a: Sequence[Any], t: Sequence[Tensor | None]) -> Tensor:
-    x, where, v, dims = a
-    return total(
-        None if t[0] is None else _rate(x, where, v, t[0], dims),
-        None if t[2] is None else logsumexp_jvp(x, where, t[2], dims),
-    )
-
-
-logsumexp_jvp: Operator[Tensor] = Operator(
-    "logsumexp_jvp(Tensor x, Tensor? where, Tensor v, int[] dim) -> Tensor",
-    cpu=row_kernel(core.jvp),
-    fake=_row_like,
-    vmap=with_batch_in_front(lambda: logsumexp_jvp),
-    backward=_jvp_backward,
-    jvp=_jvp_jvp,
-)
-
-
-def _third(
-    x: Tensor,
-    where: Tensor | None,
-    g: Tensor,
-    u: Tensor,
-    v: Tensor,
-    dims: list[int],
-) -> Tensor:
-    return beside_classes(g, dims) * softmax_hvp(x, where, u, v, dims, 1.0)
+def _third(x: Tensor, g: Tensor, u: Tensor, v: Tensor, where: Tensor | None, dims: list[int]) -> Tensor:
+    p = softmax_of(x, where, dims, 1.0)
+    return beside_classes(g, dims) * softmax_hvp(p, u, v, where, dims, 1.0)
 
 
 def _hvp_backward(a: Sequence[Any], needs: Sequence[bool], u: Tensor) -> Sequence[Tensor | None]:
-    x, where, g, v, dims = a
+    x, g, v, *rest = a
     return (
-        _third(x, where, g, u, v, dims) if needs[0] else None,
-        None,
-        _rate(x, where, u, v, dims) if needs[2] else None,
-        logsumexp_hvp(x, where, g, u, dims) if needs[3] else None,
+        _third(x, g, u, v, *rest) if needs[0] else None,
+        _rate(x, u, v, *rest) if needs[1] else None,
+        logsumexp_hvp(x, g, u, *rest) if needs[2] else None,
     )
 
 
 def _hvp_jvp(a: Sequence[Any], t: Sequence[Tensor | None]) -> Tensor:
-    x, where, g, v, dims = a
+    x, g, v, *rest = a
     return total(
-        None if t[0] is None else _third(x, where, g, t[0], v, dims),
-        None if t[2] is None else logsumexp_hvp(x, where, t[2], v, dims),
-        None if t[3] is None else logsumexp_hvp(x, where, g, t[3], dims),
+        None if t[0] is None else _third(x, g, t[0], v, *rest),
+        None if t[1] is None else logsumexp_hvp(x, t[1], v, *rest),
+        None if t[2] is None else logsumexp_hvp(x, g, t[2], *rest),
     )
 
 
 logsumexp_hvp: Operator[Tensor] = Operator(
-    "logsumexp_hvp(Tensor x, Tensor? where, Tensor g, Tensor v, int[] dim) -> Tensor",
-    cpu=row_kernel(core.hvp),
+    "logsumexp_hvp(Tensor x, Tensor g, Tensor v, Tensor? where, int[] dim) -> Tensor",
+    cpu=row_kernel(core.hvp, 2),
     fake=like,
     vmap=with_batch_in_front(lambda: logsumexp_hvp),
     backward=_hvp_backward,

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from softgrad.losses._base import Loss
 from softgrad.torch._batches import in_front, one_by_one
+from softgrad.torch._reduction import Reduction
 from softgrad.torch._registration import Operator
 from softgrad.torch._rows import like, total
 from softgrad.torch._tensors import LOSS_DTYPES, array, tensor
@@ -113,8 +114,21 @@ class LossOperators(ABC):
         """The numbers of `rest` for logits with one more dimension in front."""
 
     @abstractmethod
+    def label_weights(self, x: Tensor, *rest: Any) -> Tensor:
+        """The weight of each row in the mean: 0 where it does not count."""
+
+    @abstractmethod
     def third(self, x: Tensor, vectors: Sequence[Tensor], upstream: Tensor, *rest: Any) -> Tensor:
         """The third derivatives of the losses by x along two vectors, times upstream."""
+
+    def reduced(self, x: Tensor, rest: Sequence[Any], plan: Reduction) -> Tensor:
+        """What becomes of the losses."""
+        return plan.result(self.losses(x, *rest), lambda: self.label_weights(x, *rest))
+
+    def reduced_gradient(self, x: Tensor, upstream: Tensor, rest: Sequence[Any], plan: Reduction) -> Tensor:
+        """The gradient of that, times what arrives from above."""
+        rows = plan.upstream(upstream, lambda: self.label_weights(x, *rest), self.row_shape(x, *rest))
+        return self.gradients(x, rows, *rest)
 
     # Kernels.
 

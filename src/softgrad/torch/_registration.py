@@ -49,17 +49,30 @@ class Operator(Generic[R]):
         batch dimension of each.
     backward, jvp : callable
         Derivatives, made of operators that have derivatives.
+    of_result : bool, default False
+        Both are given the result in the place of the first argument, which is not kept.
     """
 
-    def __init__(self, schema: str, *, cpu: Kernel, fake: Kernel, vmap: Kernel, backward: Backward, jvp: Forward):
+    def __init__(
+        self,
+        schema: str,
+        *,
+        cpu: Kernel,
+        fake: Kernel,
+        vmap: Kernel,
+        backward: Backward,
+        jvp: Forward,
+        of_result: bool = False,
+    ):
         name = schema.split("(")[0]
         LIBRARY.define(schema, tags=TAGS)
         self._kernel = within_torch_threads(cpu)
-        self._function = _plain_function(name, self._kernel, backward)
+        self._function = _plain_function(name, self._kernel, backward, of_result)
         self._overload = getattr(getattr(torch.ops, NAMESPACE), name).default
         LIBRARY.impl(name, self._kernel, "CPU")
         torch.library.register_fake(f"{NAMESPACE}::{name}", fake, lib=LIBRARY)
-        LIBRARY.impl(name, _autograd_kernel(name, self._overload, backward, jvp), "Autograd", with_keyset=True)
+        autograd = _autograd_kernel(name, self._overload, backward, jvp, of_result)
+        LIBRARY.impl(name, autograd, "Autograd", with_keyset=True)
 
         def batched(_: Any, *arguments: Any) -> Any:
             interpreter: Any = retrieve_current_functorch_interpreter()
@@ -128,7 +141,9 @@ def has_hooks(leaf: torch.Tensor) -> bool:
     return bool(leaf._backward_hooks) or bool(leaf._post_accumulate_grad_hooks)
 
 
-def _save(ctx: Any, arguments: Sequence[Any]) -> None:
+def _save(ctx: Any, arguments: Sequence[Any], result: Any, of_result: bool) -> None:
+    if of_result:
+        arguments = (result, *arguments[1:])
     tensors = [each for each in arguments if isinstance(each, torch.Tensor)]
     ctx.others = [None if isinstance(each, torch.Tensor) else each for each in arguments]
     ctx.places = [place for place, each in enumerate(arguments) if isinstance(each, torch.Tensor)]
@@ -156,10 +171,11 @@ def _gradients(
     return (*gradients, *(None,) * (len(needs) - len(gradients)))
 
 
-def _plain_function(name: str, kernel: Kernel, rule: Backward) -> Any:
+def _plain_function(name: str, kernel: Kernel, rule: Backward, of_result: bool) -> Any:
     def forward(ctx: Any, *arguments: Any) -> Any:
-        _save(ctx, arguments)
-        return kernel(*arguments)
+        result = kernel(*arguments)
+        _save(ctx, arguments, result, of_result)
+        return result
 
     def backward(ctx: Any, *cotangents: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
         return _gradients(ctx, rule, ctx.needs_input_grad, cotangents)
@@ -168,12 +184,12 @@ def _plain_function(name: str, kernel: Kernel, rule: Backward) -> Any:
     return type(f"softgrad_plain_{name}", (torch.autograd.Function,), members)
 
 
-def _autograd_kernel(name: str, overload: Any, backward_rule: Backward, jvp_rule: Forward) -> Kernel:
+def _autograd_kernel(name: str, overload: Any, backward_rule: Backward, jvp_rule: Forward, of_result: bool) -> Kernel:
     def forward(ctx: Any, keyset: Any, *arguments: Any) -> Any:
         # A Function works with both modes off, which the lower levels of torch.func would inherit.
         with torch.enable_grad(), forward_ad._set_fwd_grad_enabled(True), _C._AutoDispatchBelowAutograd():
             result = overload.redispatch(keyset & _C._after_autograd_keyset, *arguments)
-            _save(ctx, arguments)
+            _save(ctx, arguments, result, of_result)
         return result
 
     def backward(ctx: Any, *cotangents: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:

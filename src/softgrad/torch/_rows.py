@@ -1,6 +1,6 @@
 """What the operators of rows have in common.
 
-Their arguments are x, the mask of the classes that take part or None, vectors, the dimensions of the classes, and the
+Their arguments are x, vectors, the mask of the classes that take part or None, the dimensions of the classes, and the
 temperature, where there is one.
 """
 
@@ -21,16 +21,21 @@ def like(x: Tensor, *_: Any) -> Tensor:
     return x.new_empty(x.shape)
 
 
-def row_kernel(verb: Callable[..., Any]) -> Callable[..., Tensor]:
-    """The kernel that is a verb of the core."""
+def row_kernel(verb: Callable[..., Any], vectors: int = 0) -> Callable[..., Tensor]:
+    """The kernel that is a verb of the core with so many vectors."""
 
-    def kernel(x: Tensor, where: Tensor | None, *rest: Any) -> Tensor:
-        vectors = [array(each) for each in rest if isinstance(each, Tensor)]
-        dims, *temperature = rest[len(vectors) :]
+    def kernel(x: Tensor, *rest: Any) -> Tensor:
+        where, dims, *temperature = rest[vectors:]
         options = dict(zip(("temperature",), temperature, strict=False))
-        return tensor(verb(array(x), *vectors, axis=tuple(dims), where=optional_array(where), **options))
+        along = map(array, rest[:vectors])
+        return tensor(verb(array(x), *along, axis=tuple(dims), where=optional_array(where), **options))
 
     return kernel
+
+
+def products_of_output(verb: Callable[..., Any]) -> Callable[..., Tensor]:
+    """The kernel that is a verb of the core given the output of its function, with one vector."""
+    return row_kernel(lambda output, vector, **options: verb(None, vector, output=output, **options), 1)
 
 
 def with_batch_in_front(operator: Callable[[], Callable[..., Any]]) -> Callable[..., tuple[Any, int]]:

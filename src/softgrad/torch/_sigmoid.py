@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
 
 from softgrad.functional import log_sigmoid as log_core
 from softgrad.functional import sigmoid as core
+from softgrad.torch._products import Derivative, product
 from softgrad.torch._registration import Operator
-from softgrad.torch._rows import like, total, with_batch_in_front
+from softgrad.torch._rows import like, with_batch_in_front
 from softgrad.torch._tensors import array, require_floating, tensor
 
 
@@ -83,34 +84,22 @@ def _log_bend(x: Tensor, g: Tensor, u: Tensor) -> Tensor:
     return -sigmoid_vjp(x, g * u)
 
 
-def _product(
-    name: str, verb: Callable[..., Any], operator: Callable[[], Operator[Tensor]], bend: Callable[..., Tensor]
+def _slope(
+    name: str, verb: Callable[..., Any], operator: Callable[[], Operator[Tensor]], bend: Derivative
 ) -> Operator[Tensor]:
-    """A vector times the slope at x, which is its own transpose."""
-
-    def backward(a: Sequence[Any], needs: Sequence[bool], u: Tensor) -> Sequence[Tensor | None]:
-        x, g = a
-        return bend(x, g, u) if needs[0] else None, operator()(x, u) if needs[1] else None
-
-    def jvp(a: Sequence[Any], t: Sequence[Tensor | None]) -> Tensor:
-        x, g = a
-        return total(
-            None if t[0] is None else bend(x, g, t[0]),
-            None if t[1] is None else operator()(x, t[1]),
-        )
-
-    return Operator(
+    """A vector times the slope at x, a matrix that is its own transpose."""
+    return product(
         f"{name}(Tensor x, Tensor g) -> Tensor",
-        cpu=_kernel(verb),
-        fake=like,
-        vmap=with_batch_in_front(operator),
-        backward=backward,
-        jvp=jvp,
+        _kernel(verb),
+        like,
+        transposed=operator,
+        by_point=bend,
+        along_point=bend,
     )
 
 
-sigmoid_vjp: Operator[Tensor] = _product("sigmoid_vjp", core.vjp, lambda: sigmoid_vjp, _bend)
-log_sigmoid_vjp: Operator[Tensor] = _product("log_sigmoid_vjp", log_core.vjp, lambda: log_sigmoid_vjp, _log_bend)
+sigmoid_vjp: Operator[Tensor] = _slope("sigmoid_vjp", core.vjp, lambda: sigmoid_vjp, _bend)
+log_sigmoid_vjp: Operator[Tensor] = _slope("log_sigmoid_vjp", log_core.vjp, lambda: log_sigmoid_vjp, _log_bend)
 sigmoid_of: Operator[Tensor] = Operator(
     "sigmoid(Tensor x) -> Tensor",
     cpu=_kernel(core),

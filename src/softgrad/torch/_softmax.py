@@ -1,16 +1,12 @@
-"""softmax of tensors."""
+"""softmax and log_softmax of tensors."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-import torch
 from torch import Tensor
 
-from softgrad.functional import softmax as core
 from softgrad.torch._registration import Operator
-from softgrad.torch._rows import like, row_arguments, row_kernel, total, with_batch_in_front
+from softgrad.torch._rows import row_arguments
+from softgrad.torch._softmax_operators import log_softmax_of, softmax_of
 
 
 def softmax(
@@ -36,7 +32,7 @@ def softmax(
     Returns
     -------
     Tensor, shape and dtype of `input`
-        Derivatives of any order by `input`.
+        Derivatives of any order by `input`, which are made of the result: it is kept for them, and `input` is not.
 
     Raises
     ------
@@ -49,90 +45,49 @@ def softmax(
     >>> sgt.softmax(torch.tensor([0.0, 0.0]))
     tensor([0.5000, 0.5000])
     """
-    x, mask, dims = row_arguments(input, dim, where)
-    result = softmax_of(x, mask, dims, temperature)
-    return result if input.dim() else result.squeeze(0)
+    return _of_rows(softmax_of, input, dim, where, temperature)
 
 
-def _third(
-    x: Tensor,
+def log_softmax(
+    input: Tensor,
+    dim: int | tuple[int, ...] | None = -1,
+    *,
+    where: Tensor | None = None,
+    temperature: float = 1.0,
+) -> Tensor:
+    """Logarithm of softmax of each row, in the place of `torch.log_softmax`.
+
+    Parameters
+    ----------
+    input, dim, where, temperature
+        As in `softmax`. Classes that do not take part give -inf.
+
+    Returns
+    -------
+    Tensor, shape and dtype of `input`
+        Derivatives of any order by `input`, made of the result as those of `softmax` are.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in `softmax`.
+
+    Examples
+    --------
+    >>> import torch, softgrad.torch as sgt
+    >>> sgt.log_softmax(torch.tensor([0.0, 40.0]))
+    tensor([-4.0000e+01, -4.2484e-18])
+    """
+    return _of_rows(log_softmax_of, input, dim, where, temperature)
+
+
+def _of_rows(
+    operator: Operator[Tensor],
+    input: Tensor,
+    dim: int | tuple[int, ...] | None,
     where: Tensor | None,
-    vectors: Sequence[Tensor],
-    dims: list[int],
     temperature: float,
 ) -> Tensor:
-    """The derivative of `softmax_hvp` by x, which is symmetric in three vectors: of torch's operations over softmax,
-    so it has derivatives of any order."""
-    p = softmax_of(x, where, dims, temperature)
-
-    def mean(a: Tensor) -> Tensor:
-        return (p * a).sum(dims, keepdim=True)
-
-    if where is not None:
-        vectors = [torch.where(where, each, 0.0) for each in vectors]
-    a, b, c = (each - mean(each) for each in vectors)
-    abc = a * b * c
-    return p * (abc - mean(abc) - mean(a * b) * c - mean(b * c) * a - mean(c * a) * b) / temperature**3
-
-
-softmax_of: Operator[Tensor] = Operator(
-    "softmax(Tensor x, Tensor? where, int[] dim, float temperature) -> Tensor",
-    cpu=row_kernel(core),
-    fake=like,
-    vmap=with_batch_in_front(lambda: softmax_of),
-    backward=lambda a, _, g: (softmax_vjp(a[0], a[1], g, *a[2:]),),
-    jvp=lambda a, t: softmax_vjp(a[0], a[1], t[0], *a[2:]),
-)
-
-
-def _vjp_backward(a: Sequence[Any], needs: Sequence[bool], u: Tensor) -> Sequence[Tensor | None]:
-    x, where, g, *options = a
-    by_x = softmax_hvp(x, where, g, u, *options) if needs[0] else None
-    return by_x, None, softmax_vjp(x, where, u, *options) if needs[2] else None
-
-
-def _vjp_jvp(a: Sequence[Any], t: Sequence[Tensor | None]) -> Tensor:
-    x, where, g, *options = a
-    return total(
-        None if t[0] is None else softmax_hvp(x, where, g, t[0], *options),
-        None if t[2] is None else softmax_vjp(x, where, t[2], *options),
-    )
-
-
-softmax_vjp: Operator[Tensor] = Operator(
-    "softmax_vjp(Tensor x, Tensor? where, Tensor g, int[] dim, float temperature) -> Tensor",
-    cpu=row_kernel(core.vjp),
-    fake=like,
-    vmap=with_batch_in_front(lambda: softmax_vjp),
-    backward=_vjp_backward,
-    jvp=_vjp_jvp,
-)
-
-
-def _hvp_backward(a: Sequence[Any], needs: Sequence[bool], u: Tensor) -> Sequence[Tensor | None]:
-    x, where, g, v, *options = a
-    return (
-        _third(x, where, (g, v, u), *options) if needs[0] else None,
-        None,
-        softmax_hvp(x, where, u, v, *options) if needs[2] else None,
-        softmax_hvp(x, where, g, u, *options) if needs[3] else None,
-    )
-
-
-def _hvp_jvp(a: Sequence[Any], t: Sequence[Tensor | None]) -> Tensor:
-    x, where, g, v, *options = a
-    return total(
-        None if t[0] is None else _third(x, where, (g, v, t[0]), *options),
-        None if t[2] is None else softmax_hvp(x, where, t[2], v, *options),
-        None if t[3] is None else softmax_hvp(x, where, g, t[3], *options),
-    )
-
-
-softmax_hvp: Operator[Tensor] = Operator(
-    "softmax_hvp(Tensor x, Tensor? where, Tensor g, Tensor v, int[] dim, float temperature) -> Tensor",
-    cpu=row_kernel(core.hvp),
-    fake=like,
-    vmap=with_batch_in_front(lambda: softmax_hvp),
-    backward=_hvp_backward,
-    jvp=_hvp_jvp,
-)
+    x, mask, dims = row_arguments(input, dim, where)
+    result = operator(x, mask, dims, temperature)
+    return result if input.dim() else result.squeeze(0)

@@ -13,7 +13,7 @@ from softgrad.torch._batches import in_front
 from softgrad.torch._cross_entropy_operators import OPERATORS as CROSS_ENTROPY
 from softgrad.torch._registration import Operator
 from softgrad.torch._rows import beside_classes, row_arguments, total
-from softgrad.torch._softmax import softmax_vjp
+from softgrad.torch._softmax_operators import softmax_of, softmax_vjp
 from softgrad.torch._tensors import LOSS_DTYPES, array, require_dense, tensor
 
 
@@ -78,7 +78,8 @@ def _cross_entropy_arguments(target: Tensor, dims: list[int]) -> tuple[Any, ...]
 
 def _entropy_gradients(x: Tensor, dims: list[int]) -> Tensor:
     """-p (x - <p, x>): a class without probability adds 0."""
-    return -softmax_vjp(x, None, torch.where(torch.isneginf(x), 0.0, x), dims, 1.0)
+    p = softmax_of(x, None, dims, 1.0)
+    return -softmax_vjp(p, torch.where(torch.isneginf(x), 0.0, x), None, dims, 1.0)
 
 
 def _backward(a: Sequence[Any], _needs: Sequence[bool], *cotangents: Tensor | None) -> Sequence[Tensor | None]:
