@@ -50,7 +50,8 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "softgrad.nn": ({"numpy", "rich", "safetensors"}, {"softgrad._files", "softgrad.functional", "softgrad.losses"}),
     "softgrad.torch": (
         {"numpy", "torch", "ml_dtypes", "transformers"},
-        {"softgrad._contracts", "softgrad._float_mode", "softgrad._native", "softgrad.functional", "softgrad.losses"},
+        {"softgrad._contracts", "softgrad._float_mode", "softgrad._native", "softgrad._products"}
+        | {"softgrad.functional", "softgrad.losses"},
     ),
     "softgrad.gradcheck": ({"numpy"}, set()),
     "softgrad.linear_model": (

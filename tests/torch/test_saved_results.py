@@ -75,57 +75,64 @@ def test_a_result_that_is_changed_before_the_backward_is_noticed(name: str) -> N
         result.sum().backward()
 
 
-def second_derivative(name: str, x: Tensor, g: Tensor, v: Tensor) -> Tensor:
-    """Of <g, f(x)>, times v, in float64."""
-    p = definitions.softmax(x, 1)
-    along = v - (p * v).sum(1, keepdim=True)
-    if name == "log_softmax":
-        return -g.sum(1, keepdim=True) * p * along
-    product = along * (g - (p * g).sum(1, keepdim=True))
-    return p * (product - (p * product).sum(1, keepdim=True))
-
-
-@pytest.mark.parametrize("confidence", [1.0, 15.0, 40.0])
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+@pytest.mark.parametrize("confidence", [0.0, 15.0, 40.0])
 @names
-def test_nothing_cancels_in_a_second_derivative(name: str, dtype: torch.dtype, confidence: float) -> None:
-    """In rows of one dominant class, and with vectors whose classes have nearly all in common.
+def test_nothing_cancels_in_a_second_derivative(name: str, confidence: float) -> None:
+    """In rows of one dominant class, and with vectors whose entries have nearly all in common.
 
-    Each entry is within a few eps of its p times the spread of the vectors, for log_softmax times abs(log p) more: that
-    is what rounding it costs.
+    What is worked out of p (1 - p) times the spread of the vectors, within a few eps. A rounding of log p is abs(log p)
+    roundings of p: those are the digits that log_softmax has less.
     """
     gen = generator()
-    x = normal(gen, 16, 6).to(dtype)
+    x = normal(gen, 16, 6, dtype=torch.float32)
     x[:, 2] += confidence
-    g, v = (256.0 + torch.round(64.0 * normal(gen, 16, 6)).to(dtype) / 64.0 for _ in range(2))
+    # Numbers that float32 and the differences of float64 have exactly.
+    parts = [torch.round(64.0 * normal(gen, 16, 6)) / 64.0 for _ in range(2)]
+    g, v = ((256.0 + each).float() for each in parts)
     leaf = x.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(getattr(sgt, name)(leaf), leaf, g, create_graph=True)
     (actual,) = torch.autograd.grad(gradient, leaf, v)
-    wide = x.double()
-    expected = second_derivative(name, wide, g.double(), v.double())
-    p = definitions.softmax(wide, 1)
-    spread = v.double().std(1, keepdim=True) * (
-        g.double().std(1, keepdim=True) if name == "softmax" else g.double().sum(1, keepdim=True)
-    )
-    roundings = 1.0 - (p.log() if name == "log_softmax" else 0.0)
-    worst = ((actual.double() - expected).abs() / (EPS[dtype] * p * spread * roundings)).max()
+    p = definitions.softmax(x.double(), 1)
+
+    def centered(a: Tensor) -> Tensor:
+        # Relative to the dominant class, whose p is 1 but for what the others have.
+        apart = a - a[:, 2:3]
+        return apart - (p * apart).sum(1, keepdim=True)
+
+    by_g, by_v = (centered(each) for each in parts)
+    if name == "softmax":
+        expected, roundings = p * centered(by_g * by_v), torch.ones_like(p)
+        spread = by_g.abs().amax(1, keepdim=True) * by_v.abs().amax(1, keepdim=True)
+    else:
+        total = g.double().sum(1, keepdim=True)
+        expected, roundings = -total * p * by_v, 1.0 - p.log()
+        spread = total * by_v.abs().amax(1, keepdim=True)
+    others = torch.stack([p[:, [j for j in range(6) if j != k]].sum(1) for k in range(6)], 1)
+    worst = ((actual.double() - expected).abs() / (EPS[torch.float32] * p * others * spread * roundings)).max()
     assert float(expected.abs().max()) > 0.0
-    assert float(worst) <= 64.0
+    assert float(worst) <= 32.0, f"{float(worst)} eps"
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
 @names
 def test_in_two_bytes_the_derivatives_are_those_of_the_rounded_result(name: str, dtype: torch.dtype) -> None:
+    """Each within half a unit of its last place, and what float32 takes on the way.
+
+    The largest p counts as what the others leave: the rounded ones do not sum to 1.
+    """
     gen = generator()
     x, g = normal(gen, 8, 5).to(dtype).requires_grad_(), normal(gen, 8, 5).to(dtype)
     result = getattr(sgt, name)(x)
     (gradient,) = torch.autograd.grad(result, x, g)
     output, up = result.detach().double(), g.double()
     if name == "softmax":
-        expected = output * (up - (output * up).sum(1, keepdim=True))
+        apart = up - up.gather(1, output.argmax(1, keepdim=True))
+        expected = output * (apart - (output * apart).sum(1, keepdim=True))
     else:
         expected = up - output.exp() * up.sum(1, keepdim=True)
-    assert_near(gradient, expected, 1.0 + 2.0 * EPS[torch.float32], dtype)
+    assert float(expected.abs().max()) > 0.0
+    error = (gradient.double() - expected).abs() - 8.0 * EPS[torch.float32]
+    assert float((error / expected.abs()).max()) <= 0.5 * torch.finfo(dtype).eps
 
 
 @names

@@ -26,6 +26,8 @@ TAGS = (torch.Tag.pt2_compliant_tag, torch.Tag.needs_exact_strides)
 Kernel = Callable[..., Any]
 R = TypeVar("R")
 _TYPES = (torch.Tensor, torch.nn.Parameter)
+# Whether it is one that `is_grads_batched` hands to a backward, of which `is_transformed` knows nothing.
+_is_batch = _C._functorch.is_legacy_batchedtensor
 
 # Given the arguments, for each whether its gradient is asked for, and the cotangents: a gradient for each, or None.
 Backward = Callable[..., Sequence[torch.Tensor | None]]
@@ -67,12 +69,13 @@ class Operator(Generic[R]):
         name = schema.split("(")[0]
         LIBRARY.define(schema, tags=TAGS)
         self._kernel = within_torch_threads(cpu)
-        self._function = _plain_function(name, self._kernel, backward, of_result)
         self._overload = getattr(getattr(torch.ops, NAMESPACE), name).default
+        kept = _Kept(self._overload, of_result)
+        self._places = kept.places
+        self._apply = _plain_apply(name, self._kernel, kept, backward)
         LIBRARY.impl(name, self._kernel, "CPU")
         torch.library.register_fake(f"{NAMESPACE}::{name}", fake, lib=LIBRARY)
-        autograd = _autograd_kernel(name, self._overload, backward, jvp, of_result)
-        LIBRARY.impl(name, autograd, "Autograd", with_keyset=True)
+        LIBRARY.impl(name, _autograd_kernel(name, self._overload, kept, backward, jvp), "Autograd", with_keyset=True)
 
         def batched(_: Any, *arguments: Any) -> Any:
             interpreter: Any = retrieve_current_functorch_interpreter()
@@ -84,12 +87,12 @@ class Operator(Generic[R]):
         LIBRARY.impl(name, batched, "FuncTorchBatched", with_keyset=True)
 
     def __call__(self, *arguments: Any) -> R:
-        tensors = [each for each in arguments if isinstance(each, torch.Tensor)]
+        tensors = [arguments[place] for place in self._places]
         result: R
         if not is_plain(*tensors):
             result = self._overload(*arguments)
-        elif torch.is_grad_enabled() and any(each.requires_grad for each in tensors):
-            result = self._function.apply(*arguments)
+        elif torch.is_grad_enabled() and _C._any_requires_grad(*tensors):
+            result = self._apply(*arguments)
         else:
             result = self._kernel(*arguments)
         return result
@@ -104,14 +107,9 @@ def is_plain(*tensors: torch.Tensor | None) -> bool:
         return False
     # A generator would be felt in a small call.
     for each in tensors:  # noqa: SIM110
-        if each is not None and (type(each) not in _TYPES or is_batch(each)):
+        if each is not None and (type(each) not in _TYPES or _is_batch(each)):
             return False
     return True
-
-
-def is_batch(tensor: torch.Tensor) -> bool:
-    """Whether it is one that `is_grads_batched` hands to a backward, of which `is_transformed` knows nothing."""
-    return _C._functorch.is_legacy_batchedtensor(tensor)
 
 
 def is_transformed() -> bool:
@@ -141,66 +139,87 @@ def has_hooks(leaf: torch.Tensor) -> bool:
     return bool(leaf._backward_hooks) or bool(leaf._post_accumulate_grad_hooks)
 
 
-def _save(ctx: Any, arguments: Sequence[Any], result: Any, of_result: bool) -> None:
-    if of_result:
-        arguments = (result, *arguments[1:])
-    tensors = [each for each in arguments if isinstance(each, torch.Tensor)]
-    ctx.others = [None if isinstance(each, torch.Tensor) else each for each in arguments]
-    ctx.places = [place for place, each in enumerate(arguments) if isinstance(each, torch.Tensor)]
-    ctx.save_for_backward(*tensors)
-    ctx.save_for_forward(*tensors)
-    # What has no tangent is given as None, not as 0: it may have no derivative at all.
-    ctx.set_materialize_grads(False)
+class _Kept:
+    """What an operator keeps of a call for its derivatives: the arguments, with the result for the first or without."""
 
+    def __init__(self, overload: Any, of_result: bool) -> None:
+        types = [each.type for each in overload._schema.arguments]
+        self.places = [place for place, each in enumerate(types) if "Tensor" in str(each)]
+        """Those of the tensors, which autograd saves."""
+        self._of_result = of_result
 
-def _arguments(ctx: Any, tensors: Sequence[torch.Tensor]) -> list[Any]:
-    arguments = list(ctx.others)
-    for place, tensor in zip(ctx.places, tensors, strict=True):
-        arguments[place] = tensor
-    return arguments
+    def save(self, ctx: Any, arguments: Sequence[Any], result: Any) -> list[torch.Tensor | None]:
+        others = list(arguments)
+        if self._of_result:
+            others[0] = result
+        tensors = [others[place] for place in self.places]
+        for place in self.places:
+            others[place] = None
+        ctx.others = others
+        ctx.save_for_backward(*tensors)
+        # What has no tangent is given as None, not as 0: it may have no derivative at all.
+        ctx.set_materialize_grads(False)
+        return tensors
+
+    def arguments(self, ctx: Any, tensors: Sequence[torch.Tensor | None]) -> list[Any]:
+        arguments = list(ctx.others)
+        for place, tensor in zip(self.places, tensors, strict=True):
+            arguments[place] = tensor
+        return arguments
 
 
 def _gradients(
-    ctx: Any, rule: Backward, needs: Sequence[bool], cotangents: Sequence[torch.Tensor | None]
+    ctx: Any, kept: _Kept, rule: Backward, needs: Sequence[bool], cotangents: Sequence[torch.Tensor | None]
 ) -> tuple[torch.Tensor | None, ...]:
     """The gradients by all arguments."""
-    if all(each is None for each in cotangents):
+    # A generator would be felt in a small call.
+    for each in cotangents:
+        if each is not None:
+            break
+    else:
         return (None,) * len(needs)
     # Read once: the hooks of checkpointing allow no second look.
-    gradients = tuple(rule(_arguments(ctx, ctx.saved_tensors), needs, *cotangents))
+    gradients = rule(kept.arguments(ctx, ctx.saved_tensors), needs, *cotangents)
     return (*gradients, *(None,) * (len(needs) - len(gradients)))
 
 
-def _plain_function(name: str, kernel: Kernel, rule: Backward, of_result: bool) -> Any:
+def _base_apply(function: Any) -> Callable[..., Any]:
+    """That of the base of a Function, whose own looks for transforms: it costs time where there are none, and asks for
+    setup_context where there is one, also within a level."""
+    apply: Callable[..., Any] = super(torch.autograd.Function, function).apply
+    return apply
+
+
+def _plain_apply(name: str, kernel: Kernel, kept: _Kept, rule: Backward) -> Callable[..., Any]:
     def forward(ctx: Any, *arguments: Any) -> Any:
         result = kernel(*arguments)
-        _save(ctx, arguments, result, of_result)
+        kept.save(ctx, arguments, result)
         return result
 
     def backward(ctx: Any, *cotangents: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
-        return _gradients(ctx, rule, ctx.needs_input_grad, cotangents)
+        return _gradients(ctx, kept, rule, ctx.needs_input_grad, cotangents)
 
     members = {"forward": staticmethod(forward), "backward": staticmethod(backward)}
-    return type(f"softgrad_plain_{name}", (torch.autograd.Function,), members)
+    return _base_apply(type(f"softgrad_plain_{name}", (torch.autograd.Function,), members))
 
 
-def _autograd_kernel(name: str, overload: Any, backward_rule: Backward, jvp_rule: Forward, of_result: bool) -> Kernel:
+def _autograd_kernel(name: str, overload: Any, kept: _Kept, backward_rule: Backward, jvp_rule: Forward) -> Kernel:
     def forward(ctx: Any, keyset: Any, *arguments: Any) -> Any:
         # A Function works with both modes off, which the lower levels of torch.func would inherit.
         with torch.enable_grad(), forward_ad._set_fwd_grad_enabled(True), _C._AutoDispatchBelowAutograd():
             result = overload.redispatch(keyset & _C._after_autograd_keyset, *arguments)
-            _save(ctx, arguments, result, of_result)
+            ctx.save_for_forward(*kept.save(ctx, arguments, result))
         return result
 
     def backward(ctx: Any, *cotangents: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
-        return None, *_gradients(ctx, backward_rule, ctx.needs_input_grad[1:], cotangents)
+        return None, *_gradients(ctx, kept, backward_rule, ctx.needs_input_grad[1:], cotangents)
 
     def jvp(ctx: Any, _: Any, *tangents: torch.Tensor | None) -> Any:
         # A Function's jvp is called with forward mode off: the tangents of outer levels would be lost. With it on, what
         # was saved must lose the tangents of this level, and keep theirs.
         with forward_ad._set_fwd_grad_enabled(True):
-            primals = [torch._VF._unpack_dual(each, level=0)[0] for each in ctx.saved_tensors]
-            return jvp_rule(_arguments(ctx, primals), tangents)
+            primals = [None if each is None else torch._VF._unpack_dual(each, level=0)[0] for each in ctx.saved_tensors]
+            return jvp_rule(kept.arguments(ctx, primals), tangents)
 
     # Not of _SingleLevelFunction, which compiled autograd does not know.
     function: Any = type(
@@ -208,8 +227,7 @@ def _autograd_kernel(name: str, overload: Any, backward_rule: Backward, jvp_rule
         (torch.autograd.Function,),
         {"forward": staticmethod(forward), "backward": staticmethod(backward), "jvp": staticmethod(jvp)},
     )
-    # That of the base: Function.apply asks for setup_context wherever torch.func is active, also within a level.
-    apply = super(torch.autograd.Function, function).apply
+    apply = _base_apply(function)
 
     def kernel(keyset: Any, *arguments: Any) -> Any:
         if not is_transformed() and not (torch.is_grad_enabled() and _C._any_requires_grad(*arguments)):

@@ -26,16 +26,14 @@ def row_kernel(verb: Callable[..., Any], vectors: int = 0) -> Callable[..., Tens
 
     def kernel(x: Tensor, *rest: Any) -> Tensor:
         where, dims, *temperature = rest[vectors:]
-        options = dict(zip(("temperature",), temperature, strict=False))
         along = map(array, rest[:vectors])
+        if where is None and dims == [x.dim() - 1] and temperature in ([], [1.0]):
+            # Without an option the core has less to look at.
+            return tensor(verb(array(x), *along))
+        options = dict(zip(("temperature",), temperature, strict=False))
         return tensor(verb(array(x), *along, axis=tuple(dims), where=optional_array(where), **options))
 
     return kernel
-
-
-def products_of_output(verb: Callable[..., Any]) -> Callable[..., Tensor]:
-    """The kernel that is a verb of the core given the output of its function, with one vector."""
-    return row_kernel(lambda output, vector, **options: verb(None, vector, output=output, **options), 1)
 
 
 def with_batch_in_front(operator: Callable[[], Callable[..., Any]]) -> Callable[..., tuple[Any, int]]:

@@ -13,13 +13,26 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from softgrad._products import Product, products_of_output
 from softgrad.functional import log_softmax as log_core
 from softgrad.functional import softmax as core
 from softgrad.torch._products import product
-from softgrad.torch._registration import Operator
-from softgrad.torch._rows import like, products_of_output, row_kernel, with_batch_in_front
+from softgrad.torch._registration import Kernel, Operator
+from softgrad.torch._rows import like, row_kernel, with_batch_in_front
+from softgrad.torch._tensors import array, optional_array, tensor
 
 _OPTIONS = "Tensor? where, int[] dim, float temperature"
+
+
+def _kernel(product: Product) -> Kernel:
+    """What the verbs of the core do with an `output`; autograd has seen to the shapes."""
+
+    def kernel(output: Tensor, v: Tensor, where: Tensor | None, dims: list[int], temperature: float) -> Tensor:
+        given, mask = (array(output), array(v)), optional_array(where)
+        return tensor(products_of_output(product, *given, tuple(dims), mask, scale=1.0 / temperature, out=None))
+
+    return kernel
+
 
 softmax_of: Operator[Tensor] = Operator(
     f"softmax(Tensor x, {_OPTIONS}) -> Tensor",
@@ -65,7 +78,7 @@ def _along(p: Tensor, g: Tensor, change: Tensor, where: Tensor | None, dims: lis
 
 softmax_vjp: Operator[Tensor] = product(
     f"softmax_vjp(Tensor p, Tensor g, {_OPTIONS}) -> Tensor",
-    products_of_output(core.vjp),
+    _kernel(core.cotangent_product),
     like,
     transposed=lambda: softmax_vjp,
     by_point=_bend,
@@ -84,7 +97,7 @@ def _log_bend(y: Tensor, g: Tensor, u: Tensor, where: Tensor | None, dims: list[
 
 log_softmax_vjp: Operator[Tensor] = product(
     f"log_softmax_vjp(Tensor y, Tensor g, {_OPTIONS}) -> Tensor",
-    products_of_output(log_core.vjp),
+    _kernel(log_core.cotangent_product),
     like,
     transposed=lambda: log_softmax_jvp,
     by_point=_log_bend,
@@ -103,7 +116,7 @@ def _rate(y: Tensor, v: Tensor, change: Tensor, where: Tensor | None, dims: list
 
 log_softmax_jvp: Operator[Tensor] = product(
     f"log_softmax_jvp(Tensor y, Tensor v, {_OPTIONS}) -> Tensor",
-    products_of_output(log_core.jvp),
+    _kernel(log_core.tangent_product),
     like,
     transposed=lambda: log_softmax_vjp,
     by_point=lambda y, v, u, *rest: _log_bend(y, u, v, *rest),

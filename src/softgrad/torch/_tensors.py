@@ -23,7 +23,9 @@ LOSS_DTYPES = {
 
 def array(tensor: Tensor) -> NDArray[Any]:
     """The memory of a tensor."""
-    plain = tensor.detach().resolve_neg()
+    plain = tensor.detach() if tensor.requires_grad else tensor
+    if plain.is_neg():
+        plain = plain.resolve_neg()
     if plain.dtype is torch.bfloat16:
         bits: NDArray[Any] = plain.view(torch.uint16).numpy()
         return bits.view(BFLOAT16)
@@ -52,20 +54,23 @@ def overwritten(given: Tensor, write: Callable[[NDArray[Any]], object]) -> Tenso
 def require_dense(**tensors: Tensor | None) -> None:
     """Refuse what is no dense tensor in the memory of the CPU."""
     for name, given in tensors.items():
-        if given is None:
-            continue
-        if not isinstance(given, Tensor):
-            raise TypeError(f"{name} must be a tensor, got {type(given).__name__}")
-        if given.device.type != "cpu":
-            raise ValueError(f"{name} is on the device {given.device}; softgrad.torch works on tensors on the cpu")
-        if given.layout is not torch.strided:
-            raise TypeError(f"{name} has the layout {given.layout}; it must be torch.strided")
+        if given is not None:
+            _require_dense(name, given)
+
+
+def _require_dense(name: str, given: Tensor) -> None:
+    if not isinstance(given, Tensor):
+        raise TypeError(f"{name} must be a tensor, got {type(given).__name__}")
+    if not given.is_cpu:
+        raise ValueError(f"{name} is on the device {given.device}; softgrad.torch works on tensors on the cpu")
+    if given.layout is not torch.strided:
+        raise TypeError(f"{name} has the layout {given.layout}; it must be torch.strided")
 
 
 def require_floating(**tensors: Tensor) -> None:
     """Refuse what has none of the dtypes of the core, besides what `require_dense` refuses."""
-    require_dense(**tensors)
     for name, given in tensors.items():
+        _require_dense(name, given)
         if given.dtype not in LOSS_DTYPES:
             names = ", ".join(str(each).removeprefix("torch.") for each in LOSS_DTYPES)
             raise TypeError(f"{name} has dtype {given.dtype}; it must be {names}")
@@ -73,14 +78,16 @@ def require_floating(**tensors: Tensor) -> None:
 
 def class_dims(dim: int | tuple[int, ...] | None, ndim: int) -> list[int]:
     """The dimensions of the classes, counted from the front; None is all of them."""
+    # torch.compile may have symbols for the dimensions, which it does not sort: each picks a number.
+    every = list(range(ndim))
     if dim is None:
-        return list(range(ndim))
+        return every
+    if isinstance(dim, int) and -ndim <= dim < ndim:
+        return [every[dim]]
     given = (dim,) if isinstance(dim, int) else tuple(dim)
     for each in given:
         if not -ndim <= each < ndim:
             raise ValueError(f"dim is {dim}; input has {ndim} dimensions ({-ndim} to {ndim - 1})")
-    # torch.compile may have symbols for the dimensions, which it does not sort: each picks a number.
-    every = list(range(ndim))
     dims = sorted(every[each] for each in given)
     if len(set(dims)) < len(dims):
         raise ValueError(f"dim is {dim}, which names a dimension twice; input has {ndim} dimensions")
