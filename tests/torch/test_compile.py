@@ -18,9 +18,9 @@ from tests.torch.problems import labels, logits, options_of
 UNITS = 1024.0
 
 # What Dynamo traces of functions of torch's own operations: no backward in the function and no dual level, for which it
-# has torch.func, and not the other four, of which it says that memory is written twice: where two levels of forward
-# mode meet a product with a tensor that has no tangent.
-UNTRACED = {"forward mode", "batched gradients", "forward over forward", "jvp of jvp of jvp"}
+# has torch.func, and not the other two, where torch's own cross_entropy fails as well.
+UNTRACED = {"forward mode", "batched gradients", "jvp of a hessian", "fifth order"}
+TRACED = {"forward mode", "batched gradients", "forward over forward", "jvp of jvp of jvp"}
 UNTRACED |= {"jvp of a hessian", "fifth order"}
 TRACED = [way for way in EVERY if "backward" not in way and way not in UNTRACED]
 Loss = Callable[[Tensor], Tensor]

@@ -56,6 +56,7 @@ def calls(g: torch.Generator, dtype: torch.dtype) -> Iterator[tuple[str, tuple[A
         yield name, (x,)
         yield f"{name}_vjp", (x, v)
     yield "token_logprobs", (x, torch.tensor([0, 3, 1]), [1])
+    yield "mean", (row.to(LOSS_DTYPES[dtype]), torch.tensor(3.0, dtype=torch.float64), 0)
     for name, rest in REST.items():
         behind = rest(g, dtype)
         above = (normal(g, 3, 4) if name == "binary_cross_entropy" else normal(g, 3)).to(LOSS_DTYPES[dtype])

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from softgrad._contracts import normalizer_value, reduction_name
+from softgrad.torch._mean import mean_of
 
 
 class Reduction:
@@ -42,10 +43,13 @@ class Reduction:
         """The reduced losses."""
         if self.reduction == "none":
             return losses
-        wide = losses.to(torch.float64)
+        if self.reduction == "sum":
+            return losses.sum(dtype=torch.float64).to(losses.dtype)
+        divisor = self._divisor(label_weights)
+        if isinstance(divisor, Tensor):
+            return mean_of(losses, divisor, 0)
         # Divided before they are summed: behind a sum, Dynamo does not trace jacrev over jacfwd.
-        shares = wide if self.reduction == "sum" else wide / self._divisor(label_weights)
-        return shares.sum().to(losses.dtype)
+        return (losses.to(torch.float64) / divisor).sum().to(losses.dtype)
 
     def upstream(self, upstream: Tensor, label_weights: Callable[[], Tensor], shape: Sequence[int]) -> Tensor:
         """What arrives from above for the loss of each row, given what arrives for the result."""
