@@ -183,13 +183,6 @@ def _gradients(
     return (*gradients, *(None,) * (len(needs) - len(gradients)))
 
 
-def _base_apply(function: Any) -> Callable[..., Any]:
-    """That of the base of a Function, whose own looks for transforms: it costs time where there are none, and asks for
-    setup_context where there is one, also within a level."""
-    apply: Callable[..., Any] = super(torch.autograd.Function, function).apply
-    return apply
-
-
 def _plain_apply(name: str, kernel: Kernel, kept: _Kept, rule: Backward) -> Callable[..., Any]:
     def forward(ctx: Any, *arguments: Any) -> Any:
         result = kernel(*arguments)
@@ -200,7 +193,9 @@ def _plain_apply(name: str, kernel: Kernel, kept: _Kept, rule: Backward) -> Call
         return _gradients(ctx, kept, rule, ctx.needs_input_grad, cotangents)
 
     members = {"forward": staticmethod(forward), "backward": staticmethod(backward)}
-    return _base_apply(type(f"softgrad_plain_{name}", (torch.autograd.Function,), members))
+    function: Any = type(f"softgrad_plain_{name}", (torch.autograd.Function,), members)
+    apply: Callable[..., Any] = function.apply
+    return apply
 
 
 def _autograd_kernel(name: str, overload: Any, kept: _Kept, backward_rule: Backward, jvp_rule: Forward) -> Kernel:
@@ -227,7 +222,8 @@ def _autograd_kernel(name: str, overload: Any, kept: _Kept, backward_rule: Backw
         (torch.autograd.Function,),
         {"forward": staticmethod(forward), "backward": staticmethod(backward), "jvp": staticmethod(jvp)},
     )
-    apply = _base_apply(function)
+    # That of the base: Function.apply asks for setup_context wherever torch.func is active, also within a level.
+    apply = super(torch.autograd.Function, function).apply
 
     def kernel(keyset: Any, *arguments: Any) -> Any:
         if not is_transformed() and not (torch.is_grad_enabled() and _C._any_requires_grad(*arguments)):
