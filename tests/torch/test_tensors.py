@@ -91,6 +91,33 @@ def test_plain_cross_entropy_gives_the_bits_of_the_core(
     assert_same(gradient, sg.cross_entropy.grad(numbers(x), y.numpy(), upstream=up.numpy(), **known))
 
 
+def _targets(name: str, x: Tensor) -> Tensor:
+    if name == "focal":
+        return torch.arange(x.shape[0])
+    return torch.sigmoid(x.flip(0).to(torch.float64)).to(x.dtype)
+
+
+@dtypes
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("name", ["binary_cross_entropy", "kl_divergence", "focal"])
+def test_plain_losses_give_the_bits_of_the_core(name: str, reduction: str, dtype: torch.dtype) -> None:
+    g = generator()
+    x, up = normal(g, 6, 8).to(dtype), torch.tensor(0.75)
+    y = _targets(name, x)
+    leaf = x.clone().requires_grad_()
+    loss = getattr(sgt, name)(leaf, y, reduction=reduction)
+    above = up.to(loss.dtype).expand(loss.shape)
+    (gradient,) = torch.autograd.grad(loss, leaf, above)
+    core, options = getattr(sg, name), {"reduction": reduction}
+    assert_same(loss, core(numbers(x), numbers(y), **options))
+    # With the loss it is made for an upstream of 1, in two bytes and for a loss of each row in the backward.
+    if dtype in (torch.float32, torch.float64) and reduction != "none":
+        expected = core.grad(numbers(x), numbers(y), **options) * above.numpy()
+    else:
+        expected = core.grad(numbers(x), numbers(y), upstream=above.numpy(), **options)
+    assert_same(gradient, expected)
+
+
 @dtypes
 def test_dimensions_behind_the_classes(dtype: torch.dtype) -> None:
     """The classes are dimension 1, as in torch."""
