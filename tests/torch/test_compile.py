@@ -28,6 +28,7 @@ TRANSFORMS: dict[str, Callable[[Loss], Callable[[Tensor], Tensor]]] = {
     "the loss": lambda f: f,
     "grad": grad,
     "jvp": lambda f: lambda x: jvp(f, (x,), (direction(x),))[1],
+    "jvp of jvp": EVERY["forward over forward"],
     "hessian": hessian,
     "vmap over grad": lambda f: lambda x: vmap(grad(f))(torch.stack([x, 2.0 * x])),
 }

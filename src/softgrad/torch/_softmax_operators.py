@@ -10,6 +10,8 @@ abs(y) times as much: a small p has fewer digits. In two bytes all derivatives a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -61,18 +63,20 @@ def softmax_hvp(p: Tensor, a: Tensor, b: Tensor, where: Tensor | None, dims: lis
 
 def _bend(p: Tensor, g: Tensor, u: Tensor, where: Tensor | None, dims: list[int], temperature: float) -> Tensor:
     """The gradient of <u, softmax_vjp(p, g)> by p."""
-    return _centered(p, g, where, dims) * _centered(p, u, where, dims) / temperature
+    by_g, by_u = _centered(p, (g, u), where, dims)
+    return by_g * by_u / temperature
 
 
-def _centered(p: Tensor, v: Tensor, where: Tensor | None, dims: list[int]) -> Tensor:
-    """v - <p, v>, where nothing cancels; 0 in a class that does not take part."""
+def _centered(p: Tensor, vectors: Sequence[Tensor], where: Tensor | None, dims: list[int]) -> list[Tensor]:
+    """v - <p, v> of each, so that nothing cancels; 0 in a class that does not take part."""
     # 0 has no slope of the logarithm, and none is needed: all that p is multiplied by is lost there.
     y = torch.where(p == 0.0, -torch.inf, torch.log(torch.where(p == 0.0, 1.0, p)))
-    return log_softmax_jvp(y, v, where, dims, 1.0)
+    return [log_softmax_jvp(y, v, where, dims, 1.0) for v in vectors]
 
 
 def _along(p: Tensor, g: Tensor, change: Tensor, where: Tensor | None, dims: list[int], temperature: float) -> Tensor:
-    moved = change * _centered(p, g, where, dims)
+    (by_g,) = _centered(p, (g,), where, dims)
+    moved = change * by_g
     return (moved - p * moved.sum(dims, keepdim=True)) / temperature
 
 
