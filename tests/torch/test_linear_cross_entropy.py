@@ -357,12 +357,11 @@ def test_opcheck(name: str, tracked: bool) -> None:
     vectors = [direction(each.detach()).requires_grad_(tracked) for each in (hidden, weight, bias)]
     upstream = direction(hidden.detach()[:, 0]).requires_grad_(tracked)
     rest = (torch.tensor([0, 1, 2, -100]), None, None, None, -100, 0.1, 1.0, None, 0.0, None, None)
-    own: dict[str, tuple[Any, ...]] = {
-        "losses": (True,),
-        "gradients": (upstream, True, False, True),
-        "rates": (*vectors,),
-        "products": (vectors[0], None, vectors[2], upstream, True, True, False),
+    arguments: dict[str, tuple[Any, ...]] = {
+        "losses": (*rest, True),
+        "gradients": (upstream, *rest, True, False, True),
+        "rates": (*vectors, *rest),
+        "products": (vectors[0], None, vectors[2], upstream, *rest, True, True, False),
     }
-    arguments = (hidden, weight, bias, *own[name], *rest)
-    outcome = torch.library.opcheck(OPERATORS[name]._overload, arguments)
+    outcome = torch.library.opcheck(OPERATORS[name]._overload, (hidden, weight, bias, *arguments[name]))
     assert set(outcome.values()) == {"SUCCESS"}

@@ -71,10 +71,10 @@ def calls_of_a_linear_head(g: torch.Generator, dtype: torch.dtype) -> Iterator[t
     operands, vectors = ([normal(g, *shape).to(dtype) for shape in ((3, 2), (4, 2), (4,))] for _ in range(2))
     above, labels = normal(g, 3).to(LOSS_DTYPES[dtype]), torch.tensor([0, 2, -100])
     behind = (labels, uniform(g, 4), uniform(g, 3), None, -100, 0.1, 1.5, 3.0, 0.1, 8192, None)
-    yield "linear_cross_entropy", (*operands, True, *behind)
-    yield "linear_cross_entropy_grad", (*operands, above, True, False, True, *behind)
+    yield "linear_cross_entropy", (*operands, *behind, True)
+    yield "linear_cross_entropy_grad", (*operands, above, *behind, True, False, True)
     yield "linear_cross_entropy_jvp", (*operands, *vectors, *behind)
-    yield "linear_cross_entropy_hvp", (*operands, vectors[0], None, vectors[2], above, True, True, False, *behind)
+    yield "linear_cross_entropy_hvp", (*operands, vectors[0], None, vectors[2], above, *behind, True, True, False)
 
 
 NAMES = [name for name, _ in calls(torch.Generator(), torch.float64)]
@@ -97,6 +97,13 @@ def test_an_operator_passes_opcheck(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_operator_passes_opcheck(name: str, dtype: torch.dtype, tracked: bool) -> None:
     check(name, dtype, tracked)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tensors_stand_first(name: str) -> None:
+    arguments = getattr(torch.ops.softgrad, name).default._schema.arguments
+    are_tensors = ["Tensor" in str(each.type) for each in arguments]
+    assert are_tensors == sorted(are_tensors, reverse=True)
 
 
 def test_every_operator_is_checked() -> None:

@@ -213,7 +213,7 @@ def linear_cross_entropy(
                     f"{name} is for the gradients by hidden, weight and bias, in calls without transforms, tracing and "
                     "modes"
                 )
-        losses, predictions = LOSSES(*operands, return_predictions, *rest)
+        losses, predictions = LOSSES(*operands, *rest, return_predictions)
         loss = plan.result(losses, lambda: label_weights(rest[0], *rest[:4], [1], rest[4]))
     if reduction == "none":
         loss = loss.reshape(batch)

@@ -1,7 +1,7 @@
 """The kernels of the operators of cross-entropy over a linear head: the core's verbs, on the memory of tensors.
 
-Their arguments are hidden, weight, the bias or None, what the operator has of its own, and the `rest`: the labels and
-what follows them.
+Their arguments are hidden, weight, the bias or None, the tensors that the operator has of its own, the `rest`, which is
+the labels and what follows them, and what is asked for.
 """
 
 from __future__ import annotations
@@ -84,7 +84,8 @@ def losses_like(hidden: Tensor) -> Tensor:
     return hidden.new_empty(hidden.shape[:1], dtype=LOSS_DTYPES[hidden.dtype])
 
 
-def losses(hidden: Tensor, weight: Tensor, bias: Tensor | None, predicts: bool, *rest: Any) -> tuple[Tensor, Tensor]:
+def losses(hidden: Tensor, weight: Tensor, bias: Tensor | None, *others: Any) -> tuple[Tensor, Tensor]:
+    *rest, predicts = others
     predictions = np.empty(len(hidden), np.int64) if predicts else None
     losses = core(
         *arguments(hidden, weight, bias, rest[0]), reduction="none", predictions=predictions, **keywords(*rest[1:])
@@ -92,25 +93,15 @@ def losses(hidden: Tensor, weight: Tensor, bias: Tensor | None, predicts: bool, 
     return tensor(losses), hidden.new_empty(0, dtype=torch.int64) if predictions is None else tensor(predictions)
 
 
-def losses_and_predictions_like(
-    hidden: Tensor, _: Tensor, __: Tensor | None, predicts: bool, *___: Any
-) -> tuple[Tensor, Tensor]:
-    return losses_like(hidden), hidden.new_empty(hidden.shape[0] if predicts else 0, dtype=torch.int64)
+def losses_and_predictions_like(hidden: Tensor, *others: Any) -> tuple[Tensor, Tensor]:
+    return losses_like(hidden), hidden.new_empty(hidden.shape[0] if others[-1] else 0, dtype=torch.int64)
 
 
-def gradients(
-    hidden: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    upstream: Tensor,
-    by_hidden: bool,
-    by_weight: bool,
-    by_bias: bool,
-    *rest: Any,
-) -> Tensors:
+def gradients(hidden: Tensor, weight: Tensor, bias: Tensor | None, upstream: Tensor, *others: Any) -> Tensors:
+    rest, wrt = others[:-3], others[-3:]
     found = core.grad(
         *arguments(hidden, weight, bias, rest[0]),
-        wrt=names((by_hidden, by_weight, by_bias)),
+        wrt=names(wrt),
         upstream=array(upstream),
         reduction="none",
         **keywords(*rest[1:]),
@@ -140,15 +131,13 @@ def products(
     v_weight: Tensor | None,
     v_bias: Tensor | None,
     upstream: Tensor,
-    by_hidden: bool,
-    by_weight: bool,
-    by_bias: bool,
-    *rest: Any,
+    *others: Any,
 ) -> Tensors:
+    rest, wrt = others[:-3], others[-3:]
     found = core.hvp(
         *arguments(hidden, weight, bias, rest[0]),
         (optional_array(v_hidden), optional_array(v_weight), optional_array(v_bias)),
-        wrt=names((by_hidden, by_weight, by_bias)),
+        wrt=names(wrt),
         upstream=array(upstream),
         reduction="none",
         **keywords(*rest[1:]),

@@ -58,7 +58,7 @@ def _any(given: Sequence[Tensor | None]) -> bool:
 
 
 def _gradients_of(operands: Sequence[Any], upstream: Tensor, wrt: Sequence[bool], rest: Sequence[Any]) -> Triple:
-    return _asked(GRADIENTS(*operands, upstream, *wrt, *rest), wrt) if any(wrt) else (None, None, None)
+    return _asked(GRADIENTS(*operands, upstream, *rest, *wrt), wrt) if any(wrt) else (None, None, None)
 
 
 def _products_of(
@@ -66,7 +66,7 @@ def _products_of(
 ) -> Triple:
     if not any(wrt) or not _any(along):
         return None, None, None
-    return _asked(PRODUCTS(*operands, *along, upstream, *wrt, *rest), wrt)
+    return _asked(PRODUCTS(*operands, *along, upstream, *rest, *wrt), wrt)
 
 
 def _split(given: Sequence[Any], *sizes: int) -> list[Sequence[Any]]:
@@ -79,17 +79,17 @@ def _split(given: Sequence[Any], *sizes: int) -> list[Sequence[Any]]:
 
 
 def _losses_backward(a: Sequence[Any], needs: Sequence[bool], u: Tensor, _: Tensor | None) -> Sequence[Tensor | None]:
-    operands, _predicts, rest = _split(a, 3, 1)
-    wanted, _predicts, by_tensors = _split(needs, 3, 1)
+    operands, rest = a[:3], a[3:-1]
+    wanted, by_tensors = _split(needs, 3)
     tensors: Sequence[Tensor | None] = ()
     if any(by_tensors):
         tensors = HeldLogits(*operands, *rest).gradients_by_tensors(by_tensors[:4], (), u)
-    return *_gradients_of(operands, u, wanted, rest), None, *tensors
+    return *_gradients_of(operands, u, wanted, rest), *tensors
 
 
 def _losses_jvp(a: Sequence[Any], t: Sequence[Tensor | None]) -> tuple[Tensor, None]:
-    operands, _predicts, rest = _split(a, 3, 1)
-    along, _predicts, moved = _split(t, 3, 1)
+    operands, rest = a[:3], a[3:-1]
+    along, moved = _split(t, 3)
     return total(
         RATES(*operands, *along, *rest) if _any(along) else None,
         HeldLogits(*operands, *rest).rates_of_tensors(moved[:4], ()) if _any(moved) else None,
@@ -97,9 +97,9 @@ def _losses_jvp(a: Sequence[Any], t: Sequence[Tensor | None]) -> tuple[Tensor, N
 
 
 def _gradients_backward(a: Sequence[Any], needs: Sequence[bool], *cotangents: Tensor | None) -> Sequence[Tensor | None]:
-    operands, (upstream,), wrt, rest = _split(a, 3, 1, 3)
-    wanted, (by_upstream,), _, by_tensors = _split(needs, 3, 1, 3)
-    u = _asked(cotangents, wrt)
+    operands, (upstream,), rest = _split(a[:-3], 3, 1)
+    wanted, (by_upstream,), by_tensors = _split(needs, 3, 1)
+    u = _asked(cotangents, a[-3:])
     if not _any(u):
         return ()
     tensors: Sequence[Tensor | None] = ()
@@ -109,16 +109,13 @@ def _gradients_backward(a: Sequence[Any], needs: Sequence[bool], *cotangents: Te
     return (
         *_products_of(operands, u, upstream, wanted, rest),
         RATES(*operands, *u, *rest) if by_upstream else None,
-        None,
-        None,
-        None,
         *tensors,
     )
 
 
 def _gradients_jvp(a: Sequence[Any], t: Sequence[Tensor | None]) -> Tensors:
-    operands, (upstream,), wrt, rest = _split(a, 3, 1, 3)
-    along, (t_upstream,), _, moved = _split(t, 3, 1, 3)
+    (operands, (upstream,), rest), wrt = _split(a[:-3], 3, 1), a[-3:]
+    along, (t_upstream,), moved = _split(t, 3, 1)
     changes = [_products_of(operands, along, upstream, wrt, rest)]
     if t_upstream is not None:
         changes.append(_gradients_of(operands, t_upstream, wrt, rest))
@@ -157,9 +154,9 @@ def _rates_jvp(a: Sequence[Any], t: Sequence[Tensor | None]) -> Tensor:
 
 def _products_backward(a: Sequence[Any], needs: Sequence[bool], *cotangents: Tensor | None) -> Sequence[Tensor | None]:
     """The results are linear in the changes dG of the gradients along dZ, and in these gradients G."""
-    operands, along, (upstream,), wrt, rest = _split(a, 3, 3, 1, 3)
-    wanted, by_along, (by_upstream,), _, by_tensors = _split(needs, 3, 3, 1, 3)
-    u = _asked(cotangents, wrt)
+    operands, along, (upstream,), rest = _split(a[:-3], 3, 3, 1)
+    wanted, by_along, (by_upstream,), by_tensors = _split(needs, 3, 3, 1)
+    u = _asked(cotangents, a[-3:])
     if not _any(u):
         return ()
     held = HeldLogits(*operands, *rest)
@@ -189,16 +186,13 @@ def _products_backward(a: Sequence[Any], needs: Sequence[bool], *cotangents: Ten
         *_kept(by_operands, wanted, operands),
         *_kept(by_v, by_along, operands),
         total(second, rates) if by_upstream else None,
-        None,
-        None,
-        None,
         *tensors,
     )
 
 
 def _products_jvp(a: Sequence[Any], t: Sequence[Tensor | None]) -> Tensors:
-    operands, along, (upstream,), wrt, rest = _split(a, 3, 3, 1, 3)
-    moving, t_along, (t_upstream,), _, moved = _split(t, 3, 3, 1, 3)
+    (operands, along, (upstream,), rest), wrt = _split(a[:-3], 3, 3, 1), a[-3:]
+    moving, t_along, (t_upstream,), moved = _split(t, 3, 3, 1)
     changes = [_products_of(operands, t_along, upstream, wrt, rest)]
     if t_upstream is not None:
         changes.append(_products_of(operands, along, t_upstream, wrt, rest))
@@ -224,7 +218,7 @@ def _products_jvp(a: Sequence[Any], t: Sequence[Tensor | None]) -> Tensors:
 
 
 LOSSES: Operator[tuple[Tensor, Tensor]] = Operator(
-    f"linear_cross_entropy({OPERANDS}, bool predicts, {REST}) -> (Tensor, Tensor)",
+    f"linear_cross_entropy({OPERANDS}, {REST}, bool predicts) -> (Tensor, Tensor)",
     cpu=kernels.losses,
     fake=kernels.losses_and_predictions_like,
     vmap=partial(_of_batch, lambda: LOSSES),
@@ -234,9 +228,9 @@ LOSSES: Operator[tuple[Tensor, Tensor]] = Operator(
 """The losses, and the predictions where they are asked for."""
 
 GRADIENTS: Operator[Tensors] = Operator(
-    f"linear_cross_entropy_grad({OPERANDS}, Tensor upstream, {WRT}, {REST}) -> (Tensor, Tensor, Tensor)",
+    f"linear_cross_entropy_grad({OPERANDS}, Tensor upstream, {REST}, {WRT}) -> (Tensor, Tensor, Tensor)",
     cpu=kernels.gradients,
-    fake=lambda hidden, weight, bias, _, *others: results_like((hidden, weight, bias), others[:3]),
+    fake=lambda hidden, weight, bias, *others: results_like((hidden, weight, bias), others[-3:]),
     vmap=partial(_of_batch, lambda: GRADIENTS),
     backward=_gradients_backward,
     jvp=_gradients_jvp,
@@ -252,9 +246,9 @@ RATES: Operator[Tensor] = Operator(
 )
 
 PRODUCTS: Operator[Tensors] = Operator(
-    f"linear_cross_entropy_hvp({OPERANDS}, {ALONG}, Tensor upstream, {WRT}, {REST}) -> (Tensor, Tensor, Tensor)",
+    f"linear_cross_entropy_hvp({OPERANDS}, {ALONG}, Tensor upstream, {REST}, {WRT}) -> (Tensor, Tensor, Tensor)",
     cpu=kernels.products,
-    fake=lambda hidden, weight, bias, *others: results_like((hidden, weight, bias), others[4:7]),
+    fake=lambda hidden, weight, bias, *others: results_like((hidden, weight, bias), others[-3:]),
     vmap=partial(_of_batch, lambda: PRODUCTS),
     backward=_products_backward,
     jvp=_products_jvp,

@@ -133,4 +133,4 @@ def _by_operators(
         lambda: label_weights(labels, labels, class_weight, sample_weight, where, [1], ignore_index),
         operands[0].shape[:1],
     )
-    return GRADIENTS(*operands, rows, *wrt, *rest)
+    return GRADIENTS(*operands, rows, *rest, *wrt)

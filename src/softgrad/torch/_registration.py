@@ -41,7 +41,7 @@ class Operator(Generic[R]):
     Parameters
     ----------
     schema : str
-        As in ``softmax(Tensor x, int dim) -> Tensor``, without defaults.
+        As in ``softmax(Tensor x, int dim) -> Tensor``, without defaults. Tensors, which autograd saves, stand first.
     cpu : callable
         Works on the arguments of the schema. May not return one of them.
     fake : callable
@@ -71,7 +71,7 @@ class Operator(Generic[R]):
         self._kernel = within_torch_threads(cpu)
         self._overload = getattr(getattr(torch.ops, NAMESPACE), name).default
         kept = _Kept(self._overload, of_result)
-        self._places = kept.places
+        self._tensors = kept.tensors
         self._apply = _plain_apply(name, self._kernel, kept, backward)
         LIBRARY.impl(name, self._kernel, "CPU")
         torch.library.register_fake(f"{NAMESPACE}::{name}", fake, lib=LIBRARY)
@@ -87,7 +87,7 @@ class Operator(Generic[R]):
         LIBRARY.impl(name, batched, "FuncTorchBatched", with_keyset=True)
 
     def __call__(self, *arguments: Any) -> R:
-        tensors = [arguments[place] for place in self._places]
+        tensors = arguments[: self._tensors]
         result: R
         if not is_plain(*tensors):
             result = self._overload(*arguments)
@@ -140,36 +140,25 @@ def has_hooks(leaf: torch.Tensor) -> bool:
 
 
 class _Kept:
-    """What an operator keeps of a call for its derivatives: the arguments, with the result for the first or without."""
+    """What an operator keeps of a call for its derivatives: the arguments, the first perhaps replaced by the result."""
 
     def __init__(self, overload: Any, of_result: bool) -> None:
-        types = [each.type for each in overload._schema.arguments]
-        self.places = [place for place, each in enumerate(types) if "Tensor" in str(each)]
-        """Those of the tensors, which autograd saves."""
+        self.tensors = sum("Tensor" in str(each.type) for each in overload._schema.arguments)
         self._of_result = of_result
 
-    def save(self, ctx: Any, arguments: Sequence[Any], result: Any) -> list[torch.Tensor | None]:
-        others = list(arguments)
+    def save(self, ctx: Any, arguments: Sequence[Any], result: Any) -> Sequence[torch.Tensor | None]:
+        tensors = arguments[: self.tensors]
         if self._of_result:
-            others[0] = result
-        tensors = [others[place] for place in self.places]
-        for place in self.places:
-            others[place] = None
-        ctx.others = others
+            tensors = (result, *tensors[1:])
         ctx.save_for_backward(*tensors)
+        ctx.others = arguments[self.tensors :]
         # What has no tangent is given as None, not as 0: it may have no derivative at all.
         ctx.set_materialize_grads(False)
         return tensors
 
-    def arguments(self, ctx: Any, tensors: Sequence[torch.Tensor | None]) -> list[Any]:
-        arguments = list(ctx.others)
-        for place, tensor in zip(self.places, tensors, strict=True):
-            arguments[place] = tensor
-        return arguments
-
 
 def _gradients(
-    ctx: Any, kept: _Kept, rule: Backward, needs: Sequence[bool], cotangents: Sequence[torch.Tensor | None]
+    ctx: Any, rule: Backward, needs: Sequence[bool], cotangents: Sequence[torch.Tensor | None]
 ) -> tuple[torch.Tensor | None, ...]:
     """The gradients by all arguments."""
     # A generator would be felt in a small call.
@@ -179,7 +168,7 @@ def _gradients(
     else:
         return (None,) * len(needs)
     # Read once: the hooks of checkpointing allow no second look.
-    gradients = rule(kept.arguments(ctx, ctx.saved_tensors), needs, *cotangents)
+    gradients = rule((*ctx.saved_tensors, *ctx.others), needs, *cotangents)
     return (*gradients, *(None,) * (len(needs) - len(gradients)))
 
 
@@ -190,7 +179,7 @@ def _plain_apply(name: str, kernel: Kernel, kept: _Kept, rule: Backward) -> Call
         return result
 
     def backward(ctx: Any, *cotangents: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
-        return _gradients(ctx, kept, rule, ctx.needs_input_grad, cotangents)
+        return _gradients(ctx, rule, ctx.needs_input_grad, cotangents)
 
     members = {"forward": staticmethod(forward), "backward": staticmethod(backward)}
     function: Any = type(f"softgrad_plain_{name}", (torch.autograd.Function,), members)
@@ -207,14 +196,14 @@ def _autograd_kernel(name: str, overload: Any, kept: _Kept, backward_rule: Backw
         return result
 
     def backward(ctx: Any, *cotangents: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
-        return None, *_gradients(ctx, kept, backward_rule, ctx.needs_input_grad[1:], cotangents)
+        return None, *_gradients(ctx, backward_rule, ctx.needs_input_grad[1:], cotangents)
 
     def jvp(ctx: Any, _: Any, *tangents: torch.Tensor | None) -> Any:
         # A Function's jvp is called with forward mode off: the tangents of outer levels would be lost. With it on, what
         # was saved must lose the tangents of this level, and keep theirs.
         with forward_ad._set_fwd_grad_enabled(True):
             primals = [None if each is None else torch._VF._unpack_dual(each, level=0)[0] for each in ctx.saved_tensors]
-            return jvp_rule(kept.arguments(ctx, primals), tangents)
+            return jvp_rule((*primals, *ctx.others), tangents)
 
     # Not of _SingleLevelFunction, which compiled autograd does not know.
     function: Any = type(
