@@ -26,12 +26,12 @@ from softgrad.torch._tensors import array, optional_array, tensor
 _OPTIONS = "Tensor? where, int[] dim, float temperature"
 
 
-def _kernel(product: Product) -> Kernel:
+def _kernel(name: Product) -> Kernel:
     """What the verbs of the core do with an `output`; autograd has seen to the shapes."""
 
     def kernel(output: Tensor, v: Tensor, where: Tensor | None, dims: list[int], temperature: float) -> Tensor:
         given, mask = (array(output), array(v)), optional_array(where)
-        return tensor(products_of_output(product, *given, tuple(dims), mask, scale=1.0 / temperature, out=None))
+        return tensor(products_of_output(name, *given, tuple(dims), mask, scale=1.0 / temperature, out=None))
 
     return kernel
 
