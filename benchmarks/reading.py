@@ -23,7 +23,9 @@ import pyarrow.parquet
 from benchmarks._contender import Contender
 from benchmarks._harness import Bench, Case
 from benchmarks._results import Row
-from softgrad.linear_model._data._streams import batches_of
+from softgrad.linear_model._data._batches import Batches
+from softgrad.linear_model._data._file_shards import file_shards
+from softgrad.linear_model._data._read_options import ReadOptions
 
 _FEATURES = 10
 # Of the two formats: a CSV has the digits, a Parquet file random bits that nothing compresses.
@@ -32,12 +34,17 @@ _PANDAS = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
 _POLARS = {".csv": pl.read_csv, ".parquet": pl.read_parquet}
 
 
+def _batches(path: Path) -> Batches:
+    (shard,) = file_shards(path, "label", None, ReadOptions())
+    return shard.open()
+
+
 def _softgrad(path: Path) -> int:
-    return sum(len(batch.codes) for batch in batches_of(path, "label", None, None))
+    return sum(len(batch.codes) for batch in _batches(path))
 
 
 def _read_by_softgrad(path: Path, _: int) -> Any:
-    batches = list(batches_of(path, "label", None, None))
+    batches = list(_batches(path))
     labels = [batch.labels[code] for batch in batches for code in batch.codes]
     return np.concatenate([batch.X for batch in batches]), labels
 

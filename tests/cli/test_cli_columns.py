@@ -11,7 +11,9 @@ import pytest
 from scipy.sparse import csr_array
 
 from softgrad.cli.columns import Column, NumberColumn, TextColumn, Values, are_sparse, dense, encode
+from softgrad.cli.data import Data
 from softgrad.cli.errors import UserError
+from softgrad.cli.origin import Origin
 from softgrad.cli.sources import open_source
 from softgrad.cli.tables import Table, Words
 from softgrad.cli.training_rows import EncodedRows, HeldRows, Roles
@@ -50,7 +52,7 @@ def some_columns(texts: int, numbers: int = 3) -> tuple[list[Column], Values, np
 @pytest.mark.parametrize("texts", [1, 2, 3, 4, 5, 50])
 def test_dense_and_sparse_features_are_the_same(texts: int) -> None:
     columns, values, expected = some_columns(texts)
-    features = encode(columns, values, "data.csv", 1 + np.arange(ROWS))
+    features = encode(columns, values, Origin("data.csv"), 1 + np.arange(ROWS))
     assert isinstance(features, csr_array) == are_sparse(columns)
     np.testing.assert_array_equal(dense(features), expected)
     # Text of numbers is more than half of what the cells hold: nothing is left out, nothing is there twice.
@@ -63,7 +65,7 @@ def test_the_smaller_of_both() -> None:
     """A stored number of a sparse row takes 12 bytes with its index, a number of a dense one 8."""
     for texts in range(1, 12):
         columns, values, expected = some_columns(texts)
-        features = encode(columns, values, "data.csv", 1 + np.arange(ROWS))
+        features = encode(columns, values, Origin("data.csv"), 1 + np.arange(ROWS))
         most = 12 * ROWS * len(columns)
         assert are_sparse(columns) == (most < expected.nbytes)
         taken = features.nbytes if isinstance(features, np.ndarray) else features.data.nbytes + features.indices.nbytes
@@ -81,7 +83,7 @@ def test_memory_goes_with_the_rows_and_not_with_the_categories() -> None:
     peaks = []
     for categories in (100, 1000):
         data = str(two_texts(4000, categories))
-        table = Table(open_source(data, ReadOptions(), "file"), ReadOptions(), {})
+        table = Table(open_source(Data([data]), ReadOptions(), "file"), ReadOptions(), {})
         tracemalloc.start()
         try:
             held = HeldRows(EncodedRows(table, Roles(["u", "v"], "kind", "integer", None), "error", 0.2, 0))
@@ -114,4 +116,4 @@ def test_a_number_that_is_too_large(texts: int, value: float) -> None:
     scale = next(column.scale for column in columns if column.name == "x1" and isinstance(column, NumberColumn))
     columns[2] = NumberColumn("x1", 0.0, scale / 4.0)
     with pytest.raises(UserError, match=r"^data\.csv, column 'x1', row 118: too large to standardise$"):
-        encode(columns, values, "data.csv", 101 + np.arange(ROWS))
+        encode(columns, values, Origin("data.csv"), 101 + np.arange(ROWS))

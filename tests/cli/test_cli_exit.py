@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from softgrad.cli.data import Data
 from softgrad.cli.sources import open_source
 from softgrad.linear_model._data._read_options import ReadOptions
 from tests.cli.conftest import animals, command, succeeds, write
@@ -25,7 +26,7 @@ def test_what_is_read_is_in_memory_of_arrows_own(ending: str, compression: str) 
     name = f"data{ending}{compression}"
     write(pa.table({"x": numbers, "y": np.roll(numbers, 1)}), Path(name))
     before = pa.total_allocated_bytes()
-    batches = list(open_source(name, ReadOptions(), "memory"))
+    batches = list(open_source(Data([name]), ReadOptions(), "memory"))
     held = pa.total_allocated_bytes() - before
     cells = [column.nbytes for batch in batches for column in batch.columns]
     assert held >= sum(cells) >= 2 * numbers.nbytes

@@ -177,10 +177,10 @@ def test_data_of_another_kind_than_in_training(trained: Trained, in_folder: Path
     write(set_cell(with_column(table, "wild", ["true"] * 300), "wild", 7, "1"), in_folder / "one.csv")
     said = "one.csv, column 'wild', row 7: '1' is not true or false; --na 1 if it says that a value is missing"
     assert fails("predict", trained[0], "one.csv") == said
-    write(with_column(table, "legs", [[4]] * 300), in_folder / "list.parquet")
-    held = "this holds list<element: int64>"
+    write(with_column(table, "legs", [["4"]] * 300), in_folder / "list.parquet")
+    held = "this holds list<element: string>"
     assert fails("predict", trained[0], "list.parquet") == f"list.parquet, column 'legs': numbers are needed, {held}"
-    write(with_column(table, "colour", [[4]] * 300), in_folder / "list.parquet")
+    write(with_column(table, "colour", [["4"]] * 300), in_folder / "list.parquet")
     assert fails("predict", trained[0], "list.parquet") == f"list.parquet, column 'colour': text is needed, {held}"
 
 

@@ -83,8 +83,13 @@ def test_a_missing_file(name: str, trained: tuple[Path, Path]) -> None:
         assert fails(*command, name) == expected
 
 
-def test_a_folder() -> None:
-    assert fails("train", "/", "--target", "y") == "/ is a directory, not a file"
+def test_a_folder_of_anything() -> None:
+    for number in range(9):
+        Path(f"{number}.txt").touch()
+    Path("a.csv").touch()
+    assert fails("train", ".", "--target", "y").startswith(
+        ". has files of an unknown format: ./0.txt, ./1.txt, ./2.txt, ./3.txt, ./4.txt, ...; .csv, .tsv, "
+    )
 
 
 def test_an_unknown_target_lists_the_columns() -> None:
@@ -165,7 +170,8 @@ DAY = datetime.date(2024, 5, 17)
     ("values", "holds"),
     [
         ([b"a", b"b"], "binary"),
-        ([[1.0], [2.0]], "list<element: double>"),
+        ([["u"], ["v"]], "list<element: string>"),
+        ([[[1.0]], [[2.0]]], "list<element: list<element: double>>"),
         ([{"a": 1}, {"a": 2}], "struct<a: int64>"),
     ],
 )

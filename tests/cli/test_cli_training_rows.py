@@ -12,6 +12,7 @@ import pytest
 from scipy.sparse import issparse
 
 from softgrad.cli.columns import dense
+from softgrad.cli.data import Data
 from softgrad.cli.errors import UserError
 from softgrad.cli.learning import Missing
 from softgrad.cli.sources import open_source
@@ -36,7 +37,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def encoded(data: Path, policy: Missing = "error", weight: str | None = None) -> EncodedRows:
-    table = Table(open_source(str(data), ReadOptions(), "file"), ReadOptions(), {})
+    table = Table(open_source(Data([str(data)]), ReadOptions(), "file"), ReadOptions(), {})
     features = [name for name in table.names if name not in ("kind", weight)]
     return EncodedRows(table, Roles(features, "kind", "text", weight), policy, FRACTION, SEED)
 

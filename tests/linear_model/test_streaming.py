@@ -21,7 +21,8 @@ from sklearn.datasets import dump_svmlight_file
 from softgrad.linear_model import SoftmaxRegression
 from softgrad.linear_model._data import _pieces, _svmlight, _text_file, _typed_file
 from softgrad.linear_model._data._batches import Batch, Batches
-from softgrad.linear_model._data._streams import StreamedRows, Survey, batches_of
+from softgrad.linear_model._data._sources import stream_of
+from softgrad.linear_model._data._streams import StreamedRows
 from softgrad.linear_model._model import _hessian
 from softgrad.linear_model._solvers import _newton
 from tests.linear_model import bounds, data_sets
@@ -167,7 +168,11 @@ def test_numbered_batches_are_taken_as_they_are() -> None:
     model = SoftmaxRegression().fit_stream(source)
     assert model.classes_.tolist() == WORDS.tolist()
     np.testing.assert_array_equal(model.coef_, expected.coef_)
-    pieces = list(StreamedRows(Survey(batches_of(source, None, None, None), digest=False), np.ones(3)))
+    stream = stream_of(source, None, None, None)
+    rows = stream.rows(stream.survey(digest=False), np.ones(3))
+    assert isinstance(rows, StreamedRows)
+    (shard,) = rows.shards
+    pieces = list(shard)
     assert [np.shares_memory(piece.X, X[part]) for piece, part in zip(pieces, parts, strict=True)] == [True] * 3
 
 
@@ -338,15 +343,15 @@ def test_a_sparse_value_that_is_not_finite_is_named() -> None:
 
 
 @pytest.mark.parametrize(("text", "message"), [
-    ("a,y\n1,0\n2,1\nthree,0\n", "column 'a', row 3 is 'three'; it must be a number"),
-    ("a,y\n1,0\n,1\n", "column 'a', row 2 has no value"),
-    ("a,y\n1,0\nnan,1\n", "column 'a', row 2 is nan; it must be finite"),
+    ("a,y\n1,0\n2,1\nthree,0\n", "data.csv, column 'a', row 3 is 'three'; it must be a number"),
+    ("a,y\n1,0\n,1\n", "data.csv, column 'a', row 2 has no value"),
+    ("a,y\n1,0\nnan,1\n", "data.csv, column 'a', row 2 is nan; it must be finite"),
     ("a,y\n1,0\n2\n", "data.csv, row 2: 1 cell, 2 are expected: '2'"),
     ("a,a,y\n1,1,0\n", "has two columns named 'a'"),
     ("a,y\n", "data.csv has no rows"),
-    ("y\n1\n2\n", "the source has no features"),
+    ("y\n1\n2\n", "data.csv has no features"),
     ("a,y\n1,0\n2,0\n", "y has 1 class, 0; a classifier needs at least 2"),
-    ("a,z\n1,0\n2,0\n", "target 'y' is no column of the source; its columns are 'a', 'z'"),
+    ("a,z\n1,0\n2,0\n", "data.csv; its columns are 'a', 'z'"),
 ])  # fmt: skip
 def test_a_bad_text_file(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
@@ -370,10 +375,10 @@ def test_a_bad_svmlight_file(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=rf"cannot read .*data.svmlight, line 1501: .*{reason}"):
             SoftmaxRegression().fit_stream(path)
     path.write_text("1 1:1\ninf 2:1\n")
-    with pytest.raises(ValueError, match="y, row 2 is inf; a label must be"):
+    with pytest.raises(ValueError, match=r"data.svmlight, y, row 2 is inf; a label must be"):
         SoftmaxRegression().fit_stream(path)
     path.write_text("1 1:1\n0 2:nan\n")
-    with pytest.raises(ValueError, match=r"X, row 2, feature 1 is nan"):
+    with pytest.raises(ValueError, match=r"data.svmlight, X, row 2, feature 1 is nan"):
         SoftmaxRegression().fit_stream(path)
     path.write_text("1\n0\n")
     with pytest.raises(ValueError, match="has no rows with a feature"):
@@ -464,7 +469,7 @@ def test_a_file_that_changes_between_passes(ending: str, tmp_path: Path) -> None
 
 
 def test_a_column_of_text_is_no_feature() -> None:
-    with pytest.raises(TypeError, match="column 'b' holds string; features and weights must be numbers"):
+    with pytest.raises(TypeError, match="column 'b' holds string; features, weights and probabilities must be numbers"):
         SoftmaxRegression().fit_stream([batch(b=["u", "v", "w"])], "y")
 
 
@@ -482,7 +487,7 @@ def test_the_guide_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(tmp_path)
     guide = Path(__file__).parents[2] / "docs" / "guide" / "out-of-core.md"
     programs = re.findall(r"```python\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(programs) == 2
+    assert len(programs) == 4
     exec("".join(programs), {"__name__": "guide"})
 
 

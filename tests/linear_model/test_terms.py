@@ -15,7 +15,7 @@ import pytest
 import scipy.sparse
 
 from softgrad.linear_model._data._prepared import OfPrepared
-from softgrad.linear_model._data._rows import ArrayRows, Rows, RowSource
+from softgrad.linear_model._data._rows import ArrayRows, IteratedRows, Rows
 from softgrad.linear_model._data._terms import Term
 from softgrad.linear_model._data._workers import Workers
 from softgrad.linear_model._model import _objective
@@ -35,7 +35,7 @@ pickle.dump(totals, sys.stdout.buffer)
 """
 
 
-class NotedRows(RowSource):
+class NotedRows(IteratedRows):
     """Rows in pieces that do not stay in memory; it notes the sums that are asked for, and what they are."""
 
     resident = False

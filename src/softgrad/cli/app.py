@@ -18,12 +18,13 @@ app = typer.Typer(
 )
 
 DATA_HELP = (
-    "digits, iris or wine, or a .csv, .tsv, .parquet, .feather, .arrow or .svmlight file, also .gz, .bz2, .xz or .zst; "
-    "- is standard input, with --format."
+    "digits, iris or wine; or files, folders of files, quoted patterns or URIs (s3://, gs://, ...) of .csv, .tsv, "
+    ".parquet, .feather, .arrow or .svmlight files, also .gz, .bz2, .xz or .zst; several are read as one. Folders "
+    "called KEY=VALUE are columns. - is standard input, with --format."
 )
 JSON_HELP = "Print one JSON object on stdout, and everything else on stderr."
 
-Data = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP, show_default=False)]
+Data = Annotated[list[str], typer.Argument(metavar="DATA", help=DATA_HELP, show_default=False)]
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A file that train wrote.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help=JSON_HELP)]
 # How a file is read.
@@ -171,6 +172,7 @@ def train(
     """
     with reported(debug=debug):
         from softgrad.cli import train as command
+        from softgrad.cli.data import Data as Named
         from softgrad.cli.options import balanced
         from softgrad.cli.reading import Reading, columns_listed
         from softgrad.cli.report import Output
@@ -192,7 +194,7 @@ def train(
             unseen=unseen,
         )
         request = Request(
-            data=data,
+            data=Named(data),
             reading=reading,
             target=target,
             label_as=label_as,
@@ -235,6 +237,7 @@ def describe(
     """Show what each column of a file is taken as, what it holds, and what is odd about it."""
     with reported(debug=debug):
         from softgrad.cli import describe as command
+        from softgrad.cli.data import Data as Named
         from softgrad.cli.reading import Reading, columns_listed
         from softgrad.cli.report import Output
 
@@ -251,7 +254,7 @@ def describe(
             number=number or (),
             text=text or (),
         )
-        command.describe(data, reading, Output(as_json))
+        command.describe(Named(data), reading, Output(as_json))
 
 
 @app.command()
@@ -278,6 +281,7 @@ def predict(
     """
     with reported(debug=debug):
         from softgrad.cli import predict as command
+        from softgrad.cli.data import Data as Named
         from softgrad.cli.reading import Reading
 
         reading = Reading.of(
@@ -290,7 +294,7 @@ def predict(
             na=na,
             unseen=unseen,
         )
-        command.predict(model, data, reading, output)
+        command.predict(model, Named(data), reading, output)
 
 
 @app.command()
@@ -315,6 +319,7 @@ def evaluate(
     """Compare predictions with the true labels: loss, accuracy, confusion matrix."""
     with reported(debug=debug):
         from softgrad.cli import evaluate as command
+        from softgrad.cli.data import Data as Named
         from softgrad.cli.reading import Reading
         from softgrad.cli.report import Output
 
@@ -328,7 +333,7 @@ def evaluate(
             na=na,
             unseen=unseen,
         )
-        command.evaluate(model, data, reading, target, Output(as_json))
+        command.evaluate(model, Named(data), reading, target, Output(as_json))
 
 
 @app.command()

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from softgrad.cli.columns import Features, NumberColumn, Values, encode, read, require_columns, width_of
+from softgrad.cli.data import Data
 from softgrad.cli.errors import UserError, counted, listing
 from softgrad.cli.model import Model
 from softgrad.cli.reading import Unseen
@@ -33,17 +34,20 @@ class AppliedRows:
 
     Attributes
     ----------
+    origin : Origin
+        What messages call the rows.
     unused : int
         Rows with a missing value, where the training left these out.
     """
 
-    def __init__(self, model: Model, data: str, options: ReadOptions, unseen: Unseen | None) -> None:
+    def __init__(self, model: Model, data: Data, options: ReadOptions, unseen: Unseen | None) -> None:
         self._table = Table(open_source(data, options, "file"), options, {})
+        self.origin = self._table.origin
         self._model = model
         self._unseen = model.unseen if unseen is None else unseen
         self._texts: dict[str, Counter[str]] = {}
         self.unused = 0
-        require_columns(data, self._table.names, model.columns)
+        require_columns(str(data), self._table.names, model.columns)
 
     def __iter__(self) -> Iterator[AppliedPart]:
         columns = self._model.columns
@@ -54,7 +58,7 @@ class AppliedRows:
                 part, values = part.where(usable), values.of(usable)
                 self.unused += int((~usable).sum())
             self._look_for_unseen(part, values)
-            yield AppliedPart(part, encode(columns, values, self._table.name, part.row_numbers), usable)
+            yield AppliedPart(part, encode(columns, values, self._table.origin, part.row_numbers), usable)
 
     def notes(self) -> Iterator[str]:
         """What a user should know of the rows that were read."""

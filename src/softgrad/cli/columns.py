@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 
 from softgrad.cli.errors import UserError, listing
 from softgrad.cli.kinds import Kind
+from softgrad.cli.origin import Origin
 from softgrad.cli.tables import BoolArray, Float64Array, IntArray, Part, Words
 
 Features: TypeAlias = Float64Array | csr_array
@@ -139,10 +140,10 @@ def are_sparse(columns: Sequence[Column]) -> bool:
     return _SPARSE_BYTES * len(columns) < _DENSE_BYTES * width_of(columns)
 
 
-def encode(columns: Sequence[Column], values: Values, source: str, row_numbers: IntArray) -> Features:
+def encode(columns: Sequence[Column], values: Values, origin: Origin, row_numbers: IntArray) -> Features:
     """The feature matrix of some rows, none with a missing value, (rows, sum of the widths); CSR if that is smaller.
 
-    `source` and `row_numbers` are what messages call the file and the rows.
+    `row_numbers` are those of the rows in their table.
 
     Raises
     ------
@@ -150,7 +151,7 @@ def encode(columns: Sequence[Column], values: Values, source: str, row_numbers: 
         A standardised number is beyond the range of float64.
     """
     standardised = {
-        column.name: _finite(column, values, source, row_numbers)
+        column.name: _finite(column, values, origin, row_numbers)
         for column in columns
         if isinstance(column, NumberColumn)
     }
@@ -190,10 +191,10 @@ def _sparse(columns: Sequence[Column], values: Values, rows: int) -> csr_array:
     return csr_array((entries[known], indices[known], ends), shape=(rows, start))
 
 
-def _finite(column: NumberColumn, values: Values, source: str, row_numbers: IntArray) -> Float64Array:
+def _finite(column: NumberColumn, values: Values, origin: Origin, row_numbers: IntArray) -> Float64Array:
     standardised = column.standardised(values.numbers[column.name])
     finite = np.isfinite(standardised)
     if not finite.all():
         row = row_numbers[finite.argmin()]
-        raise UserError(f"{source}, column {column.name!r}, row {row}: too large to standardise")
+        raise UserError(f"{origin.cell(column.name, row)}: too large to standardise")
     return standardised

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from softgrad.cli.columns import as_it_is, read
+from softgrad.cli.data import Data
 from softgrad.cli.description import ColumnFacts, facts, oddities, show
-from softgrad.cli.errors import counted
 from softgrad.cli.learning import Numbers, Texts, learner
 from softgrad.cli.reading import Reading, check_declared
 from softgrad.cli.report import Output
@@ -17,7 +17,7 @@ from softgrad.linear_model._data._pieces import piece_rows
 _ROWS_AT_ONCE = 1 << 16
 
 
-def describe(data: str, reading: Reading, output: Output) -> None:
+def describe(data: Data, reading: Reading, output: Output) -> None:
     """Run the command."""
     options = reading.options(data)
     source = open_source(data, options, "memory")
@@ -27,7 +27,7 @@ def describe(data: str, reading: Reading, output: Output) -> None:
     columns = [_facts(table, name, learnt) for name in table.names]
     notes, warnings = list(table.found_notes()), list(oddities(table, learnt, reading.declared))
     rows = next(iter(learnt.values())).rows if learnt else sum(part.rows for part in table.parts(_ROWS_AT_ONCE))
-    output.line(f"{data}: {counted(rows, 'row')}, {counted(len(columns), 'column')}")
+    output.line(f"{data}: {data.size(options, rows, len(columns))}")
     for note in notes:
         output.line(f"note: {note}")
     show(columns, output)
@@ -35,7 +35,7 @@ def describe(data: str, reading: Reading, output: Output) -> None:
         output.line(f"warning: {warning}")
     output.result(
         {
-            "data": data,
+            "data": str(data),
             "rows": rows,
             "columns": [column.as_json() for column in columns],
             "notes": notes,
@@ -48,7 +48,7 @@ def _learnt(table: Table) -> dict[str, Numbers | Texts]:
     """What is known of the columns of numbers and text."""
     kinds = {name: table.kind(name) for name in table.names}
     usable = {name: kind for name, kind in kinds.items() if kind in ("integer", "number", "truth value", "text")}
-    learnt = {name: learner(table.name, name, kind, "error") for name, kind in usable.items()}
+    learnt = {name: learner(table.origin, name, kind, "error") for name, kind in usable.items()}
     columns = [as_it_is(name, kind) for name, kind in usable.items()]
     for part in table.parts(piece_rows(len(columns), np.dtype(np.float64))):
         values = read(part, columns)

@@ -6,15 +6,16 @@ from pathlib import Path
 
 from softgrad.cli.applied import AppliedRows
 from softgrad.cli.classes import numbers
+from softgrad.cli.data import Data
 from softgrad.cli.errors import UserError
 from softgrad.cli.model import Model, Scores
 from softgrad.cli.model_file import load_model
 from softgrad.cli.reading import Reading, Unseen
 from softgrad.cli.report import Output, confusion_as_json
-from softgrad.cli.svmlight import is_svmlight, label_numbers, parts_for
+from softgrad.cli.svmlight import SvmlightFiles, is_svmlight, label_numbers, parts_for
 
 
-def evaluate(path: Path, data: str, reading: Reading, target: str | None, output: Output) -> None:
+def evaluate(path: Path, data: Data, reading: Reading, target: str | None, output: Output) -> None:
     """Run the command; the target is the one of the training unless another column is named."""
     model = load_model(path)
     column = model.target if target is None else target
@@ -23,11 +24,11 @@ def evaluate(path: Path, data: str, reading: Reading, target: str | None, output
     if is_svmlight(data, options):
         if target is not None:
             raise UserError(f"--target {target}: the labels of {data} are at the start of its lines")
-        scores = _of_svmlight(model, data, reading.unseen)
+        scores = _of_svmlight(model, SvmlightFiles(data, options), reading.unseen)
     else:
         rows = AppliedRows(model, data, options, reading.unseen)
         parts = [
-            model.score(features, numbers(part, column, model.classes), data, part.row_numbers)
+            model.score(features, numbers(part, column, model.classes), rows.origin, part.row_numbers)
             for part, features, usable in rows
             if usable.any()
         ]
@@ -43,7 +44,7 @@ def evaluate(path: Path, data: str, reading: Reading, target: str | None, output
     output.confusion(scores, model.classes, f"rows of {data}")
     output.result(
         {
-            "data": data,
+            "data": str(data),
             "target": column,
             "rows": scores.rows,
             "loss": scores.loss,
@@ -55,10 +56,11 @@ def evaluate(path: Path, data: str, reading: Reading, target: str | None, output
     )
 
 
-def _of_svmlight(model: Model, data: str, unseen: Unseen | None) -> Scores:
+def _of_svmlight(model: Model, files: SvmlightFiles, unseen: Unseen | None) -> Scores:
+    origin = files.origin
     return Scores.total(
         [
-            model.score(features, label_numbers(labels, model.classes, data, row_numbers), data, row_numbers)
-            for features, labels, row_numbers in parts_for(model, data, unseen)
+            model.score(features, label_numbers(labels, model.classes, origin, row_numbers), origin, row_numbers)
+            for features, labels, row_numbers in parts_for(model, files, unseen)
         ]
     )

@@ -21,7 +21,7 @@ from softgrad.linear_model._export._onnx import DTYPES, Graph
 
 def export(path: Path, destination: Path, dtype: str, opset: int | None, output: Output) -> None:
     """Run the command; without an opset it is the oldest with what the model needs."""
-    check_files(inputs={"MODEL": path}, outputs={"OUT.onnx": destination})
+    check_files(inputs={"MODEL": [path]}, outputs={"OUT.onnx": destination})
     if dtype not in DTYPES:
         raise UserError(f"--dtype is {dtype}; it must be {' or '.join(DTYPES)}")
     if destination.suffix.lower() != ".onnx":

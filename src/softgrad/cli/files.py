@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import combinations
+from itertools import chain, combinations, product
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,24 +14,26 @@ from softgrad import _files
 from softgrad.cli.errors import UserError, is_full
 
 
-def check_files(*, inputs: Mapping[str, Path | None], outputs: Mapping[str, Path | None]) -> None:
+def check_files(*, inputs: Mapping[str, Sequence[Path]], outputs: Mapping[str, Path | None]) -> None:
     """Refuse outputs that could not be written, or that are one of the inputs or another output.
 
     Parameters
     ----------
-    inputs, outputs : mapping of str to Path or None
+    inputs : mapping of str to sequence of Path
+        By the argument that names the files.
+    outputs : mapping of str to Path or None
         By the argument or option that names the file; None where none was given.
 
     Raises
     ------
     UserError
     """
-    read = {name: path for name, path in inputs.items() if path is not None}
-    written = {name: path for name, path in outputs.items() if path is not None}
-    for path in written.values():
+    written = [(name, path) for name, path in outputs.items() if path is not None]
+    for _, path in written:
         _check_destination(path)
-    for (first, path), (second, other) in combinations((read | written).items(), 2):
-        if second in written and _files.same_file(path, other):
+    read = [(name, path) for name, paths in inputs.items() for path in paths]
+    for (first, path), (second, other) in chain(product(read, written), combinations(written, 2)):
+        if _files.same_file(path, other):
             raise UserError(f"{second} {other} and {first} {path} are the same file: {second} needs another one")
 
 

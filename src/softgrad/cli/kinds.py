@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from softgrad.cli.arrow_arrays import as_numpy
+from softgrad.cli.origin import Origin
 from softgrad.linear_model._data._cells import NotNumberError, numbers
 from softgrad.linear_model._data._read_options import ReadOptions
 
@@ -41,9 +42,10 @@ class Example:
 
     cell: str
     row: int
+    origin: Origin
 
     def __str__(self) -> str:
-        return f"the first {self.cell!r} in row {self.row + 1}"
+        return f"the first {self.cell!r} in {self.origin.within(self.row + 1)}"
 
 
 @dataclass
@@ -70,6 +72,7 @@ class Cells:
     """
 
     options: ReadOptions
+    origin: Origin
     rows: int = 0
     missing: int = 0
     worded: int = 0
@@ -123,9 +126,9 @@ class Cells:
                 self.integers += count if _are_integers(single) else 0
             elif re.match(_LIKE_A_NUMBER, word):
                 self.like_numbers += count
-                self.like_number = self.like_number or _example(encoded, word, first_row)
+                self.like_number = self.like_number or _example(encoded, word, first_row, self.origin)
         if of_word and self.no_number is None:
-            self.no_number = _example(encoded, next(iter(of_word)), first_row)
+            self.no_number = _example(encoded, next(iter(of_word)), first_row, self.origin)
 
     @property
     def given(self) -> int:
@@ -173,7 +176,7 @@ def _add_numbers(columns: Sequence[Cells], cells: Sequence[pa.Array]) -> None:
     leading: list[Example | None] = [None] * len(cells)
     for place in np.flatnonzero(np.count_nonzero(zeros, axis=1)).tolist():
         row = int(zeros[place].argmax())
-        leading[place] = Example(cells[place][row].as_py(), columns[place].rows + row)
+        leading[place] = Example(cells[place][row].as_py(), columns[place].rows + row, columns[place].origin)
     whole = _whole(columns, cells)
     for place, column in enumerate(columns):
         column.add_numbers(rows, missing[place], worded[place], whole=whole[place], leading_zero=leading[place])
@@ -194,10 +197,10 @@ def _whole(columns: Sequence[Cells], cells: Sequence[pa.Array]) -> list[bool]:
     return [place in whole for place in range(len(columns))]
 
 
-def _example(encoded: pa.DictionaryArray, word: str, first_row: int) -> Example:
+def _example(encoded: pa.DictionaryArray, word: str, first_row: int, origin: Origin) -> Example:
     """The first cell that holds a word."""
     code = pc.index(encoded.dictionary, word).cast(encoded.indices.type)
-    return Example(word, first_row + int(pc.index(encoded.indices, code).as_py()))
+    return Example(word, first_row + int(pc.index(encoded.indices, code).as_py()), origin)
 
 
 def _may_be_a_number(word: str) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 from softgrad.cli.columns import NumberColumn, TextColumn
 from softgrad.cli.errors import UserError, asked
 from softgrad.cli.kinds import Kind
+from softgrad.cli.origin import Origin
 from softgrad.cli.tables import BoolArray, Float64Array, IntArray, Words
 
 # A text column with more is an identifier or free text; it would be a matrix and not a feature.
@@ -38,7 +39,7 @@ class Numbers:
     `least` and `most` are of all rows, each with the row that it is in. `missing` counts all rows.
     """
 
-    source: str
+    origin: Origin
     name: str
     policy: Missing
     truths: bool
@@ -170,7 +171,7 @@ class Numbers:
             column = NumberColumn(self.name, self.average, usable_scale(deviation), self.fill(), self.truths)
         for value, row in (self.least, self.most):
             if not np.isfinite(column.standardised(np.array([value]))[0]):
-                raise UserError(f"{self.source}, column {self.name!r}, row {row}: too large to standardise")
+                raise UserError(f"{self.origin.cell(self.name, row)}: too large to standardise")
         return column
 
 
@@ -178,7 +179,7 @@ class Numbers:
 class Texts:
     """A column of text: which texts there are, and which of them occur in training rows."""
 
-    source: str
+    origin: Origin
     name: str
     policy: Missing
     rows: int = 0
@@ -242,7 +243,7 @@ class Texts:
         """
         if self.too_many:
             raise UserError(
-                f"{self.source}: column {self.name!r} holds more than {MOST_CATEGORIES} different texts, at most so "
+                f"{self.origin}: column {self.name!r} holds more than {MOST_CATEGORIES} different texts, at most so "
                 f"many can be encoded; {asked('--drop', self.name)} leaves it out"
             )
         if not self.trained:
@@ -251,15 +252,15 @@ class Texts:
         return TextColumn(self.name, tuple(sorted(self.trained)), fill)
 
 
-def learner(source: str, name: str, kind: Kind, policy: Missing) -> Numbers | Texts:
-    """What learns of a column of text, or of numbers or truth values; `source` is what messages call the file."""
-    return Texts(source, name, policy) if kind == "text" else Numbers(source, name, policy, kind == "truth value")
+def learner(origin: Origin, name: str, kind: Kind, policy: Missing) -> Numbers | Texts:
+    """What learns of a column of text, or of numbers or truth values."""
+    return Texts(origin, name, policy) if kind == "text" else Numbers(origin, name, policy, kind == "truth value")
 
 
 def _nothing_learnt(column: Numbers | Texts) -> str:
     name = column.name
     return (
-        f"{column.source}: column {name!r} has no value in the rows for the training; {asked('--drop', name)} leaves "
+        f"{column.origin}: column {name!r} has no value in the rows for the training; {asked('--drop', name)} leaves "
         f"it out"
     )
 

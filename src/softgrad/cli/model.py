@@ -14,6 +14,7 @@ from softgrad.cli.classes import Classes
 from softgrad.cli.columns import Column, Features
 from softgrad.cli.errors import UserError
 from softgrad.cli.learning import Missing
+from softgrad.cli.origin import Origin
 from softgrad.cli.reading import Unseen
 from softgrad.cli.tables import Float64Array, IntArray
 from softgrad.linear_model._data._read_options import ReadOptions
@@ -62,10 +63,10 @@ class Model:
     unseen: Unseen = "zero"
 
     @in_ieee_mode
-    def probabilities(self, features: Features, source: str, row_numbers: IntArray) -> Float64Array:
+    def probabilities(self, features: Features, origin: Origin, row_numbers: IntArray) -> Float64Array:
         """The probability of each class for each row, shape (rows, classes).
 
-        `source` and `row_numbers` are what messages call the file and the rows.
+        `row_numbers` are those of the rows in their table.
         """
         if not features.shape[0]:
             return np.empty((0, len(self.classes.labels)))
@@ -76,16 +77,16 @@ class Model:
         finite = np.isfinite(probabilities).all(axis=1)
         if not finite.all():
             row = row_numbers[finite.argmin()]
-            raise UserError(f"{source}, row {row}: too far from the training data to be scored")
+            raise UserError(f"{origin.row(row)}: too far from the training data to be scored")
         return probabilities
 
-    def score(self, features: Features, codes: IntArray, source: str, row_numbers: IntArray) -> Scores:
+    def score(self, features: Features, codes: IntArray, origin: Origin, row_numbers: IntArray) -> Scores:
         """Compare with the true classes; the loss is the mean cross-entropy, without the penalty."""
-        predicted = self.probabilities(features, source, row_numbers).argmax(axis=1)
+        predicted = self.probabilities(features, origin, row_numbers).argmax(axis=1)
         classes = len(self.classes.labels)
         confusion = np.bincount(codes * classes + predicted, minlength=classes**2).reshape(classes, classes)
         with np.errstate(over="ignore", invalid="ignore"):
             loss = float(softgrad.linear_cross_entropy(features, self.coef, codes, self.intercept))
         if not math.isfinite(loss):
-            raise UserError(f"{source}: the loss is infinite, since a row is too far from the training data")
+            raise UserError(f"{origin}: the loss is infinite, since a row is too far from the training data")
         return Scores(loss, confusion)

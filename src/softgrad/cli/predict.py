@@ -12,33 +12,37 @@ import pyarrow.csv
 
 from softgrad.cli.applied import AppliedRows
 from softgrad.cli.columns import Features
+from softgrad.cli.data import Data
 from softgrad.cli.errors import UserError
 from softgrad.cli.files import check_files, replacing
 from softgrad.cli.model import Model
 from softgrad.cli.model_file import load_model
+from softgrad.cli.origin import Origin
 from softgrad.cli.reading import Reading
 from softgrad.cli.report import note
-from softgrad.cli.sources import file_of
-from softgrad.cli.svmlight import is_svmlight, parts_for
+from softgrad.cli.svmlight import SvmlightFiles, is_svmlight, parts_for
 from softgrad.cli.tables import BoolArray, IntArray
 from softgrad.linear_model._data._compression import ENDINGS
 from softgrad.linear_model._data._read_options import FORMATS
 
 
-def predict(model: Path, data: str, reading: Reading, output: Path | None) -> None:
+def predict(model: Path, data: Data, reading: Reading, output: Path | None) -> None:
     """Run the command."""
-    check_files(inputs={"MODEL": model, "DATA": file_of(data)}, outputs={"--output": output})
+    check_files(inputs={"MODEL": [model]}, outputs={"--output": output})
     if output is not None and output.suffix.lower() in {*(f".{form}" for form in FORMATS), *ENDINGS} - {".csv"}:
         raise UserError(f"--output {output}: predictions are written as plain CSV; let the name end in .csv")
     trained = load_model(model)
     options = reading.options(data, trained.options)
+    check_files(inputs={"DATA": data.local_files(options)}, outputs={"--output": output})
     if is_svmlight(data, options):
-        svmlight = parts_for(trained, data, reading.unseen)
-        parts = [_predictions(trained, features, data, row_numbers) for features, _, row_numbers in svmlight]
+        files = SvmlightFiles(data, options)
+        svmlight = parts_for(trained, files, reading.unseen)
+        parts = [_predictions(trained, features, files.origin, row_numbers) for features, _, row_numbers in svmlight]
     else:
         rows = AppliedRows(trained, data, options, reading.unseen)
         parts = [
-            _placed(_predictions(trained, part.features, data, part.part.row_numbers), part.usable) for part in rows
+            _placed(_predictions(trained, part.features, rows.origin, part.part.row_numbers), part.usable)
+            for part in rows
         ]
         for line in rows.notes():
             note(line)
@@ -50,8 +54,8 @@ def predict(model: Path, data: str, reading: Reading, output: Path | None) -> No
         _write(predictions, file)
 
 
-def _predictions(model: Model, features: Features, source: str, row_numbers: IntArray) -> pa.Table:
-    probabilities = model.probabilities(features, source, row_numbers)
+def _predictions(model: Model, features: Features, origin: Origin, row_numbers: IntArray) -> pa.Table:
+    probabilities = model.probabilities(features, origin, row_numbers)
     labels = pa.array(model.classes.labels).take(pa.array(probabilities.argmax(axis=1)))
     return pa.table(
         [labels, *(pa.array(column) for column in probabilities.T)],

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from softgrad.cli.reading_progress import ReadingProgress
+
 if TYPE_CHECKING:
     from softgrad.linear_model import IterationReport
 
@@ -22,8 +24,8 @@ SECONDS_BETWEEN_LINES = 5.0
 
 
 @contextmanager
-def training_progress(tol: float) -> Iterator[Callback]:
-    """What shows the iterations of a fit whose tolerance is `tol`."""
+def training_progress(tol: float, reading: ReadingProgress | None) -> Iterator[Callback]:
+    """What shows the iterations of a fit whose tolerance is `tol`, and passes over files if it reads any."""
     console = Console(stderr=True)
     if console.is_dumb_terminal or not sys.stderr.isatty():
         yield _plain_lines()
@@ -33,9 +35,10 @@ def training_progress(tol: float) -> Iterator[Callback]:
         BarColumn(),
         TextColumn("iteration {task.fields[iteration]}, objective {task.fields[objective]}"),
         TimeElapsedColumn(),
+        TextColumn("{task.fields[read]}"),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("training", total=1.0, iteration=0, objective="...")
+        task = progress.add_task("training", total=1.0, iteration=0, objective="...", read="")
         share = ShareDone(tol)
 
         def show(report: IterationReport) -> None:
@@ -46,7 +49,13 @@ def training_progress(tol: float) -> Iterator[Callback]:
                 objective=f"{report.objective:.6g}",
             )
 
-        yield show
+        if reading is not None:
+            reading.show = lambda text, _: progress.update(task, read=text)
+        try:
+            yield show
+        finally:
+            if reading is not None:
+                reading.show = None
 
 
 class ShareDone:

@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from softgrad.cli.built_in import BUILT_IN
+from softgrad.cli.data import Data, user_errors
 from softgrad.cli.errors import UserError, listing
 from softgrad.cli.kinds import Kind
 from softgrad.cli.learning import MISSING, Missing
-from softgrad.cli.sources import user_errors
-from softgrad.linear_model._data._files import format_of
 from softgrad.linear_model._data._read_options import TEXT_FORMATS, TYPED_FORMATS, ReadOptions
 
 Unseen = Literal["zero", "error"]
@@ -64,26 +62,26 @@ class Reading:
             raise UserError(_as_option(str(error))) from None
         return cls(given, declared, missing, unseen)
 
-    def options(self, source: str, trained: ReadOptions | None = None) -> ReadOptions:
-        """How a source is read: as the training read its own, but for what was given now.
+    def options(self, data: Data, trained: ReadOptions | None = None) -> ReadOptions:
+        """How data are read: as the training read its own, but for what was given now.
 
-        What the training said and a source of this kind cannot have is left aside.
+        What the training said and data of this kind cannot have is left aside.
 
         Raises
         ------
         UserError
             There is no such file, its format is unknown, or an option was given that it cannot have.
         """
-        if source in BUILT_IN:
+        if data.built_in is not None:
             for name in self.file:
-                raise UserError(f"{_OPTION.get(name, f'--{name}')} says how a file is read; {source} is none")
+                raise UserError(f"{_OPTION.get(name, f'--{name}')} says how a file is read; {data} is none")
             return ReadOptions()
-        with user_errors(source):
+        with user_errors(str(data)):
             options = replace(trained or ReadOptions(), **self.file)
-            form = format_of(source, options)
+            form = data.located(options).form
             others = () if form in TEXT_FORMATS else _OF_TEXT if form in TYPED_FORMATS else (*_OF_TEXT, "na")
             options = replace(options, **{name: _DEFAULT[name] for name in others if name not in self.file})
-            options.check_for(form, source)
+            options.check_for(form, data)
         return options
 
 
@@ -102,8 +100,8 @@ def columns_listed(given: Sequence[str]) -> tuple[str, ...]:
     return tuple(name.strip() for entry in given for name in entry.split(","))
 
 
-def check_declared(names: Sequence[str], reading: Reading, source: str) -> None:
+def check_declared(names: Sequence[str], reading: Reading, data: Data) -> None:
     """Refuses --number and --text of a column that is not there."""
     for name, kind in reading.declared.items():
         if name not in names:
-            raise UserError(f"--{kind} {name}: {source} has no such column; its columns are {listing(names)}")
+            raise UserError(f"--{kind} {name}: {data} has no such column; its columns are {listing(names)}")

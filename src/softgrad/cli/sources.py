@@ -1,20 +1,24 @@
-"""Where the rows of a command come from: a file, kept in memory or not, or one of scikit-learn's data sets."""
+"""Where the rows of a command come from: files, kept in memory or not, or one of scikit-learn's data sets."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
 
-from softgrad.cli.built_in import BUILT_IN, built_in
-from softgrad.cli.errors import UserError, is_full
+from softgrad.cli.built_in import built_in
+from softgrad.cli.data import Data, user_errors
+from softgrad.cli.lists import Lists
+from softgrad.cli.origin import Origin
+from softgrad.cli.reading_progress import ReadingProgress
 from softgrad.linear_model._data._cached_batches import CachedBatches
+from softgrad.linear_model._data._file_shards import Columns, Located
 from softgrad.linear_model._data._files import FileBatches
+from softgrad.linear_model._data._locations import Location
 from softgrad.linear_model._data._read_options import ReadOptions
+from softgrad.linear_model._data._row_groups import parts_of
 
 # Where the rows are between two passes: in memory, in a temporary file, or in their own file alone.
 Kept = Literal["memory", "cache", "file"]
@@ -23,28 +27,25 @@ Kept = Literal["memory", "cache", "file"]
 class Source(ABC):
     """Record batches, the same at every iteration.
 
-    `name` is what the user called it. `types` are those of the columns; `untyped` says that it is a text file, whose
-    cells are strings. `target` is the column to predict where the data set itself says so. `found` says in words what
-    was found of a file that nobody said.
+    `name` is what the user called it, `origin` what messages call its rows. `types` are those of the columns; `untyped`
+    says that it is of text files, whose cells are strings. `target` is the column to predict where the data set itself
+    says so. `reading` shows a pass over files. `found` says in words what was found of files that nobody said.
     """
 
     name: str
+    origin: Origin
     names: Sequence[str]
     types: Sequence[pa.DataType]
     untyped: bool
     target: str | None = None
+    reading: ReadingProgress | None = None
     found: Sequence[str] = ()
 
     @abstractmethod
     def __iter__(self) -> Iterator[pa.RecordBatch]: ...
 
 
-def file_of(source: str) -> Path | None:
-    """The file that is read; a built-in data set has none."""
-    return None if source in BUILT_IN else Path(source)
-
-
-def open_source(name: str, options: ReadOptions, kept: Kept) -> Source:
+def open_source(data: Data, options: ReadOptions, kept: Kept) -> Source:
     """The rows that the user named.
 
     Raises
@@ -52,38 +53,67 @@ def open_source(name: str, options: ReadOptions, kept: Kept) -> Source:
     UserError
         There is no such file, or it cannot be read.
     """
-    if name in BUILT_IN:
-        return BuiltIn(name)
-    file = FileSource(name, options, cached=kept == "cache")
-    return InMemory(file) if kept == "memory" else file
+    if data.built_in is not None:
+        return BuiltIn(data.built_in)
+    files = FileSource(data, options, cached=kept == "cache")
+    return InMemory(files) if kept == "memory" else files
 
 
 class FileSource(Source):
-    """The rows of a file, read anew at every iteration, or kept in a temporary file once they were."""
+    """The rows of files, read anew at every iteration, or kept in temporary files once they were."""
 
-    def __init__(self, name: str, options: ReadOptions, *, cached: bool) -> None:
-        self.name = name
-        with user_errors(name):
-            batches = FileBatches(name, options)
-            self._batches = CachedBatches(batches) if cached else batches
-            self.names, self.untyped = batches.names, batches.untyped
-            self.found = [f"{what} {value}" for what, value in batches.found.items()]
-            self.types = next(iter(batches)).schema.types
+    def __init__(self, data: Data, options: ReadOptions, *, cached: bool) -> None:
+        self.name = str(data)
+        self.origin = Origin(self.name)
+        self._files: list[FileBatches | CachedBatches] = []
+        like = None
+        locations = _with_rows(data.located(options))
+        self.reading = self._progress = ReadingProgress([location.size for location in locations])
+        for location in locations:
+            with user_errors(location.name):
+                batches = FileBatches(location, options)
+                if like is None:
+                    like, first = Columns.of(batches), batches
+                like.check(batches)
+            self._files.append(CachedBatches(batches) if cached else batches)
+        self.untyped = first.untyped
+        self.found = list(dict.fromkeys(f"{what} {word}" for file in self._files for what, word in file.found.items()))
+        self._lists = Lists(self.origin, self._read())
+        self.names, self.types = self._lists.names, self._lists.types
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        with user_errors(self.name):
-            yield from self._batches
+        return self._lists.apart(self._read())
+
+    def _read(self) -> Iterator[pa.RecordBatch]:
+        rows = 0
+        with self._progress.reading():
+            for number, file in enumerate(self._files):
+                self.origin.begin(file.name, rows)
+                with user_errors(file.name):
+                    for batch in file:
+                        rows += batch.num_rows
+                        self._progress.at(number, file.share, rows)
+                        yield batch
+
+
+def _with_rows(files: Located) -> Sequence[Location]:
+    """The files but for those of several Parquet files that have no rows."""
+    locations, form = files
+    if form != "parquet" or len(locations) == 1:
+        return locations
+    with user_errors(*(location.name for location in locations)):
+        return [location for location in locations if parts_of(location)] or locations
 
 
 class InMemory(Source):
-    """The rows of a file, which are kept by the first pass that comes to the end.
+    """The rows of files, which are kept by the first pass that comes to the end.
 
     What is wrong is found in the order in which a stream finds it.
     """
 
     def __init__(self, file: FileSource) -> None:
         self.name, self.names, self.untyped, self.found = file.name, file.names, file.untyped, file.found
-        self.types = file.types
+        self.types, self.origin, self.reading = file.types, file.origin, file.reading
         self._file = file
         self._batches: list[pa.RecordBatch] | None = None
 
@@ -105,25 +135,9 @@ class BuiltIn(Source):
     untyped = False
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name, self.origin = name, Origin(name)
         self._batch = built_in(name, self.target)
         self.names, self.types = self._batch.schema.names, self._batch.schema.types
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         yield self._batch
-
-
-@contextmanager
-def user_errors(source: str) -> Iterator[None]:
-    """What cannot be read is the user's error, and names the file; a full disk is none."""
-    try:
-        yield
-    except MemoryError:
-        # Arrow's is an ArrowException too, and the file is not at fault.
-        raise
-    except (ValueError, TypeError, OSError, pa.ArrowException) as error:
-        if isinstance(error, OSError) and is_full(error):
-            raise
-        told = str(error) if source in str(error) else f"cannot read {source}: {error}"
-        others = f" (and no built-in data set: {', '.join(BUILT_IN)})" if isinstance(error, FileNotFoundError) else ""
-        raise UserError(told + others) from None

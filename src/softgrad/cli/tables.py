@@ -51,7 +51,7 @@ LabelKind = Literal["text", "integer", "boolean"]
 class Part:
     """Some rows of a table.
 
-    `row_numbers` are what messages call them: they count from 1, without the header.
+    `row_numbers` are those in the table: they count from 1, without the header.
     """
 
     table: Table
@@ -68,7 +68,7 @@ class Part:
 
     def at(self, name: str, row: int) -> str:
         """What messages call a cell, whose row counts from 0 in the part."""
-        return f"{self.table.name}, column {name!r}, row {self.row_numbers[row]}"
+        return self.table.origin.cell(name, self.row_numbers[row])
 
     def cells(self, name: str) -> pa.Array:
         """A column as it is, but text without spaces around it; a missing cell is null."""
@@ -220,6 +220,8 @@ class Table:
     ----------
     name : str
         What the user called it.
+    origin : Origin
+    reading : ReadingProgress or None
     names : list of str
     target : str or None
         The column to predict where the data set itself says so.
@@ -227,6 +229,8 @@ class Table:
 
     def __init__(self, source: Source, options: ReadOptions, declared: Mapping[str, Kind]) -> None:
         self.name = source.name
+        self.origin = source.origin
+        self.reading = source.reading
         self.names = list(source.names)
         self.target = source.target
         self.options = options
@@ -271,7 +275,7 @@ class Table:
     def cells(self) -> Mapping[str, Cells]:
         """What the cells of each column of a text file are, found in one pass; none in a file with types."""
         if self._cells is None:
-            self._cells = {name: Cells(self.options) for name in (() if self._has_types else self.names)}
+            self._cells = {name: Cells(self.options, self.origin) for name in (() if self._has_types else self.names)}
             for batch in self._source if self._cells else ():
                 add_batch([self._cells[name] for name in self.names], batch.columns)
         return self._cells

@@ -15,12 +15,12 @@ from scipy.sparse import csr_array
 from softgrad.cli import description
 from softgrad.cli.columns import dense
 from softgrad.cli.description import ColumnFacts
-from softgrad.cli.errors import UserError, counted, listing
+from softgrad.cli.errors import UserError, listing
 from softgrad.cli.learning import Numbers, Texts
 from softgrad.cli.model import Model, Scores
 from softgrad.cli.model_file import save_model
 from softgrad.cli.report import Output, confusion_as_json
-from softgrad.cli.svmlight import is_svmlight
+from softgrad.cli.svmlight import SvmlightFiles, is_svmlight
 from softgrad.cli.svmlight_rows import SvmlightRows
 from softgrad.cli.tables import Float64Array, IntArray
 from softgrad.cli.training import Trained, fit, record, training_errors, with_scores
@@ -60,7 +60,8 @@ def train(request: Request, output: Output) -> None:
     request.check()
     understood = _understood(request)
     rows = understood.rows
-    size = f"{counted(rows.train_rows + rows.test_rows, 'row')}, {counted(len(rows.columns), 'column')}"
+    options = request.reading.options(request.data)
+    size = request.data.size(options, rows.train_rows + rows.test_rows, len(rows.columns))
     output.line(f"{request.data}: {size}, target {rows.target!r}")
     for note in understood.notes:
         output.line(f"note: {note}")
@@ -82,7 +83,7 @@ def train(request: Request, output: Output) -> None:
     confusion = trained.scores[trained.shown]
     output.result(
         {
-            "data": request.data,
+            "data": str(request.data),
             "target": trained.model.target,
             **trained.model.training,
             "columns": [column.as_json() for column in understood.columns],
@@ -103,9 +104,11 @@ def train(request: Request, output: Output) -> None:
 
 
 def _understood(request: Request) -> Understood:
-    if is_svmlight(request.data, request.reading.options(request.data)):
+    options = request.reading.options(request.data)
+    if is_svmlight(request.data, options):
         _refuse_for_svmlight(request)
-        return Understood(SvmlightRows(request.data, request.test_fraction, request.seed), {}, [], [], [])
+        files = SvmlightFiles(request.data, options)
+        return Understood(SvmlightRows(files, request.test_fraction, request.seed), {}, [], [], [])
     table, roles, notes = opened(request)
     rows = EncodedRows(table, roles, request.reading.missing or "error", request.test_fraction, request.seed)
     if rows.dropped_rows:
@@ -159,7 +162,7 @@ def _trained(request: Request, rows: Rows, output: Output) -> Trained:
         reading.missing or "error",
         reading.unseen or "zero",
     )
-    scores = _scores(model, rows, request.data)
+    scores = _scores(model, rows)
     return Trained(with_scores(model, scores), fitted, seconds, scores, worst)
 
 
@@ -174,11 +177,11 @@ def _sample(rows: Rows) -> Sample:
     return Sample(dense(head[:, places]), codes[:MOST_ROWS], places, len(used) - len(places))
 
 
-def _scores(model: Model, rows: Rows, source: str) -> dict[str, Scores]:
+def _scores(model: Model, rows: Rows) -> dict[str, Scores]:
     """How the model does on the rows for the training and on those for the test, if there are any."""
     parts: dict[str, list[Scores]] = {"training": [], "test": []}
     for piece in rows.pieces():
-        scores = model.score(piece.features, piece.codes, source, piece.rows)
+        scores = model.score(piece.features, piece.codes, rows.origin, piece.rows)
         parts["test" if piece.is_test else "training"].append(scores)
     return {name: Scores.total(of_part) for name, of_part in parts.items() if of_part}
 
@@ -217,7 +220,7 @@ def _show(trained: Trained, request: Request, output: Output) -> None:
         fitted = trained.fitted
         solution = fitted.solution
         end = "converged" if solution.obstacle is None else "not converged"
-        title = f"{Path(request.data).name}: {fitted.solver}, {solution.iterations} iterations, {end}"
+        title = f"{Path(str(request.data)).name}: {fitted.solver}, {solution.iterations} iterations, {end}"
         draw_training(
             request.plot, title, solution.objectives, classes.names, confusion.confusion, f"{trained.shown} rows"
         )
@@ -242,7 +245,7 @@ def _write_report(
     coef = model.coef[:, sample.places]
     checks = check_gradient(sample.features, sample.codes, coef, model.intercept, request.seed)
     findings = Findings(
-        source=request.data,
+        origin=rows.origin,
         learnt=understood.learnt,
         remarks=[*understood.notes, *understood.warnings],
         training=training,

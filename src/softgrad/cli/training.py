@@ -12,6 +12,7 @@ from softgrad.cli.progress import training_progress
 from softgrad.cli.tables import Table
 from softgrad.cli.training_request import Request
 from softgrad.cli.training_rows import Rows, TrainingBatches
+from softgrad.linear_model._data._streams import LocalStream
 from softgrad.linear_model._fit import FitParameters, Fitted, fit_rows
 from softgrad.linear_model._solvers._iteration import IterationReport
 from softgrad.linear_model._stream_start import stream_start
@@ -59,9 +60,9 @@ def target_of(table: Table, asked: str | None) -> str:
 def fit(request: Request, C: float, rows: Rows) -> Fitted:
     """Fit to the rows for the training; the checkpoint was checked with the request."""
     parameters = FitParameters(C=C, max_iter=request.max_iter, label_smoothing=request.label_smoothing)
-    with training_progress(parameters.tol) as show, training_errors():
-        batches = TrainingBatches(rows)
-        start = stream_start(batches, request.class_weight, parameters, request.checkpoint, resume=request.resume)
+    with training_progress(parameters.tol, rows.reading) as show, training_errors():
+        stream = LocalStream([TrainingBatches(rows)])
+        start = stream_start(stream, request.class_weight, parameters, request.checkpoint, resume=request.resume)
 
         def report(told: IterationReport, _: object) -> bool:
             show(told)

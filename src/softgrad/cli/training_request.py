@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from softgrad.cli.data import Data
 from softgrad.cli.errors import UserError
 from softgrad.cli.files import check_files
 from softgrad.cli.options import check_plot, check_seed
 from softgrad.cli.reading import Reading
-from softgrad.cli.sources import Kept, file_of
+from softgrad.cli.sources import Kept
+from softgrad.linear_model._data._read_options import ReadOptions
 from softgrad.linear_model._solvers._checkpoint import checkpoint_place
 
 
@@ -19,7 +21,7 @@ from softgrad.linear_model._solvers._checkpoint import checkpoint_place
 class Request:
     """The arguments and options of the command line."""
 
-    data: str
+    data: Data
     reading: Reading
     target: str | None
     label_as: str | None
@@ -50,8 +52,9 @@ class Request:
 
     def check(self) -> None:
         """Refuse what cannot end well before any work is done."""
+        files = self.data.local_files(ReadOptions.of(self.reading.file))
         check_files(
-            inputs={"DATA": file_of(self.data)},
+            inputs={"DATA": files},
             outputs={
                 "--model": self.model,
                 "--plot": self.plot,
@@ -83,13 +86,13 @@ class Request:
             raise UserError(f"--report {self.report}: the report needs all rows in memory, which --stream avoids")
         if self.cache and not self.stream:
             raise UserError("--cache keeps on disk what --stream reads; without --stream the rows are in memory")
-        if self.cache and file_of(self.data) is None:
+        if self.cache and self.data.built_in is not None:
             raise UserError(f"--cache keeps what was parsed of a file; {self.data} is none")
         if self.checkpoint is not None and not self.stream:
             raise UserError(f"--checkpoint {self.checkpoint}: only a training with --stream has one")
         if self.resume and self.checkpoint is None:
             raise UserError("--resume: from where? Say --checkpoint")
         try:
-            checkpoint_place(self.checkpoint, resume=self.resume, source=file_of(self.data))
+            checkpoint_place(self.checkpoint, resume=self.resume, files=files)
         except OSError as error:
             raise UserError(str(error)) from None

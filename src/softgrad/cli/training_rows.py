@@ -15,6 +15,8 @@ from softgrad.cli.division import Division
 from softgrad.cli.errors import UserError
 from softgrad.cli.labels_found import FoundLabels
 from softgrad.cli.learning import Missing, Numbers, learner
+from softgrad.cli.origin import Origin
+from softgrad.cli.reading_progress import ReadingProgress
 from softgrad.cli.tables import Float64Array, IntArray, LabelKind, Part, Table
 from softgrad.linear_model._data._batches import Batch, Batches
 from softgrad.linear_model._data._pieces import piece_rows
@@ -35,6 +37,8 @@ class Rows(Protocol):
 
     target: str
     classes: Classes
+    origin: Origin
+    reading: ReadingProgress | None
     train_rows: int
     test_rows: int
 
@@ -65,6 +69,9 @@ class EncodedRows:
     ----------
     target : str
     classes : Classes
+    origin : Origin
+        What messages call the rows.
+    reading : ReadingProgress or None
     columns : tuple of Column
     learnt : mapping of str to Numbers or Texts
         What is known of each feature.
@@ -78,11 +85,11 @@ class EncodedRows:
     """
 
     def __init__(self, table: Table, roles: Roles, policy: Missing, fraction: float, seed: int) -> None:
-        self.target = roles.target
+        self.target, self.origin, self.reading = roles.target, table.origin, table.reading
         self._table, self._roles, self._policy = table, roles, policy
         self._fraction, self._seed = fraction, seed
         kinds = {name: table.kind(name) for name in roles.features}
-        self.learnt = {name: learner(table.name, name, kind, policy) for name, kind in kinds.items()}
+        self.learnt = {name: learner(table.origin, name, kind, policy) for name, kind in kinds.items()}
         # What takes the place of a missing value is known afterwards.
         self.columns: Sequence[Column] = [as_it_is(name, kind) for name, kind in kinds.items()]
         self.train_rows = self.test_rows = self.dropped_rows = 0
@@ -133,7 +140,7 @@ class EncodedRows:
                 chosen = np.flatnonzero(train != is_test)
                 if len(chosen):
                     rows = part.row_numbers[chosen]
-                    features = encode(self.columns, values.of(chosen), self._table.name, rows)
+                    features = encode(self.columns, values.of(chosen), self._table.origin, rows)
                     yield from joined[is_test].add(Piece(features, codes[chosen], weights[chosen], rows, is_test))
         for each in joined.values():
             yield from each.rest()
@@ -215,7 +222,8 @@ class HeldRows:
     """Rows whose pieces are kept in memory."""
 
     def __init__(self, rows: Rows) -> None:
-        self.target, self.classes = rows.target, rows.classes
+        self.target, self.classes, self.origin = rows.target, rows.classes, rows.origin
+        self.reading: ReadingProgress | None = None
         self.columns: Sequence[Column] = rows.columns
         self.train_rows, self.test_rows = rows.train_rows, rows.test_rows
         self._pieces = list(rows.pieces())

@@ -16,7 +16,7 @@ from sklearn.utils import Tags
 
 from softgrad._float_mode import in_ieee_mode
 from softgrad.linear_model._callbacks import CallbackSupport, FitTask, with_callbacks
-from softgrad.linear_model._data._class_weights import ClassWeight, checked_class_weights
+from softgrad.linear_model._data._class_weights import ClassWeight, checked_class_weights, weighted
 from softgrad.linear_model._data._labels import Labels
 from softgrad.linear_model._data._row_space import RowSpace
 from softgrad.linear_model._data._rows import ArrayRows, RowSource, class_totals
@@ -275,7 +275,7 @@ class SoftmaxRegression(
         weights = np.ones(data.shape[0]) if sample_weight is None else row_weights(sample_weight, data)
         totals = class_totals(labels.values, weights, len(labels.classes))
         class_weights = checked_class_weights(self.class_weight, labels.classes, totals)
-        values, weights = labels.weighted(weights, class_weights)
+        values, weights = weighted(labels.values, weights, class_weights)
         counted = weights > 0
         if not counted.all():
             data, values, weights = data[counted], values[counted], weights[counted]

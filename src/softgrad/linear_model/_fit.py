@@ -10,8 +10,9 @@ import numpy as np
 
 from softgrad._float_mode import in_ieee_mode
 from softgrad.linear_model._data._row_space import RowSpace
-from softgrad.linear_model._data._rows import Array, RowSource, WidenedRows
+from softgrad.linear_model._data._rows import Array, RowSource
 from softgrad.linear_model._data._used_features import UsedFeatures
+from softgrad.linear_model._data._widened_rows import WidenedRows
 from softgrad.linear_model._data._workers import Workers
 from softgrad.linear_model._model._objective import SoftmaxObjective
 from softgrad.linear_model._solvers import _elastic_net, _newton
@@ -131,7 +132,7 @@ def fit_rows(
             # A state does not say which of the two objectives it is of: what is resumed polishes from the start.
             keep = None
             reached = objective.coefficients(solution.theta)
-            objective = _objective(WidenedRows(source, objective.block_length), n_classes, parameters, workers)
+            objective = _objective(WidenedRows(source), n_classes, parameters, workers)
             point = _evaluate(objective, objective.coordinates(*reached), parameters)
             state = starting_state(objective, point, after=solution.objectives)
             solver, reason, solution = _minimise(objective, parameters, state, course)

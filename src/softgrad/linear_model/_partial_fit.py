@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 
 from softgrad._float_mode import in_ieee_mode
-from softgrad.linear_model._data._class_weights import ClassWeight, checked_class_weights
+from softgrad.linear_model._data._class_weights import ClassWeight, checked_class_weights, weighted
 from softgrad.linear_model._data._label_array import label_array
 from softgrad.linear_model._data._labels import Labels
 from softgrad.linear_model._data._rows import Array, Rows
@@ -98,7 +98,8 @@ class PartialFit:
             raise ValueError(f"classes are {named}; the first call had {known}")
         weights = row_weights(sample_weight, data)
         labels = Labels.among(y, known)
-        values, weights = labels.weighted(weights, checked_class_weights(self.class_weight, known, None))
+        class_weights = checked_class_weights(self.class_weight, known, None)
+        values, weights = weighted(labels.values, weights, class_weights)
         counted = np.flatnonzero(weights > 0)
         if begun is None:
             shape = (len(known), data.shape[1])

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from softgrad._float_mode import in_ieee_mode
-from softgrad.linear_model._data._batches import Batches
 from softgrad.linear_model._data._class_weights import ClassWeight, checked_class_weights
-from softgrad.linear_model._data._streams import StreamedRows, Survey
+from softgrad.linear_model._data._rows import RowSource
+from softgrad.linear_model._data._streams import Stream
+from softgrad.linear_model._data._survey import Survey
 from softgrad.linear_model._fit import FitParameters
 from softgrad.linear_model._solvers._checkpoint import load_checkpoint, save_checkpoint
 from softgrad.linear_model._solvers._iteration import State
@@ -20,14 +21,14 @@ class StreamStart(NamedTuple):
     """`state` and `keep` as `fit_rows` takes them; without a checkpoint there are none."""
 
     survey: Survey
-    rows: StreamedRows
+    rows: RowSource
     state: State | None
     keep: Callable[[State], object] | None
 
 
 @in_ieee_mode
 def stream_start(
-    batches: Batches, class_weight: ClassWeight, parameters: FitParameters, checkpoint: Path | None, *, resume: bool
+    stream: Stream, class_weight: ClassWeight, parameters: FitParameters, checkpoint: Path | None, *, resume: bool
 ) -> StreamStart:
     """Make the first pass, and read the checkpoint if the fit is resumed.
 
@@ -36,11 +37,11 @@ def stream_start(
     ValueError
         The rows cannot be fitted to, or the checkpoint is damaged, or of other data or parameters.
     """
-    survey = Survey(batches, digest=checkpoint is not None)
+    survey = stream.survey(digest=checkpoint is not None)
     class_weights = checked_class_weights(class_weight, survey.classes, survey.totals)
     state = keep = None
     if checkpoint is not None:
         fit = parameters.description() | {"class weights": class_weights.tolist()} | survey.description()
         state = load_checkpoint(checkpoint, fit) if resume else None
         keep = partial(save_checkpoint, checkpoint, fit)
-    return StreamStart(survey, StreamedRows(survey, class_weights), state, keep)
+    return StreamStart(survey, stream.rows(survey, class_weights), state, keep)

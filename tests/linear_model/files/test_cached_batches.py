@@ -39,7 +39,7 @@ def test_the_same_batches(batches: FileBatches, temporary: Path, monkeypatch: py
     expected = list(batches)
     assert len(expected) > 1
     cached = CachedBatches(batches)
-    assert (cached.names, cached.untyped, cached.path) == (batches.names, batches.untyped, batches.path)
+    assert (cached.names, cached.untyped, cached.name) == (batches.names, batches.untyped, batches.name)
     assert list(cached) == expected
     # From here on the file is not needed.
     monkeypatch.setattr(FileBatches, "__iter__", None)

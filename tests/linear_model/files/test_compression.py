@@ -90,9 +90,10 @@ def test_files_that_are_unpacked_first(form: str, ending: str, tmp_path: Path, m
 
 @every
 def test_svmlight(ending: str, tmp_path: Path) -> None:
-    file = SvmlightFile(written(tmp_path, PACKED[ending](b"1 1:0.5 3:2\n0 2:1\n"), f"data.svm{ending}"))
+    path = written(tmp_path, PACKED[ending](b"1 1:0.5 3:2\n0 2:1\n"), f"data.svm{ending}")
+    file = SvmlightFile(path)
     ((X, y),) = file
     np.testing.assert_array_equal(X.toarray(), [[0.5, 0, 2], [0, 1, 0]])
     np.testing.assert_array_equal(y, [1, 0])
     assert file.found == {}
-    assert SvmlightFile(file.path.rename(tmp_path / "data.svm")).found == {"compression": NAMES[ending]}
+    assert SvmlightFile(path.rename(tmp_path / "data.svm")).found == {"compression": NAMES[ending]}

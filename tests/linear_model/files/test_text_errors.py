@@ -43,7 +43,7 @@ def test_rows_without_a_header_are_counted_from_the_first(tmp_path: Path) -> Non
     ("a,b,y\n1,2,u\n2,?,v\n", {"na": ["?"]}, "column 'b', row 2 has no value"),
     ("a,y\n1,u\n2,?\n", {"na": ["?"]}, "column 'y', row 2 has no value"),
     ("a,b,y\n1,2,u\n1e999,3,v\n", {}, "column 'a', row 2 is inf; it must be finite"),
-    ("a,y\n1,u\n2,v\n", {"drop": ["y"]}, "the option drop names the column 'y', which is the target or"),
+    ("a,y\n1,u\n2,v\n", {"drop": ["y"]}, "the option drop names the column 'y', which is the target, sample"),
 ])  # fmt: skip
 def test_cells_that_a_fit_cannot_take(content: str, options: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):

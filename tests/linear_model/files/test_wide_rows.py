@@ -12,8 +12,9 @@ import pyarrow as pa
 import pytest
 
 from softgrad.linear_model._data import _row_text
+from softgrad.linear_model._data._file_shards import file_shards
 from softgrad.linear_model._data._files import FileBatches
-from softgrad.linear_model._data._streams import batches_of
+from softgrad.linear_model._data._read_options import ReadOptions
 from tests.linear_model.files.reading import columns_of, written
 from tests.oracles.inputs import fresh_rng
 
@@ -83,7 +84,8 @@ def test_a_wide_pass_takes_as_long_as_its_numbers(tmp_path: Path) -> None:
     for columns in (20_000, 100):
         rows = [",".join(cells[start : start + columns]) for start in range(0, len(cells), columns)]
         lines = [",".join(["y", *(f"x{i}" for i in range(columns))]), *(f"{i % 2},{row}" for i, row in enumerate(rows))]
-        batches = batches_of(written(tmp_path, "\n".join(lines)), "y", None, None)
+        (shard,) = file_shards(written(tmp_path, "\n".join(lines)), "y", None, ReadOptions())
+        batches = shard.open()
         start = perf_counter()
         assert sum(batch.X.size for batch in batches) == len(cells)
         seconds.append(perf_counter() - start)

@@ -15,6 +15,7 @@ from softgrad.cli.html_report.images import Grid, grid_of
 from softgrad.cli.html_report.measures import Bin, ClassScores, class_scores, reliability
 from softgrad.cli.learning import Numbers, Texts
 from softgrad.cli.model import Model, Scores
+from softgrad.cli.origin import Origin
 from softgrad.cli.tables import Float64Array
 from softgrad.cli.training_rows import Piece
 from softgrad.linear_model._fit import Fitted
@@ -29,7 +30,7 @@ class Findings:
 
     Attributes
     ----------
-    source : str
+    origin : Origin
         What the user called the data.
     learnt : mapping of str to Numbers or Texts
         What is known of each column.
@@ -45,7 +46,7 @@ class Findings:
         Those of the rows for the test, or for the training if there are none, as are the probabilities.
     """
 
-    source: str
+    origin: Origin
     learnt: Mapping[str, Numbers | Texts]
     remarks: Sequence[str]
     training: Piece
@@ -74,7 +75,7 @@ class Findings:
 
     @cached_property
     def probabilities(self) -> Float64Array:
-        return self.model.probabilities(self.shown.features, self.source, self.shown.rows)
+        return self.model.probabilities(self.shown.features, self.origin, self.shown.rows)
 
     @cached_property
     def bins(self) -> list[Bin]:

@@ -50,7 +50,7 @@ def _page(findings: Findings) -> str:
         ("weights", "Weights", weights_section(findings), True),
     ]
     links = [element("li", element("a", name, href=f"#{key}")) for key, name, _, _ in sections]
-    title = f"softgrad: {findings.source}"
+    title = f"softgrad: {findings.origin}"
     head = element(
         "head",
         element("meta", charset="utf-8"),

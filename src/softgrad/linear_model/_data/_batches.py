@@ -16,28 +16,31 @@ class Batch(NamedTuple):
     """A batch, or where it has more rows than a piece a part of it.
 
     X : shape (n, d), features, finite, float32 or float64, dense or sparse as `canonical` makes it. labels : distinct,
-    each that of some row of the source. codes : the place of each row's label among these. weights : of the rows,
-    finite, none negative.
+    each that of some row of the source; or the classes, in the same order in every batch, where rows have probabilities
+    of them. codes : the place of each row's label among these, shape (n,); or the probabilities as `distributions`
+    makes them, shape (n, K). weights : of the rows, finite, none negative.
     """
 
     X: Any
     labels: list[Any]
-    codes: NDArray[np.intp]
+    codes: NDArray[Any]
     weights: Array
 
 
 class Batches(ABC):
     """All rows, checked, anew and the same at each iteration; a fit takes them as they are.
 
-    `names` are those of the features, known once the first batch is; None where they have none. `untyped` says that
-    labels are strings, whatever they stand for. `order` is the memory order of dense features. `ahead` says that a
-    thread may make them, and that it is worth one.
+    `names` are those of the features, None where they have none, and `order` is the memory order of dense ones; both
+    are known once the first batch is. `untyped` says that labels are strings, whatever they stand for. `ahead` says
+    that a thread may make them, and that it is worth one. `file` is what messages call the file, or the part of one,
+    that they come from; None if they come from none.
     """
 
     names: list[str] | None = None
     untyped: bool = False
     order: Literal["C", "F"] = "C"
     ahead: bool = False
+    file: str | None = None
 
     @abstractmethod
     def __iter__(self) -> Iterator[Batch]: ...

@@ -8,20 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from softgrad.linear_model._data._files import FileBatches
-from softgrad.linear_model._data._local_file import temporary_file
+from softgrad.linear_model._data._source_file import temporary_file
 
 
 class CachedBatches:
     """The batches of a file, as it gives them; the first whole iteration writes them to a temporary file.
 
-    That file is mapped into memory by later iterations, and removed with this object.
+    That file is mapped into memory by later iterations, and removed with this object. `share` is how much was read when
+    the last batch was given.
     """
 
     def __init__(self, batches: FileBatches) -> None:
         self._batches = batches
-        self.path, self.names = batches.path, batches.names
+        self.name, self.names = batches.name, batches.names
         self.untyped, self.found = batches.untyped, batches.found
         self._cache: Path | None = None
+        self.share = 0.0
 
     def __iter__(self) -> Iterator[Any]:
         return self._written() if self._cache is None else self._mapped(self._cache)
@@ -35,15 +37,17 @@ class CachedBatches:
                 if writer is None:
                     writer = pa.ipc.new_file(file, batch.schema)
                 writer.write_batch(batch)
+                self.share = self._batches.share
                 yield batch
             assert writer is not None
             writer.close()
         weakref.finalize(self, path.unlink, missing_ok=True)
         self._cache = path
 
-    @staticmethod
-    def _mapped(path: Path) -> Iterator[Any]:
+    def _mapped(self, path: Path) -> Iterator[Any]:
         import pyarrow as pa
 
         with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as reader:
-            yield from (reader.get_batch(number) for number in range(reader.num_record_batches))
+            for number in range(reader.num_record_batches):
+                self.share = (number + 1) / reader.num_record_batches
+                yield reader.get_batch(number)

@@ -36,6 +36,19 @@ def checked_class_weights(class_weight: ClassWeight, classes: NDArray[Any], tota
     return weights
 
 
+def weighted(values: NDArray[Any], weights: Array, class_weights: Array) -> tuple[NDArray[Any], Array]:
+    """Class numbers (n,) or probabilities (n, K), and the row weights, with the class weights worked in.
+
+    A row of probabilities is as one row for each class, with these as its weights.
+    """
+    if values.ndim == 1:
+        by_row: Array = class_weights[values]
+        return values, weights * by_row
+    shares = values * class_weights
+    sums = shares.sum(axis=1)
+    return shares / np.where(sums > 0, sums, 1.0)[:, None], weights * sums
+
+
 def _class_weights(class_weight: ClassWeight, classes: NDArray[Any], totals: Array | None) -> Array:
     if class_weight is None:
         return np.ones(len(classes))

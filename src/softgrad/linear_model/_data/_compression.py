@@ -8,7 +8,7 @@ import lzma
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 ENDINGS = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd"}
@@ -22,34 +22,35 @@ _MAGIC = {
 _BZ2_NEXT = (b"1AY&SY", b"\x17rE8P\x90")
 
 
-def compression_of(path: Path) -> str | None:
-    """By the first bytes: endings are lost and misapplied."""
-    with path.open("rb") as file:
-        head = file.read(10)
+def compression_of(head: bytes) -> str | None:
+    """By the first ten bytes: endings are lost and misapplied."""
     for magic, name in _MAGIC.items():
         if head.startswith(magic) and (name != "bz2" or head[4:10] in _BZ2_NEXT):
             return name
     return None
 
 
-def without_ending(path: Path) -> Path:
+def without_ending(path: PurePath) -> PurePath:
     """The name without the ending of a compression."""
     return path.with_suffix("") if path.suffix.lower() in ENDINGS else path
 
 
 @contextmanager
-def opened(path: Path, compression: str | None, source: str) -> Iterator[Any]:
-    """The content of what the user calls `source`, as a binary file.
+def unpacked(file: Any, compression: str | None, source: str) -> Iterator[Any]:
+    """The content of a binary file, which the user calls `source`, as a binary file.
 
     Raises
     ------
     ValueError
         It is damaged or cut short.
     """
-    openers: dict[str | None, Any] = {None: open, "gzip": gzip.open, "bz2": bz2.open, "xz": lzma.open, "zstd": _zstd}
+    if compression is None:
+        yield file
+        return
+    openers: dict[str, Any] = {"gzip": gzip.open, "bz2": bz2.open, "xz": lzma.open, "zstd": _zstd}
     try:
-        with openers[compression](path, "rb") as file:
-            yield file
+        with openers[compression](file) as content:
+            yield content
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise ValueError(f"cannot read {source}: the {compression} data are damaged: {error}") from None
     except OSError as error:
@@ -59,8 +60,8 @@ def opened(path: Path, compression: str | None, source: str) -> Iterator[Any]:
         raise ValueError(f"cannot read {source}: the {compression} data are damaged: {error}") from None
 
 
-def _zstd(path: Path, _: str) -> Any:
+def _zstd(file: Any) -> Any:
     # Python itself unpacks it from 3.14 on.
     import pyarrow as pa
 
-    return pa.input_stream(str(path), compression="zstd")
+    return pa.CompressedInputStream(file, "zstd")

@@ -9,10 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from softgrad.linear_model._data._rows import Array
-
-# How far from 1 probabilities may add up to, as those of float32 do.
-_SUM_TOLERANCE = 1e-4
+from softgrad.linear_model._data._distributions import distributions
 
 
 class Labels(NamedTuple):
@@ -35,7 +32,7 @@ class Labels(NamedTuple):
             The labels are not those of classes, or a row is no distribution.
         """
         if y.ndim == 2 and y.shape[1] > 1:
-            return cls(np.arange(y.shape[1]), _distributions(y))
+            return cls(np.arange(y.shape[1]), distributions(y, _place))
         if y.ndim != 1:
             y = column_or_1d(y, warn=True)
         integers = y.dtype.kind in "biu"
@@ -59,7 +56,7 @@ class Labels(NamedTuple):
         if y.ndim == 2 and y.shape[1] > 1:
             if y.shape[1] != len(classes):
                 raise ValueError(f"y has {y.shape[1]} columns of probabilities; there are {len(classes)} classes")
-            return cls(classes, _distributions(y))
+            return cls(classes, distributions(y, _place))
         y = column_or_1d(y, warn=True)
         found, codes = np.unique(y, return_inverse=True)
         # Labels are compared by Python, since NumPy compares integers of unlike dtypes as floats.
@@ -70,30 +67,6 @@ class Labels(NamedTuple):
             raise ValueError(f"y[{unknown[0]}] is {y[unknown[0]]!r}; the first call had the classes {classes}")
         return cls(classes, places)
 
-    def weighted(self, weights: Array, class_weights: Array) -> tuple[NDArray[Any], Array]:
-        """The values and the row weights, with the class weights worked in.
 
-        A row of probabilities is as one row for each class, with these as its weights.
-        """
-        if self.values.ndim == 1:
-            by_row: Array = class_weights[self.values]
-            return self.values, weights * by_row
-        shares = self.values * class_weights
-        sums = shares.sum(axis=1)
-        return shares / np.where(sums > 0, sums, 1.0)[:, None], weights * sums
-
-
-def _distributions(y: NDArray[Any]) -> Array:
-    if y.dtype.kind not in "fiub":
-        raise ValueError(f"y of shape {y.shape} must hold class probabilities; it has dtype {y.dtype}")
-    probabilities = y.astype(np.float64)
-    wrong = np.argwhere(~(probabilities >= 0.0))
-    if len(wrong):
-        row, column = wrong[0].tolist()
-        raise ValueError(f"y[{row}, {column}] is {probabilities[row, column]:g}; a probability is at least 0")
-    sums = probabilities.sum(axis=1)
-    off = np.flatnonzero(~(np.abs(sums - 1.0) <= _SUM_TOLERANCE))
-    if off.size:
-        raise ValueError(f"y[{off[0]}] adds up to {sums[off[0]]:.6g}; the probabilities of a row add up to 1")
-    probabilities /= sums[:, None]
-    return probabilities
+def _place(row: int, column: int | None) -> str:
+    return f"y[{row}]" if column is None else f"y[{row}, {column}]"

@@ -1,4 +1,4 @@
-"""Columns as they are without a dictionary, of types that Arrow computes with."""
+"""Columns as they are without what only stores them, of types that Arrow computes with."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ from typing import Any
 
 
 def plain(column: Any) -> Any:
-    """An array of Arrow's without a dictionary, and with strings in one piece instead of views."""
+    """An array of Arrow's without a dictionary or run ends, strings in one piece instead of views, tensors as lists."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     if pa.types.is_dictionary(column.type):
         return plain(column.dictionary).take(column.indices)
+    if pa.types.is_run_end_encoded(column.type):
+        return plain(pc.run_end_decode(column))
     if pa.types.is_string_view(column.type):
         return column.cast(pa.large_string())
+    if isinstance(column.type, pa.FixedShapeTensorType):
+        return column.storage
     return column

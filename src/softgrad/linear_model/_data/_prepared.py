@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from softgrad.linear_model._data._rows import Rows, RowSource
+from softgrad.linear_model._data._rows import IteratedRows, Rows, RowSource
 from softgrad.linear_model._data._terms import Term, added
 from softgrad.linear_model._data._workers import Workers
 
@@ -52,6 +52,7 @@ class PreparedBlocks(Generic[Prepared]):
         self._source, self._workers, self._length, self._prepare = source, workers, length, prepare
         self.kept: list[Prepared] | None = None
         if keep:
+            assert isinstance(source, IteratedRows)
             self.kept = [block for piece in source for block in workers.map(prepare, piece.blocks(length))]
 
     def total(self, term: Term[Prepared, Total]) -> Total:

@@ -70,7 +70,8 @@ class Rows(NamedTuple):
 def class_totals(labels: NDArray[Any], weights: Array, n_classes: int) -> Array:
     """The sum of the row weights of each class, (K,); labels are class numbers (n,), or probabilities (n, K)."""
     if labels.ndim == 2:
-        totals: Array = weights @ labels
+        # By no library that shares it among threads: the bits would depend on their number.
+        totals: Array = np.einsum("n,nk->k", weights, labels)
         return totals
     return np.bincount(labels, weights, n_classes).astype(np.float64)
 
@@ -103,10 +104,9 @@ def transposed_product(X: Any, factors: NDArray[Any]) -> NDArray[Any]:
 
 
 class RowSource(ABC):
-    """All rows, as often as they are asked for: each iteration gives the same pieces in the same order.
+    """All rows, as often as they are asked for.
 
-    dtype, is_sparse : of X. total_weight : the sum of the row weights. resident : whether the pieces stay in memory;
-    those of another source are valid only until the next one is asked for.
+    dtype, is_sparse : of X. total_weight : the sum of the row weights. resident : whether the rows stay in memory.
     """
 
     dtype: np.dtype[Any]
@@ -117,15 +117,25 @@ class RowSource(ABC):
     resident: bool
 
     @abstractmethod
+    def total(self, term: Term[Rows, Total], workers: Workers, length: int) -> Total:
+        """The sum over all rows, by blocks of at most so many, in an order that does not depend on the workers."""
+
+
+class IteratedRows(RowSource):
+    """Rows in pieces, each time the same in the same order.
+
+    Those that are not resident are valid only until the next one is asked for.
+    """
+
+    @abstractmethod
     def __iter__(self) -> Iterator[Rows]: ...
 
     def total(self, term: Term[Rows, Total], workers: Workers, length: int) -> Total:
-        """The sum over all rows, by blocks of at most so many, added in their order."""
         # What is left of a piece is done before the next is asked for, which may take its place in memory.
         return added(term, (part for piece in self for part in workers.map(term.part, piece.blocks(length))))
 
 
-class ArrayRows(RowSource):
+class ArrayRows(IteratedRows):
     """Rows in memory, one piece; row weights not negative, at least one positive."""
 
     resident = True
@@ -138,20 +148,3 @@ class ArrayRows(RowSource):
 
     def __iter__(self) -> Iterator[Rows]:
         yield self.rows
-
-
-class WidenedRows(RowSource):
-    """The rows of a float32 source as float64, block by block."""
-
-    resident = False
-
-    def __init__(self, source: RowSource, length: int) -> None:
-        self.dtype, self.is_sparse = np.dtype(np.float64), source.is_sparse
-        self.n_rows, self.n_features = source.n_rows, source.n_features
-        self.total_weight = source.total_weight
-        self._source, self._length = source, length
-
-    def __iter__(self) -> Iterator[Rows]:
-        for piece in self._source:
-            for rows in piece.blocks(self._length):
-                yield rows._replace(X=rows.X.astype(np.float64))

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import io
-import os
 import re
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from softgrad.linear_model._data._local_file import LocalFile
+from softgrad.linear_model._data._locations import Location, Name, location_of
 from softgrad.linear_model._data._read_options import ReadOptions
+from softgrad.linear_model._data._source_file import SourceFile
 
 _BLOCK_BYTES = 1 << 20
 # Of a feature, for scikit-learn's parser.
 _LARGEST_INDEX = 2**31 - 1
+
+
+class Extent(NamedTuple):
+    """The least and the largest index of a feature."""
+
+    least: int
+    most: int
 
 
 class SvmlightFile:
@@ -25,26 +31,53 @@ class SvmlightFile:
 
     Indices start from 1, or from 0 if any is 0; all of the file decides, as with scikit-learn's loader. Whole labels
     are integers.
+
+    Parameters
+    ----------
+    file : path or Location
+    options : ReadOptions or mapping, optional
+    extent : Extent, optional
+        That of all files, where there are several; by default a pass over this one tells it.
     """
 
-    def __init__(self, path: str | os.PathLike[str], options: ReadOptions | Mapping[str, Any] | None = None) -> None:
-        ReadOptions.of(options).check_for("svmlight", path)
-        self._file = LocalFile(path)
+    def __init__(
+        self,
+        file: Name | Location,
+        options: ReadOptions | Mapping[str, Any] | None = None,
+        extent: Extent | None = None,
+    ) -> None:
+        location = file if isinstance(file, Location) else location_of(file)
+        self.name = location.name
+        ReadOptions.of(options).check_for("svmlight", self.name)
+        if location.keys:
+            raise ValueError(
+                f"{self.name} is an svmlight file, which has no column for {location.keys[0].name!r}, for which its "
+                f"folder is named"
+            )
+        self._file = SourceFile(location)
         self.found = self._file.found
-        self.path = Path(path)
-        indices = [
-            (int(X.indices.min()), int(X.indices.max()))
-            for X, _ in self._parsed(zero_based=True, features=None)
-            if X.nnz
-        ]
-        if not indices:
-            raise ValueError(f"{path} has no rows with a feature")
-        self.first_index = min(1, *(least for least, _ in indices))
-        self.n_features = max(most for _, most in indices) - self.first_index + 1
+        self.extent = self._own_extent() if extent is None else extent
+        self.first_index = min(1, self.extent.least)
+        self.n_features = self.extent.most - self.first_index + 1
 
     def __iter__(self) -> Iterator[tuple[Any, NDArray[Any]]]:
         self._file.check_unchanged()
         return self._parsed(zero_based=self.first_index == 0, features=self.n_features)
+
+    @property
+    def share(self) -> float:
+        """How much of the file was read when the last rows were given."""
+        return self._file.share_read()
+
+    def _own_extent(self) -> Extent:
+        extents = [
+            Extent(int(X.indices.min()), int(X.indices.max()))
+            for X, _ in self._parsed(zero_based=True, features=None)
+            if X.nnz
+        ]
+        if not extents:
+            raise ValueError(f"{self.name} has no rows with a feature")
+        return common_extent(extents)
 
     def _parsed(self, *, zero_based: bool, features: int | None) -> Iterator[tuple[Any, NDArray[Any]]]:
         # scikit-learn takes a second to import.
@@ -70,11 +103,11 @@ class SvmlightFile:
             try:
                 parsed(line + b"\n")
             except ValueError as error:
-                raise ValueError(f"cannot read {self.path}, line {number}: {error}") from None
+                raise ValueError(f"cannot read {self.name}, line {number}: {error}") from None
             except OverflowError:
                 index = max(map(int, re.findall(rb"\s(\d+):", line.partition(b"#")[0])))
                 raise ValueError(
-                    f"cannot read {self.path}, line {number}: feature index {index}; the largest is {_LARGEST_INDEX}"
+                    f"cannot read {self.name}, line {number}: feature index {index}; the largest is {_LARGEST_INDEX}"
                 ) from None
 
     def _blocks(self) -> Iterator[bytes]:
@@ -89,6 +122,11 @@ class SvmlightFile:
                     block = lines + newline
             if block or rest:
                 yield block + rest
+
+
+def common_extent(extents: Sequence[Extent]) -> Extent:
+    """The extent of the features of all."""
+    return Extent(min(extent.least for extent in extents), max(extent.most for extent in extents))
 
 
 def are_whole(labels: NDArray[np.float64]) -> NDArray[np.bool_]:

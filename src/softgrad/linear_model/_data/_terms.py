@@ -20,7 +20,7 @@ class Term(ABC, Generic[Block, Total]):
 
     @abstractmethod
     def start(self) -> Total:
-        """What the parts are added to, once."""
+        """What the parts are added to; it changes none of them."""
 
     @abstractmethod
     def part(self, block: Block) -> Total:

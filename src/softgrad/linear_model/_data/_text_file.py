@@ -9,9 +9,9 @@ from typing import Any
 from softgrad.linear_model._data._cells import trimmed
 from softgrad.linear_model._data._csv import DELIMITERS, Columns, RaggedError, RowParser, fitting, header_cells
 from softgrad.linear_model._data._encoding import UTF8, Utf8Text, found_encoding
-from softgrad.linear_model._data._local_file import LocalFile
 from softgrad.linear_model._data._read_options import ReadOptions
 from softgrad.linear_model._data._row_text import FaultError, RowText
+from softgrad.linear_model._data._source_file import SourceFile
 from softgrad.linear_model._data._text_rows import is_blank, place_of, rows_end
 
 _DEFAULT_DELIMITERS = {"csv": ",", "tsv": "\t"}
@@ -36,7 +36,7 @@ class TextFile:
 
     Parameters
     ----------
-    file : LocalFile
+    file : SourceFile
     form : {"csv", "tsv"}
     options : ReadOptions
 
@@ -46,15 +46,18 @@ class TextFile:
         All columns.
     found : dict
         What is neither told nor usual, but found in the first bytes.
+    share : float
+        How much was read when the last batch was given.
     """
 
-    def __init__(self, file: LocalFile, form: str, options: ReadOptions) -> None:
+    def __init__(self, file: SourceFile, form: str, options: ReadOptions) -> None:
         self._file = file
         self._options = options
         self.found: dict[str, str] = {}
         self._encoding = options.encoding or self._find_encoding()
         self._delimiter = options.delimiter or _DEFAULT_DELIMITERS[form]
         self.names: list[str] = []
+        self.share = 0.0
         # Before the first row is the header.
         start = -1 if options.header else 0
         try:
@@ -65,7 +68,7 @@ class TextFile:
             self._understand(fault.text)
             raise self._located(fault, start) from None
         if is_blank(first):
-            raise ValueError(f"{file.source} is empty")
+            raise ValueError(f"{file.name} is empty")
         self._understand(first)
         header = rows_end(first, self._delimiter, 1)
         row = max(header, rows_end(first, self._delimiter, 2) - header)
@@ -85,13 +88,14 @@ class TextFile:
                 arrays = trimmed(parse(block), missing)
                 batch = pa.RecordBatch.from_arrays(arrays, names)
                 row += batch.num_rows
+                self.share = self._file.share_read()
                 yield batch
         except FaultError as fault:
             raise self._located(fault, row) from None
         except RaggedError as error:
             cells = "1 cell" if error.found == 1 else f"{error.found} cells"
             raise ValueError(
-                f"{self._file.source}, row {row + error.row + 1}: {cells}, {error.expected} are expected: "
+                f"{self._file.name}, row {row + error.row + 1}: {cells}, {error.expected} are expected: "
                 f"{_beginning(error.text)}"
             ) from None
 
@@ -100,7 +104,7 @@ class TextFile:
             head = file.read(_HEAD_BYTES)
         for magic, what in _NOT_TEXT.items():
             if head.startswith(magic):
-                raise ValueError(f"{self._file.source} is {what}, not text")
+                raise ValueError(f"{self._file.name} is {what}, not text")
         encoding = found_encoding(head)
         if encoding != UTF8:
             self.found["encoding"] = encoding
@@ -126,7 +130,7 @@ class TextFile:
         if len(fit) > 1:
             names = " and ".join(DELIMITERS[delimiter] for delimiter in fit)
             raise ValueError(
-                f"{self._file.source}: the first rows have equal numbers of cells by {names}; say which it is "
+                f"{self._file.name}: the first rows have equal numbers of cells by {names}; say which it is "
                 f"(--delimiter)"
             )
         if fit and fit != [self._delimiter]:
@@ -161,7 +165,7 @@ class TextFile:
         column = f"column {self.names[place.cell]!r}" if known else f"column {place.cell + 1}"
         cell = fault.text[place.start :].decode(errors="replace")
         return ValueError(
-            f"{self._file.source}, {f'row {row}' if row else 'the header'}, {column}: {fault.what}"
+            f"{self._file.name}, {f'row {row}' if row else 'the header'}, {column}: {fault.what}"
             f"{f': {_beginning(cell)}' if cell else ''}"
         )
 

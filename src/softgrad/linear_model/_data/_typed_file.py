@@ -4,60 +4,102 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
+
+from softgrad.linear_model._data._row_groups import RowGroups
+from softgrad.linear_model._data._source_file import SourceFile
 
 # Decoded values of a Parquet file, at a time, and encoded ones of each of its columns. The reader takes several times
 # as much, and is not faster with more.
 _BATCH_BYTES = 1 << 22
 _PARQUET_BUFFER_BYTES = 1 << 16
+# Of all columns, where every request takes its time; of one as many as that takes.
+_FAR_BUFFERS_BYTES, _MOST_FAR_BUFFER_BYTES = 1 << 25, 1 << 22
 
 
 class ParquetFile:
-    """The record batches of a Parquet file."""
+    """The record batches of a Parquet file, or of some of its row groups.
 
-    def __init__(self, path: Path) -> None:
+    `schema` is that of the file, `share` how much was read when the last batch was given.
+    """
+
+    def __init__(self, file: SourceFile, groups: RowGroups | None) -> None:
         import pyarrow.parquet
 
-        self._path = path
-        with pyarrow.parquet.ParquetFile(path) as file:
-            self.names: list[str] = list(file.schema_arrow.names)
+        self._file = file
+        self._groups = None if groups is None else range(groups.first, groups.stop)
+        with file.at_random() as content:
+            self.schema: Any = pyarrow.parquet.ParquetFile(content).schema_arrow
+        self.share = 0.0
 
     def batches(self, names: list[str]) -> Iterator[Any]:
-        """All rows, of some of the columns, in the order of the file."""
+        """The rows, of some of the columns, in the order of the file."""
         import pyarrow.parquet
 
-        # Without buffering the whole of a row group's columns would be read at once.
-        with pyarrow.parquet.ParquetFile(self._path, buffer_size=_PARQUET_BUFFER_BYTES, pre_buffer=False) as file:
+        buffer_bytes = _PARQUET_BUFFER_BYTES
+        if self._file.far:
+            shared = _FAR_BUFFERS_BYTES // len(names)
+            buffer_bytes = min(max(shared, _PARQUET_BUFFER_BYTES), _MOST_FAR_BUFFER_BYTES)
+        with self._file.at_random() as content:
+            # Without buffering the whole of a row group's columns would be read at once.
+            file = pyarrow.parquet.ParquetFile(content, buffer_size=buffer_bytes, pre_buffer=False)
             # All columns but the target are features, as a rule.
-            length = _BATCH_BYTES // (8 * max(len(names) - 1, 1))
-            yield from file.iter_batches(batch_size=max(length, 256), columns=names)
+            length = int(_BATCH_BYTES / (8 * max(_cells_of_row(file.metadata, names) - 1, 1)))
+            rows = 0
+            for batch in file.iter_batches(batch_size=max(length, 256), row_groups=self._groups, columns=names):
+                rows += batch.num_rows
+                self.share = rows / file.metadata.num_rows
+                yield batch
+
+
+def _cells_of_row(metadata: Any, names: list[str]) -> float:
+    """How many cells of some columns there are in a row, on average those of lists."""
+    read = set(names)
+    cells = 0.0
+    for number in range(metadata.num_columns):
+        column = metadata.schema.column(number)
+        # Cells of a list have the name of its column and more.
+        parts = column.path.split(".")
+        if not any(".".join(parts[:end]) in read for end in range(1, len(parts) + 1)):
+            continue
+        if column.max_repetition_level and metadata.num_row_groups:
+            group = metadata.row_group(0)
+            cells += group.column(number).num_values / max(group.num_rows, 1)
+        else:
+            cells += 1
+    return cells
 
 
 class IpcFile:
-    """The record batches of a Feather or Arrow file, as large as they were written, in the file or stream format."""
+    """The record batches of a Feather or Arrow file, as large as they were written, in the file or stream format.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    `schema` is that of the file, `share` how much was read when the last batch was given.
+    """
+
+    def __init__(self, file: SourceFile) -> None:
+        self._file = file
+        self.share = 0.0
         with self._reader() as reader:
-            self.names: list[str] = list(reader.schema.names)
+            self.schema: Any = reader.schema
 
     def batches(self, names: list[str]) -> Iterator[Any]:
         """All rows, of some of the columns, in the order of the file."""
         with self._reader() as reader:
             # The file format is read by number, the stream format from front to back.
             if hasattr(reader, "num_record_batches"):
-                read: Any = (reader.get_batch(number) for number in range(reader.num_record_batches))
+                count = reader.num_record_batches
+                read: Any = ((reader.get_batch(number), (number + 1) / count) for number in range(count))
             else:
-                read = reader
-            yield from (batch.select(names) for batch in read)
+                read = ((batch, self._file.share_read()) for batch in reader)
+            for batch, self.share in read:
+                yield batch.select(names)
 
     @contextmanager
     def _reader(self) -> Iterator[Any]:
         import pyarrow as pa
 
-        with pa.OSFile(str(self._path)) as file:
-            with self._path.open("rb") as head:
-                indexed = head.read(6) == b"ARROW1"
-            with (pa.ipc.open_file if indexed else pa.ipc.open_stream)(file) as reader:
+        with self._file.at_random() as content:
+            indexed = content.read(6) == b"ARROW1"
+            content.seek(0)
+            with (pa.ipc.open_file if indexed else pa.ipc.open_stream)(content) as reader:
                 yield reader

@@ -40,16 +40,15 @@ _FEW_ENTRIES = 1 << 16
 
 @dataclass
 class ClassShares(ArrayTerm[Rows]):
-    """The mean target of each class, (K,)."""
+    """The mean target of each class, none of it spread over all, (K,)."""
 
     n_classes: int
-    label_smoothing: float
 
     def start(self) -> Array:
-        return np.full(self.n_classes, self.label_smoothing / self.n_classes)
+        return np.zeros(self.n_classes)
 
     def part(self, block: Rows) -> Array:
-        return (1.0 - self.label_smoothing) * class_totals(block.labels, block.weights, self.n_classes)
+        return class_totals(block.labels, block.weights, self.n_classes)
 
 
 @dataclass
@@ -148,8 +147,9 @@ class SoftmaxObjective(PenalisedLoss):
     @cached_property
     def class_shares(self) -> Array:
         """The mean target of each class, (K,)."""
-        term = ClassShares(self.n_classes, self._with_losses.label_smoothing)
-        return self.source.total(term, self._given.workers, self.source.n_rows)
+        smoothing = self._with_losses.label_smoothing
+        shares = self.source.total(ClassShares(self.n_classes), self._given.workers, self.source.n_rows)
+        return smoothing / self.n_classes + (1.0 - smoothing) * shares
 
     @np.errstate(over="ignore", invalid="ignore")
     def coordinates(self, coef: Array, intercept: Array) -> Array:

@@ -10,7 +10,7 @@ import json
 import math
 import os
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,8 @@ _FIT = "problem"
 _NAMES = ["changes", "gradient", "numbers", "objectives", "promises", "steps", "theta"]
 
 
-def checkpoint_place(path: str | os.PathLike[str] | None, *, resume: bool, source: object) -> Path | None:
-    """The path of a checkpoint that can be resumed from, or else be written; it is not the source of the rows.
+def checkpoint_place(path: str | os.PathLike[str] | None, *, resume: bool, files: Iterable[Path]) -> Path | None:
+    """The path of a checkpoint that can be resumed from, or else be written; none of the files of the rows.
 
     Raises
     ------
@@ -43,8 +43,9 @@ def checkpoint_place(path: str | os.PathLike[str] | None, *, resume: bool, sourc
     if importlib.util.find_spec("safetensors") is None:
         raise ImportError('a checkpoint needs safetensors, which is not installed: pip install "softgrad[cli]"')
     place = Path(path)
-    if isinstance(source, (str, os.PathLike)) and same_file(Path(source), place):
-        raise ValueError(f"the checkpoint {place} and the source {source} are the same file")
+    for file in files:
+        if same_file(file, place):
+            raise ValueError(f"the checkpoint {place} and the source {file} are the same file")
     if resume and not place.is_file():
         raise FileNotFoundError(f"there is no checkpoint {place} to resume from")
     if not resume and place.exists():
