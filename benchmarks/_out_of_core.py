@@ -50,9 +50,9 @@ def make(data: Path, *, gigabytes: float) -> None:
     print(f"file: {data.stat().st_size / GIGABYTE:.3f} GB, {rows} rows, {FEATURES} float64 features, {CLASSES} classes")
 
 
-def _kibibytes(figure: str) -> int:
-    """A figure of this process, from the system."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
+def kibibytes(figure: str, process: int | str = "self") -> int:
+    """A figure of a process, from the system."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
     return int(status.split(f"{figure}:")[1].split()[0])
 
 
@@ -78,8 +78,8 @@ def train(data: Path, result: Path, *, limit: float) -> None:
     print(
         f"trained: {seconds:.0f} s, {model.solver_}, {model.n_iter_} iterations, {passes:.1f} passes over the file at "
         f"{read / seconds / 1e6:.0f} MB/s, estimated gap {model.relative_gap_:.1e}\n"
-        f"memory: limit {limit:g} GB of addresses, {_kibibytes('VmPeak') * 1024 / GIGABYTE:.2f} GB taken, at most "
-        f"{_kibibytes('VmHWM') * 1024 / GIGABYTE:.2f} GB resident"
+        f"memory: limit {limit:g} GB of addresses, {kibibytes('VmPeak') * 1024 / GIGABYTE:.2f} GB taken, at most "
+        f"{kibibytes('VmHWM') * 1024 / GIGABYTE:.2f} GB resident"
     )
 
 
@@ -125,7 +125,7 @@ def check(data: Path, result: Path) -> None:
     expected, norm_in_memory = objective(model.coef_, model.intercept_)
     print(
         f"in memory: {seconds:.0f} s, {model.n_iter_} iterations, at most "
-        f"{_kibibytes('VmHWM') * 1024 / GIGABYTE:.1f} GB resident\n"
+        f"{kibibytes('VmHWM') * 1024 / GIGABYTE:.1f} GB resident\n"
         f"objective: {found:.15g} from the file, {expected:.15g} in memory, relative difference "
         f"{abs(found - expected) / expected:.1e}\n"
         f"norm of the gradient: {norm:.1e} and {norm_in_memory:.1e}\n"

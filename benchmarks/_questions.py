@@ -29,11 +29,20 @@ QUESTIONS = (
     "reading",
     "regression",
     "torch_adapter",
+    "distributed",
 )
 # With a page of their own, or not of a loss: the others do not wait for them.
-APART = ("linear_head_growth", "linear_head_confident", "shapes", "reading", "regression", "torch_adapter")
-# Not of --quick: their peers alone take seconds, at any size.
-NOT_QUICK = ("linear_head", "linear_head_growth", "linear_head_confident", "memory", "regression")
+APART = (
+    "linear_head_growth",
+    "linear_head_confident",
+    "shapes",
+    "reading",
+    "regression",
+    "torch_adapter",
+    "distributed",
+)
+# Not of --quick: their peers, or their clusters, alone take seconds, at any size.
+NOT_QUICK = ("linear_head", "linear_head_growth", "linear_head_confident", "memory", "regression", "distributed")
 
 
 def module(question: str) -> ModuleType:

@@ -72,7 +72,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         {"softgrad._float_mode", "softgrad.linear_model._data", "softgrad.linear_model._solvers"} | FIT,
     ),
     "softgrad.linear_model._data": (
-        {"numpy", "scipy", "sklearn", "threadpoolctl", "pyarrow"},
+        {"numpy", "scipy", "sklearn", "threadpoolctl", "pyarrow", "fsspec"},
         {"softgrad._native"},
     ),
     "softgrad.linear_model._model": (
@@ -83,6 +83,11 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         {"numpy", "scipy", "safetensors"},
         {"softgrad._checksum", "softgrad._files", "softgrad._negligible", "softgrad.losses"}
         | {"softgrad.linear_model._data", "softgrad.linear_model._model"},
+    ),
+    # On a cluster of either engine; each file imports its own.
+    "softgrad.distributed": (
+        {"numpy", "threadpoolctl", "ray", "dask", "distributed"},
+        {"softgrad", "softgrad.linear_model", "softgrad.linear_model._data"},
     ),
     "softgrad.linear_model._export": (
         {"numpy", "sklearn", "onnx"},
@@ -97,8 +102,8 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     ),
     "softgrad.threadpoolctl": ({"threadpoolctl"}, set()),
     "softgrad.examples": (
-        {"numpy", "matplotlib", "mpmath", "rich", "sklearn", "torch", "transformers"},
-        PUBLIC_API | {"softgrad.nn", "softgrad.torch"},
+        {"numpy", "matplotlib", "mpmath", "pyarrow", "rich", "sklearn", "torch", "transformers"},
+        PUBLIC_API | {"softgrad.distributed", "softgrad.nn", "softgrad.torch"},
     ),
 }
 

@@ -20,6 +20,9 @@ from tests.oracles.inputs import fresh_rng
 # Of those that are asked only.
 _OTHER_PEERS = {"PyTorch, chunked", *SCIKIT_LEARN, FASTEST}
 
+# At the start of a cluster.
+_OF_ENGINES = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+
 
 def test_every_module_of_the_folder_is_a_question() -> None:
     (folder,) = benchmarks.__path__
@@ -29,7 +32,9 @@ def test_every_module_of_the_folder_is_a_question() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize(
+    "question", [pytest.param(name, marks=_OF_ENGINES) if name == "distributed" else name for name in QUESTIONS]
+)
 def test_the_question_runs(question: str) -> None:
     # Each call of the question about memory starts a process.
     names = () if question == "memory" else ("NumPy", "SciPy")

@@ -31,6 +31,7 @@ EXPERIMENTS = {
     "back-propagation",
     "language-model",
     "hugging-face",
+    "cluster",
 }
 
 

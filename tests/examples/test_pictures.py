@@ -18,7 +18,7 @@ from softgrad.examples._experiment import picture, png
 from tests.examples.results import result_of
 
 # They take a quarter of a minute, and some minutes.
-SLOW = {"back-propagation", "hugging-face", "language-model"}
+SLOW = {"back-propagation", "cluster", "hugging-face", "language-model"}
 names = pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in scripts()]
 )
