@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -130,6 +131,14 @@ def test_what_is_asked_of_a_cluster_is_checked_first(rows: Any, tmp_path: Path) 
         rows(case.folder, ["y", "y"])
     with pytest.raises(ValueError, match="which is the target, sample_weight or indices"):
         rows(case.folder, "y", indices="tags", read_options={"drop": ["tags"]})
+
+
+def test_no_cluster_answers(tmp_path: Path) -> None:
+    case = dense(tmp_path, fresh_rng())
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+    with pytest.raises(ConnectionError, match=f"no Ray cluster answers at {address}"):
+        ray_rows(case.folder, **case.names, address=address)
 
 
 def test_a_pooled_stream_has_its_target(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -16,6 +17,9 @@ from softgrad.distributed._engine import RESTART_SECONDS, Engine, Handle, Method
 from softgrad.distributed._own_place import own_folder, started
 from softgrad.distributed._shard_worker import ShardWorker, added
 from softgrad.linear_model._data._file_shards import FileShard
+
+# Of a cluster that is asked whether it is there.
+_ANSWER_SECONDS = 10.0
 
 
 class RayEngine(Engine):
@@ -102,6 +106,13 @@ class _Actor:
 
 @contextmanager
 def _connected(address: str) -> Iterator[None]:
+    host, _, port = address.rpartition(":")
+    if "://" not in host and port.isdigit():
+        # Ray itself would try for ever.
+        try:
+            socket.create_connection((host, int(port)), timeout=_ANSWER_SECONDS).close()
+        except OSError as error:
+            raise ConnectionError(f"no Ray cluster answers at {address}: {error}") from None
     ray.init(address, log_to_driver=False)
     try:
         yield

@@ -62,7 +62,7 @@ def ray_rows(
     TypeError
         `workers` is no integer, or `target` no name or names.
     OSError
-        There is no such file, or it cannot be read.
+        There is no such file, or it cannot be read; or no cluster answers at the address.
     ImportError
         Ray or pyarrow is not installed.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from threadpoolctl import ThreadpoolController
@@ -11,7 +12,7 @@ from softgrad import show_config
 from softgrad.linear_model._data._batches import Batches
 from softgrad.linear_model._data._file_shards import FileShard
 from softgrad.linear_model._data._rows import Rows
-from softgrad.linear_model._data._streams import Encoding, ShardRows
+from softgrad.linear_model._data._streams import Encoding, ShardRows, totals_of
 from softgrad.linear_model._data._survey import ShardSurvey
 from softgrad.linear_model._data._terms import Term
 from softgrad.linear_model._data._tree_sum import Node, TreeSum, whole_nodes
@@ -74,14 +75,15 @@ class ShardWorker:
         surveys, encoding = found
         shards = zip(self._batches(), surveys, strict=True)
         rows = [ShardRows(*shard, encoding) for shard in shards]
+        nodes = []
         with Workers(1) as workers:
-            totals = []
+            totals = totals_of(rows, term, workers, length)
             for node in whole_nodes(self._first, self._first + len(rows)):
                 tree = TreeSum(term.add)
-                for number in node:
-                    tree.append(Node(0, rows[number - self._first].total(term, workers, length)))
-                totals.append(tree.total())
-        return totals
+                for total in islice(totals, len(node)):
+                    tree.append(Node(0, total))
+                nodes.append(tree.total())
+        return nodes
 
     def _batches(self) -> list[Batches]:
         if self._opened is None:

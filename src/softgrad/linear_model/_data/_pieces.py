@@ -10,7 +10,6 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from softgrad.linear_model._data._batches import Batches
-from softgrad.linear_model._data._read_ahead import read_ahead
 from softgrad.linear_model._data._rows import Array
 
 # What the dense features of a piece take, with their class probabilities if they have such.
@@ -43,13 +42,10 @@ def piece_rows(features: int, dtype: np.dtype[Any], probabilities: int = 0) -> i
 
 
 def pieces_of(batches: Batches, place_of: Callable[[object], int]) -> Iterator[Piece]:
-    """All rows, by the numbers that `place_of` gives labels; where it pays read while the piece before is worked on."""
-    pieces = _cut(batches, place_of)
-    return read_ahead(pieces) if batches.ahead else pieces
+    """All rows, by the numbers that `place_of` gives labels.
 
-
-def _cut(batches: Batches, place_of: Callable[[object], int]) -> Iterator[Piece]:
-    """Dense rows in pieces of equal length whatever the batches are; sparse ones as they come."""
+    Dense rows are in pieces of equal length whatever the batches are; sparse ones as they come.
+    """
     waiting: list[Piece] = []
     held = 0
     for batch in batches:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from softgrad.linear_model._data._batches import Batches
 from softgrad.linear_model._data._label_array import label_array
 from softgrad.linear_model._data._pieces import Piece, pieces_of
+from softgrad.linear_model._data._read_ahead import read_ahead
 from softgrad.linear_model._data._rows import Array, class_totals
 from softgrad.linear_model._data._tree_sum import Node, TreeSum
 
@@ -50,7 +51,8 @@ class ShardSurvey(NamedTuple):
         totals: Array = np.zeros(0)
         hashed = hashlib.blake2b(digest_size=16) if digest else None
         n_rows = n_features = 0
-        for piece in pieces_of(batches, partial(_place, places)):
+        pieces = pieces_of(batches, partial(_place, places))
+        for piece in read_ahead(pieces) if batches.ahead else pieces:
             n_rows += len(piece.codes)
             X = piece.X
             # Of sparse rows no piece need have the last features.
