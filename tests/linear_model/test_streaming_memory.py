@@ -18,7 +18,7 @@ from tests.oracles.inputs import fresh_rng
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
 
-ROWS, FEATURES = 4_500_000, 20
+ROWS, FEATURES = 3_500_000, 20
 
 START = """
 import json, sys

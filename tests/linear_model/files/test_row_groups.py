@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import pickle
 import re
@@ -56,6 +57,26 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 def grouped(path: Path, table: pa.Table, rows: int) -> Path:
     pyarrow.parquet.write_table(table, path, row_group_size=rows)
     return path
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_pass_leaves_nothing_in_cycles(tmp_path: Path) -> None:
+    """Else each part's reading of the metadata, which describe all row groups, stays until Python looks for cycles."""
+    (table,) = tables(1)
+    parted = grouped(tmp_path / "a.parquet", table, 40)
+    (first, *_) = [shard.open() for shard in file_shards(parted, "y", None, ReadOptions())]
+
+    def rows() -> int:
+        return sum(len(batch.codes) for batch in first)
+
+    assert rows() == 40
+    gc.collect()
+    gc.disable()
+    try:
+        assert rows() == 40
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 @pytest.mark.usefixtures("small_parts")

@@ -54,20 +54,18 @@ class ParquetFile:
 
 def _cells_of_row(metadata: Any, names: list[str]) -> float:
     """How many cells of some columns there are in a row, on average those of lists."""
+    # The schema of the metadata would keep them until Python looks for cycles.
+    if metadata.num_row_groups == 0:
+        return len(names)
     read = set(names)
+    group = metadata.row_group(0)
     cells = 0.0
-    for number in range(metadata.num_columns):
-        column = metadata.schema.column(number)
+    for column in map(group.column, range(group.num_columns)):
         # Cells of a list have the name of its column and more.
-        parts = column.path.split(".")
-        if not any(".".join(parts[:end]) in read for end in range(1, len(parts) + 1)):
-            continue
-        if column.max_repetition_level and metadata.num_row_groups:
-            group = metadata.row_group(0)
-            cells += group.column(number).num_values / max(group.num_rows, 1)
-        else:
-            cells += 1
-    return cells
+        parts = column.path_in_schema.split(".")
+        if any(".".join(parts[:end]) in read for end in range(1, len(parts) + 1)):
+            cells += column.num_values
+    return cells / max(int(group.num_rows), 1)
 
 
 class IpcFile:
