@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, library
 from torch.func import grad, hessian, jvp, vmap
 
 import softgrad as sg
@@ -363,5 +363,5 @@ def test_opcheck(name: str, tracked: bool) -> None:
         "rates": (*vectors, *rest),
         "products": (vectors[0], None, vectors[2], upstream, *rest, True, True, False),
     }
-    outcome = torch.library.opcheck(OPERATORS[name]._overload, (hidden, weight, bias, *arguments[name]))
+    outcome = library.opcheck(OPERATORS[name]._overload, (hidden, weight, bias, *arguments[name]))
     assert set(outcome.values()) == {"SUCCESS"}

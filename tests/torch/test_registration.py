@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 import torch
-from torch import _C
+from torch import _C, library
 from torch._functorch import autograd_function, pyfunctorch, utils
 from torch.autograd import forward_ad
-from torch.library import opcheck
 
 from softgrad.torch import _registration
 from tests.torch.derived import generator, normal, uniform
@@ -83,7 +82,7 @@ NAMES = [name for name, _ in calls(torch.Generator(), torch.float64)]
 def check(name: str, dtype: torch.dtype, tracked: bool) -> None:
     arguments = dict(calls(generator(), dtype))[name]
     first = arguments[0].clone().requires_grad_(tracked)
-    opcheck(getattr(torch.ops.softgrad, name).default, (first, *arguments[1:]))
+    library.opcheck(getattr(torch.ops.softgrad, name).default, (first, *arguments[1:]))
 
 
 @pytest.mark.parametrize("name", ["softmax", "cross_entropy", "cross_entropy_grad", "token_logprobs"])

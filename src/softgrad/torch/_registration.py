@@ -1,6 +1,6 @@
 """Operators of PyTorch's dispatcher: the one file that knows private names of torch.
 
-`torch.library.custom_op` has no forward mode (its tangents are 0 without a word), and a `torch.autograd.Function`
+`custom_op` of torch has no forward mode (its tangents are 0 without a word), and a `torch.autograd.Function`
 around an operator loses its derivatives where torch.func is compiled. So each operator has a kernel of its own for
 autograd, which has both modes, at every level of torch.func.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import torch
-from torch import _C
+from torch import _C, library
 from torch._functorch.autograd_function import custom_function_call_vmap_helper
 from torch._functorch.pyfunctorch import retrieve_current_functorch_interpreter
 from torch._functorch.utils import enable_single_level_autograd_function
@@ -20,7 +20,7 @@ from torch.autograd import forward_ad
 from softgrad.torch._threads import within_torch_threads
 
 NAMESPACE = "softgrad"
-LIBRARY: Any = torch.library.Library(NAMESPACE, "FRAGMENT")  # type: ignore[no-untyped-call]
+LIBRARY: Any = library.Library(NAMESPACE, "FRAGMENT")  # type: ignore[no-untyped-call]
 TAGS = (torch.Tag.pt2_compliant_tag, torch.Tag.needs_exact_strides)
 
 Kernel = Callable[..., Any]
@@ -74,7 +74,7 @@ class Operator(Generic[R]):
         self._tensors = kept.tensors
         self._apply = _plain_apply(name, self._kernel, kept, backward)
         LIBRARY.impl(name, self._kernel, "CPU")
-        torch.library.register_fake(f"{NAMESPACE}::{name}", fake, lib=LIBRARY)
+        library.register_fake(f"{NAMESPACE}::{name}", fake, lib=LIBRARY)
         LIBRARY.impl(name, _autograd_kernel(name, self._overload, kept, backward, jvp), "Autograd", with_keyset=True)
 
         def batched(_: Any, *arguments: Any) -> Any:
