@@ -102,8 +102,14 @@ def gaps_reached(data: data_sets.DataSet, C: float) -> list[float]:
     return gaps
 
 
-@pytest.mark.parametrize("C", [1e-6, 1e-2, 1.0, 1e4])
-@pytest.mark.parametrize(("draw", "slack"), [(data_sets.rare_flags, 1), (data_sets.far_apart, 10)])
+@pytest.mark.parametrize(
+    ("draw", "slack", "C"),
+    [
+        *((data_sets.rare_flags, 1, C) for C in (1e-6, 1e-2, 1.0, 1e4)),
+        *((data_sets.far_apart, 10, C) for C in (1e-6, 1e-2, 1.0, 1e4)),
+        (data_sets.heavy_tailed, 1, 1e-6),
+    ],
+)
 def test_the_estimated_gap_holds(
     draw: Callable[[np.random.Generator], data_sets.DataSet], slack: float, C: float
 ) -> None:
