@@ -161,6 +161,14 @@ def test_a_fit_goes_on_with_other_workers(cluster: Cluster, tmp_path: Path) -> N
     assert_same_bits(case.fitted(case.folder, **case.names, checkpoint=checkpoint, resume=True), alone)
 
 
+def test_more_workers_than_a_dask_cluster_has(tmp_path: Path) -> None:
+    case = dense(tmp_path, fresh_rng())
+    with _dask._own_cluster(1) as client:
+        address = client.scheduler.address
+        with pytest.raises(ValueError, match=f"workers is 2; the Dask cluster at {address} has 1"):
+            dask_rows(case.folder, **case.names, address=address, workers=2)
+
+
 @pytest.mark.slow
 def test_a_file_that_cannot_be_read_is_named(cluster: Cluster, tmp_path: Path) -> None:
     case = dense(tmp_path, fresh_rng())

@@ -38,7 +38,11 @@ class DaskEngine(Engine):
         self._cluster = ExitStack()
         made = _own_cluster(workers) if address == "local" else distributed.Client(address, set_as_default=False)
         self._client = self._cluster.enter_context(made)
-        self._places = sorted(self._client.scheduler_info(n_workers=-1)["workers"])[:workers]
+        places = sorted(self._client.scheduler_info(n_workers=-1)["workers"])
+        if len(places) < (workers or 1):
+            self._cluster.close()
+            raise ValueError(f"workers is {workers}; the Dask cluster at {address} has {len(places)}")
+        self._places = places[:workers]
         self.runs = runs_of(shards, len(self._places))
         self._shards = shards
         self._timeout = timeout

@@ -144,8 +144,8 @@ def dask_rows(
     Raises
     ------
     ValueError
-        `workers` is below 1, the files are of several formats or have other columns than the first, or `target`,
-        `sample_weight` and `indices` are not for them.
+        `workers` is below 1 or more than the cluster has, the files are of several formats or have other columns than
+        the first, or `target`, `sample_weight` and `indices` are not for them.
     TypeError
         `workers` is no integer, or `target` no name or names.
     OSError
