@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
+import secrets
 
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Of the random inputs; the processes that share the tests have it, too.
+os.environ.setdefault("SOFTGRAD_TEST_SEED", str(secrets.randbits(32)))
 
 # What the collection makes lives until the end: to look through it for garbage is a quarter of its time.
 gc.disable()

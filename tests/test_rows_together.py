@@ -69,7 +69,8 @@ def test_rows_have_the_bits_that_each_has_alone(name: str, dtype: np.dtype) -> N
         )
         together = FUNCTIONS[name](rows)
         assert np.isfinite(np.asarray(together[0][0], np.float64)).all()
-        assert np.asarray(together[-1][0]).any()
+        # One whose entries are equal, and two others: of two far ones softmax of a two-byte type is 0 and 1.
+        assert np.asarray(together[-1])[[0, 1, 8]].any()
         alone = [FUNCTIONS[name](Given(*(each[i] for each in rows))) for i in range(count)]
         stacked = [np.stack([each[part] for each in alone]) for part in range(len(together))]
         assert_same_bits(together, stacked, f"{name}, {classes} classes, {dtype}")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
-import secrets
+import sys
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,11 +31,25 @@ def lengths(dtype: np.dtype) -> list[int]:
     return [1, 2, 3, 10, *around(LANES[dtype], GROUP[dtype], STRETCH), 101, 1000]
 
 
+_asked_by_test: Counter[str] = Counter()
+
+
 def fresh_rng() -> np.random.Generator:
-    """A generator with a new seed, printed so that a failure can be run again with SOFTGRAD_TEST_SEED."""
-    seed = int(os.environ.get("SOFTGRAD_TEST_SEED", secrets.randbits(32)))
+    """A generator of its own for each call of a test, by the SOFTGRAD_TEST_SEED of the run.
+
+    The seed is printed: with it in the environment a failure comes again, the test alone or among others.
+    """
+    seed = os.environ["SOFTGRAD_TEST_SEED"]
     print(f"SOFTGRAD_TEST_SEED={seed}")
-    return np.random.default_rng(seed)
+    test, _, phase = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")
+    if phase == "(call)":
+        place = f"{test} {_asked_by_test[test]}"
+        _asked_by_test[test] += 1
+    else:
+        # Which test it is that sets up what several share depends on the others of the run.
+        caller = sys._getframe(1)
+        place = f"{Path(caller.f_code.co_filename).name} {caller.f_lineno}"
+    return np.random.default_rng([int(seed), crc32(place.encode())])
 
 
 def random_place(rng: np.random.Generator, rows: NDArray) -> tuple[NDArray, NDArray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.oracles import inputs
 from tests.oracles.bounds import DTYPES
 from tests.oracles.inputs import FAMILIES, GROUP, LANES, STRETCH, elementwise_inputs, fresh_rng, lengths
 
@@ -98,9 +99,14 @@ def test_elementwise_inputs_cover_the_dtype(dtype):
 
 
 def test_the_seed_is_printed_and_can_be_given(monkeypatch, capsys):
-    monkeypatch.setenv("SOFTGRAD_TEST_SEED", "12345")
-    first, second = fresh_rng().random(), fresh_rng().random()
-    assert first == second
+    def drawn(seed, test):
+        monkeypatch.setenv("SOFTGRAD_TEST_SEED", seed)
+        monkeypatch.setenv("PYTEST_CURRENT_TEST", f"{test} (call)")
+        return fresh_rng().random()
+
+    first = drawn("12345", "a.py::test_a")
     assert "SOFTGRAD_TEST_SEED=12345" in capsys.readouterr().out
-    monkeypatch.delenv("SOFTGRAD_TEST_SEED")
-    assert fresh_rng().random() != fresh_rng().random()
+    second, of_another = drawn("12345", "a.py::test_a"), drawn("12345", "a.py::test_b")
+    assert len({first, second, of_another, drawn("12346", "a.py::test_a")}) == 4
+    inputs._asked_by_test.clear()
+    assert [drawn("12345", "a.py::test_a") for _ in range(2)] == [first, second]
