@@ -33,7 +33,7 @@ def test_fits(mode: str, n_threads: int) -> None:
         return [
             model.fit(X, y),
             SoftmaxRegression(n_threads=n_threads).fit_stream(parts),
-            SoftmaxRegression().partial_fit(X, y, classes=[0, 1, 2]),
+            SoftmaxRegression(random_state=0).partial_fit(X, y, classes=[0, 1, 2]),
             SoftmaxRegressionCV(Cs=[0.1, 1.0], cv=2).fit(X, y),
         ]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -33,6 +35,15 @@ def test_it_comes_near_the_optimum_in_any_units(units: float) -> None:
     curve = np.array(model.loss_curve_)
     assert len(curve) == 40
     assert curve[0] > 1.0 > 0.3 > curve[-1]
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+def test_features_whose_squares_are_no_numbers(form: Callable[[np.ndarray], object]) -> None:
+    """The squares are subnormal, and that of the inverse of the largest feature is infinite."""
+    data = data_sets.real("digits")
+    model = SoftmaxRegression(C=1e308, random_state=0)
+    model.partial_fit(form(data.X * 2.0**-519), data.y, classes=np.arange(10))
+    assert model.score(form(data.X * 2.0**-519), data.y) > 0.8
 
 
 def test_the_average_is_better_than_chance_after_one_call_on_sparse_rows() -> None:
@@ -100,8 +111,11 @@ def test_errors() -> None:
 
 def test_overflow_is_an_error_and_writes_nothing() -> None:
     data = data_sets.real("iris")
-    model = SoftmaxRegression(random_state=0).partial_fit(*data, classes=[0, 1, 2])
+    model = SoftmaxRegression(random_state=0).partial_fit(data.X * 1e-3, data.y, classes=[0, 1, 2])
     before = model.coef_.copy()
-    with pytest.raises(FloatingPointError, match="the coefficients overflow float64 in partial_fit"):
-        model.set_params(C=1e-308).partial_fit(data.X * 1e300, data.y)
+    with pytest.raises(FloatingPointError, match="the loss overflows float64 in partial_fit"):
+        model.partial_fit(data.X * 2e307, data.y)
     np.testing.assert_array_equal(model.coef_, before)
+    assert np.isfinite(model.loss_curve_).all()
+    with pytest.raises(FloatingPointError, match="the coefficients overflow float64 in partial_fit"):
+        SoftmaxRegression(random_state=0).partial_fit(data.X * 1e-309, data.y, classes=[0, 1, 2])

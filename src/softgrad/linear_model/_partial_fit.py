@@ -85,7 +85,7 @@ class PartialFit:
             `class_weight` is "balanced", which needs all rows, or `l1_ratio` is above 0, to whose zeros steps along
             gradients do not lead.
         FloatingPointError
-            The coefficients overflow; those before the call are kept.
+            The loss or the coefficients overflow; the coefficients before the call are kept.
         """
         begun = getattr(self, "_steps", None)
         first = begun is None and not hasattr(self, "classes_")
@@ -111,6 +111,8 @@ class PartialFit:
             order = check_random_state(self.random_state).permutation(counted)
             smoothing = float(self.label_smoothing)
             curve.append(steps.take(Rows(data, values, weights), order, C=float(self.C), label_smoothing=smoothing))
+            if not np.isfinite(curve[-1]):
+                raise FloatingPointError(f"the loss overflows {data.dtype} in partial_fit; rescale X")
         if not steps.is_finite():
             raise FloatingPointError(f"the coefficients overflow {data.dtype} in partial_fit; rescale X or lower C")
         self._steps, self.classes_ = steps, known

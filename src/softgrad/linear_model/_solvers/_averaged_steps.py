@@ -68,7 +68,9 @@ class AveragedSteps:
         np.maximum(self._largest, largest.toarray().ravel() if sparse.issparse(X) else largest, out=self._largest)
         inverse = np.divide(1.0, self._largest, out=np.zeros_like(self._largest), where=self._largest > 0)
         self._rows += X.shape[0]
-        self._norms += float(np.sum(X**2 @ inverse**2)) + X.shape[0]
+        # Of tiny features the squares would be 0 and those of the inverse infinite.
+        in_units = X.multiply(inverse).data if sparse.issparse(X) else X * inverse
+        self._norms += float(np.sum(in_units**2)) + X.shape[0]
         rate = np.sqrt(self._rows / self._norms)
 
         by_weight = mini_batch.gather(factors) + ridge * self._weight
