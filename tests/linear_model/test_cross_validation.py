@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
-from sklearn.model_selection import GroupKFold, StratifiedKFold
+from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
+from threadpoolctl import threadpool_limits
 
 from softgrad.linear_model import SoftmaxRegression, SoftmaxRegressionCV
 from tests.linear_model import bounds, data_sets
@@ -83,3 +87,42 @@ def test_a_fold_without_a_class_is_an_error() -> None:
     rows = np.arange(150)
     with pytest.raises(ValueError, match="fold 0 of cv scores rows of class 2 and fits to none"):
         SoftmaxRegressionCV(cv=[(rows[:100], rows[100:])]).fit(*data)
+
+
+def test_folds_in_threads_have_the_bits_of_one_after_the_other() -> None:
+    # So many features that BLAS divides a sum where it has several threads, which its caller has asked for.
+    rng = fresh_rng()
+    X = rng.standard_normal((800, 520))
+    y = (X @ rng.standard_normal((520, 10))).argmax(axis=1)
+
+    def scoring(model: SoftmaxRegression, X: np.ndarray, y: object, sample_weight: object) -> float:  # noqa: ARG001
+        return float(crc32(model.coef_.tobytes() + model.predict_log_proba(X).tobytes()))
+
+    options = {"Cs": [1e-4], "cv": KFold(2), "scoring": scoring, "tol": 1e-2}
+    one, two = (SoftmaxRegressionCV(**options, n_jobs=n_jobs) for n_jobs in (1, 2))  # type: ignore[arg-type]
+    with threadpool_limits(1, user_api="blas"):
+        expected = one.fit(X, y).scores_
+    for model in (one, two):
+        with threadpool_limits(2, user_api="blas"):
+            np.testing.assert_array_equal(model.fit(X, y).scores_, expected)
+
+
+def test_warnings_name_the_fit_and_point_to_the_caller() -> None:
+    data = data_sets.real("iris", standardised=True)
+    with pytest.warns(ConvergenceWarning) as caught:
+        SoftmaxRegressionCV(Cs=[1.0], cv=2, max_iter=1).fit(*data)
+    told = [str(warning.message).partition(": SoftmaxRegression stopped")[0] for warning in caught]
+    assert told == ["fold 0 of cv, C=1", "fold 1 of cv, C=1", "all rows, C=1"]
+    assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_an_error_of_a_scorer_names_the_fold() -> None:
+    def scoring(model: SoftmaxRegression, X: object, y: np.ndarray, sample_weight: object) -> float:  # noqa: ARG001
+        if len(y) == 40 and model.C == 0.1:
+            raise LookupError("no such score")
+        return 0.0
+
+    folds = [(np.arange(150), np.arange(30)), (np.arange(150), np.arange(40))]
+    with pytest.raises(LookupError, match="no such score") as caught:
+        SoftmaxRegressionCV(Cs=CS, cv=folds, scoring=scoring).fit(*data_sets.real("iris"))
+    assert caught.value.__notes__ == ["in fold 1 of cv, with C=0.1"]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from joblib import effective_n_jobs
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.metrics import get_scorer, get_scorer_names
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import Tags, indexable
 from sklearn.utils.multiclass import check_classification_targets
@@ -19,13 +22,11 @@ from softgrad._float_mode import in_ieee_mode
 from softgrad.linear_model._data._class_weights import ClassWeight
 from softgrad.linear_model._data._rows import Array
 from softgrad.linear_model._estimator import SoftmaxRegression
+from softgrad.linear_model._fold import Fold, FoldRows, PathModel, scores_of_fold
 from softgrad.linear_model._predictions import Predictions
 from softgrad.linear_model._scikit_learn import Interval, StrOptions, checks_parameters, row_weights, rows_and_labels
 from softgrad.linear_model._solvers._choice import SolverName
 from softgrad.linear_model._solvers._iteration import IterationReport
-
-# The numbers of the rows to fit to, and of those to score.
-_Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 _OWN = ("Cs", "cv", "scoring", "n_jobs")
 
@@ -45,7 +46,9 @@ class SoftmaxRegressionCV(Predictions, ClassifierMixin, BaseEstimator):  # type:
     scoring : str, callable or None, default None
         As in scikit-learn; None: the mean logarithm of the probability given to the label.
     n_jobs : int or None, default None
-        Folds at a time, as in scikit-learn.
+        Folds at a time, never more than there are: threads, or tasks of the backend of `joblib.parallel_config`. None:
+        as many as the backend does by default; without one 1. -1: as many as there are CPUs, of the whole cluster if
+        the backend has one. Dask does as many as its workers have threads, whatever this says.
     tol, max_iter, fit_intercept, l1_ratio, class_weight, label_smoothing, solver, polish, random_state, n_threads
     verbose, callback
         As in `SoftmaxRegression`. `verbose` and `callback` are for the last fit, to all rows.
@@ -69,7 +72,18 @@ class SoftmaxRegressionCV(Predictions, ClassifierMixin, BaseEstimator):  # type:
     Warns
     -----
     ConvergenceWarning
-        As in `SoftmaxRegression`, for every fit.
+        As in `SoftmaxRegression`, for every fit: the message says which. Those of the folds come when all have ended,
+        from wherever they ran. What a scorer warns of is shown where its fold runs.
+
+    Notes
+    -----
+    In a process other than the caller's, as with joblib's "loky", "ray" or "dask", a fold has the same bits:
+    `scores_`, `C_` and `coef_` depend neither on the backend nor on `n_jobs`. On another processor, or with other
+    versions of softgrad or NumPy, the last digits of a score may differ. The fit to all rows is always the caller's.
+    `softgrad.distributed.register_ray` makes "ray" a backend that sends the rows once; loky shares arrays of 1 MB or
+    more by a file, and Dask's workers pass the rows on.
+
+    What is raised in a fold has a note with the number of the fold and the C.
 
     Examples
     --------
@@ -170,17 +184,26 @@ class SoftmaxRegressionCV(Predictions, ClassifierMixin, BaseEstimator):  # type:
         check_classification_targets(y)
         weights = row_weights(sample_weight, X)
         parameters = {name: value for name, value in self.get_params(deep=False).items() if name not in _OWN}
-        model = SoftmaxRegression(**parameters)
+        model = PathModel(**parameters)
         of_path = clone(model).set_params(warm_start=True, verbose=0, callback=None)
+        rows = FoldRows(X, y, weights)
         X, y, groups = indexable(X, y, groups)
-        folds: Iterable[_Fold] = check_cv(self.cv, y, classifier=True).split(X, y, groups)
-        scores = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-            delayed(_scores_of_fold)(clone(of_path), Cs, self.scoring, X, y, weights, number, *fold)
+        cv = check_cv(self.cv, y, classifier=True)
+        folds: Iterable[Fold] = cv.split(X, y, groups)
+        parallel = Parallel(n_jobs=self.n_jobs, prefer="threads")
+        # A backend may start as many processes as it has jobs.
+        parallel.n_jobs = min(effective_n_jobs(parallel.n_jobs), cv.get_n_splits(X, y, groups))
+        found = parallel(
+            delayed(scores_of_fold)(clone(of_path), Cs, self.scoring, rows, number, fold)
             for number, fold in enumerate(folds)
         )
-        self.Cs_, self.scores_ = Cs, np.array(scores)
+        for number, of_fold in enumerate(found):
+            for C, shortfall in zip(Cs, of_fold.shortfalls, strict=True):
+                _warn_of(f"fold {number} of cv, C={C:g}", shortfall)
+        self.Cs_, self.scores_ = Cs, np.array([of_fold.scores for of_fold in found])
         self.C_ = float(Cs[np.argmax(self.scores_.mean(axis=0))])
         fitted = model.set_params(C=self.C_).fit(given, y, weights)
+        _warn_of(f"all rows, C={self.C_:g}", fitted.shortfall)
         for name, value in vars(fitted).items():
             if name.endswith("_"):
                 setattr(self, name, value)
@@ -196,31 +219,7 @@ class SoftmaxRegressionCV(Predictions, ClassifierMixin, BaseEstimator):  # type:
         return np.sort(Cs)
 
 
-def _scores_of_fold(
-    model: SoftmaxRegression,
-    Cs: Array,
-    scoring: str | Callable[..., float] | None,
-    X: Any,
-    y: NDArray[Any],
-    weights: Array,
-    number: int,
-    train: NDArray[np.intp],
-    test: NDArray[np.intp],
-) -> list[float]:
-    unseen = np.setdiff1d(y[test], y[train])
-    if unseen.size:
-        raise ValueError(f"fold {number} of cv scores rows of class {unseen[0]} and fits to none")
-    scores = []
-    for C in Cs:
-        model.set_params(C=float(C)).fit(X[train], y[train], weights[train])
-        if scoring is None:
-            scores.append(_mean_log_probability(model, X[test], y[test], weights[test]))
-        else:
-            scorer = get_scorer(scoring) if isinstance(scoring, str) else scoring
-            scores.append(float(scorer(model, X[test], y[test], sample_weight=weights[test])))
-    return scores
-
-
-def _mean_log_probability(model: SoftmaxRegression, X: Any, y: NDArray[Any], weights: Array) -> float:
-    logarithms = model.predict_log_proba(X)[np.arange(len(y)), np.searchsorted(model.classes_, y)]
-    return float(np.average(logarithms, weights=weights if weights.any() else None))
+def _warn_of(fit: str, shortfall: str | None) -> None:
+    if shortfall is not None:
+        # Whoever calls `SoftmaxRegressionCV.fit`: between are the wrappers of two decorators.
+        warnings.warn(f"{fit}: {shortfall}", ConvergenceWarning, stacklevel=5)

@@ -8,6 +8,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from softgrad.linear_model._data._one_thread import on_one_thread
 from softgrad.linear_model._data._rows import Array
 
 
@@ -21,7 +22,8 @@ class RowSpace:
     solver_suffix = ", row space"
 
     def __init__(self, X: NDArray[Any]) -> None:
-        self._basis, triangle = scipy.linalg.qr(X.T.astype(np.float64), mode="economic", overwrite_a=True)
+        with on_one_thread():
+            self._basis, triangle = scipy.linalg.qr(X.T.astype(np.float64), mode="economic", overwrite_a=True)
         self.data: Array = np.ascontiguousarray(triangle.T)
 
     def enter(self, coef: Array) -> Array:

@@ -1,8 +1,4 @@
-"""Threads that share the blocks of rows of a sum.
-
-BLAS stays on one thread: its own threads gain little on the thin matrices of few classes, and lose a factor of ten
-where another process has one of the cores, for they wait by spinning.
-"""
+"""Threads that share the blocks of rows of a sum."""
 
 from __future__ import annotations
 
@@ -10,22 +6,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from functools import cache
 from itertools import chain, islice
 from typing import Self, TypeVar
 
-from threadpoolctl import ThreadpoolController
-
-from softgrad._native import get_num_threads, num_threads
+from softgrad._native import get_num_threads
+from softgrad.linear_model._data._one_thread import on_one_thread
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-@cache
-def _libraries() -> ThreadpoolController:
-    """Finding them takes milliseconds, as long as a small fit."""
-    return ThreadpoolController()
 
 
 class Workers:
@@ -43,8 +31,7 @@ class Workers:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self._stack.enter_context(_libraries().limit(limits=1, user_api="blas"))
-        self._stack.enter_context(num_threads(1))
+        self._stack.enter_context(on_one_thread())
         return self
 
     def __exit__(self, *exception: object) -> None:
