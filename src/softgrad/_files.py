@@ -1,7 +1,8 @@
-"""Files that appear whole or not at all, written under a temporary name and then renamed; and what is one file."""
+"""Files that appear whole or not at all, written under a temporary name and then renamed; what is one, what is full."""
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -33,6 +34,11 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_full(error: OSError) -> bool:
+    """Whether nothing more can be written there: to the disk, of the quota or to the file."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def same_file(first: Path, second: Path) -> bool:

@@ -415,11 +415,14 @@ def test_what_is_no_source() -> None:
         SoftmaxRegression().fit_stream([GOOD], resume=True)
 
 
-@pytest.mark.parametrize("C", [0.0, -1.0, np.inf, np.nan])
-def test_C_is_checked_before_anything_is_read(C: float) -> None:
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [({"C": C}, "'C' parameter") for C in (0.0, -1.0, np.nan)] + [({"C": np.inf, "l1_ratio": 0.5}, "l1_ratio is 0.5;")],
+)
+def test_C_is_checked_before_anything_is_read(parameters: dict[str, float], message: str) -> None:
     source = Counted(GOOD)
-    with pytest.raises(ValueError, match="'C' parameter"):
-        SoftmaxRegression(C=C).fit_stream(source)
+    with pytest.raises(ValueError, match=message):
+        SoftmaxRegression(**parameters).fit_stream(source)
     assert source.passes == 0
 
 
@@ -453,6 +456,20 @@ def test_a_source_that_changes_between_passes(later: list[Any], message: str) ->
 
     with pytest.raises(ValueError, match=f"the source has changed since the first pass: .*{message}"):
         SoftmaxRegression().fit_stream(Fickle())
+
+
+def test_sparse_rows_that_lose_features_between_passes() -> None:
+    """The last features are 0 in the rows that come later, too: only their number tells."""
+    X, y = scipy.sparse.csr_array([[1.0, 2.0, 0.0], [2.0, 1.0, 0.0], [1.0, 1.0, 0.0]]), [0, 1, 1]
+
+    class Narrowing(Counted):
+        def __iter__(self) -> Iterator[Any]:
+            self.passes += 1
+            return iter([(X, y)] if self.passes < 4 else [(X[:, :2], y)])
+
+    message = "the source has changed since the first pass: its rows have 2 features, not the 3"
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        SoftmaxRegression().fit_stream(Narrowing())
 
 
 @pytest.mark.parametrize("ending", ["csv", "svmlight"])

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from softgrad._files import is_full
 from softgrad.cli.built_in import BUILT_IN
-from softgrad.cli.errors import UserError, counted, is_full
+from softgrad.cli.errors import UserError, counted
 from softgrad.linear_model._data._file_shards import Located, located
 from softgrad.linear_model._data._file_systems import LOCAL, without_secrets
 from softgrad.linear_model._data._read_options import ReadOptions

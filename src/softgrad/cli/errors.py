@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import shlex
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+
+from softgrad._files import is_full
 
 UNEXPECTED = 1
 USER_ERROR = 2
@@ -42,11 +43,6 @@ def reported(*, debug: bool) -> Iterator[None]:
             # What is still to be written there would be tried again at exit.
             sys.stdout = None
         _end(_advice(error), UNEXPECTED)
-
-
-def is_full(error: OSError) -> bool:
-    """Whether nothing more can be written there: to the disk, of the quota or to the file."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def _advice(error: Exception) -> str:

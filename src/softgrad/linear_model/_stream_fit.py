@@ -65,8 +65,9 @@ class StreamFit:
         """Fit to rows that need not fit into memory, to the same optimum as `fit`.
 
         The source is read many times: four times before the first iteration, then once for every product with the
-        Hessian and every step that is tried. Files with columns are read one piece ahead by a thread; an iterable is
-        iterated in the calling thread.
+        Hessian and every step that is tried. Without a penalty it is read once more before, and a few times more in
+        each iteration. Files with columns are read one piece ahead by a thread; an iterable is iterated in the calling
+        thread.
 
         Parameters
         ----------
@@ -114,11 +115,12 @@ class StreamFit:
         ------
         ValueError
             As in `fit`; also if a cell is missing or no number, a list has another length than the first of its
-            column, an option is not for the format, a file or a batch has other columns than the first, the source
-            changes between two passes, or the checkpoint is a file of the source, is damaged, or is of other data or
-            parameters. What is wrong in a file is named with the file and its row there.
+            column, a column is named for two things, an option is not for the format, a file or a batch has other
+            columns than the first, the source changes between two passes, or the checkpoint is a file of the source, is
+            damaged, or is of other data or parameters. What is wrong in a file is named with the file and its row
+            there.
         TypeError
-            The source gives its batches only once, or the type of a column is not for its use.
+            The source gives its batches only once, a column is not named by text, or its type is not for its use.
         FileExistsError, FileNotFoundError
             The checkpoint is there without `resume`, or is not there with it.
         OSError
@@ -170,10 +172,11 @@ class StreamFit:
         >>> bool(abs(model.coef_ - SoftmaxRegression(tol=1e-12).fit(X, y).coef_).max() < 1e-9)
         True
         """
+        parameters = self._fit_parameters()
         files = [] if checkpoint is None else local_files(source, read_options)
         place = checkpoint_place(checkpoint, resume=resume, files=files)
         stream = stream_of(source, target, sample_weight, read_options, indices)
-        start = stream_start(stream, self.class_weight, self._fit_parameters(), place, resume=resume)
+        start = stream_start(stream, self.class_weight, parameters, place, resume=resume)
         survey = start.survey
         previous = self._previous_fit(survey.classes, survey.n_features)
         self.n_features_in_ = survey.n_features

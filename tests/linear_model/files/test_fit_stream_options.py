@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.csv
 import pytest
 
+from softgrad.distributed import dask_rows, ray_rows
 from softgrad.linear_model import ReadOptions, SoftmaxRegression
 from tests.linear_model.files.reading import written
 from tests.oracles.inputs import fresh_rng
@@ -55,6 +57,34 @@ def test_weights_are_read_beside_the_columns(tmp_path: Path) -> None:
     X, y, weights = np.array([[1.0], [2.0], [3.0]]), np.array([0, 1, 0]), np.array([2.0, 1.0, 1.0])
     expected = SoftmaxRegression().fit_stream([(X, y, weights)])
     np.testing.assert_array_equal(model.coef_, expected.coef_)
+
+
+def in_memory(path: Path, *names: Any, **options: Any) -> SoftmaxRegression:
+    return SoftmaxRegression().fit_stream([pyarrow.csv.read_csv(path)], *names, **options)
+
+
+def in_a_file(path: Path, *names: Any, **options: Any) -> SoftmaxRegression:
+    return SoftmaxRegression().fit_stream(path, *names, **options)
+
+
+@pytest.mark.parametrize("fit", [in_memory, in_a_file, ray_rows, dask_rows])
+@pytest.mark.parametrize(("target", "others", "message"), [
+    ("y", {"sample_weight": "y"}, "target and sample_weight both name the column 'y'"),
+    (["y", "p"], {"sample_weight": "p"}, "target and sample_weight both name the column 'p'"),
+    ("y", {"indices": "y"}, "target and indices both name the column 'y'"),
+    ("y", {"indices": "p", "sample_weight": "p"}, "sample_weight and indices both name the column 'p'"),
+])  # fmt: skip
+def test_a_column_is_for_one_thing(fit: Any, target: Any, others: Any, message: str, tmp_path: Path) -> None:
+    path = written(tmp_path, "a,p,y\n1,0.5,0.5\n2,1,0\n3,0,1\n")
+    with pytest.raises(ValueError, match=f"^{message}; each needs one of its own$"):
+        fit(path, target, **others)
+
+
+@pytest.mark.parametrize("role", ["sample_weight", "indices"])
+def test_a_column_is_named_by_text(role: str, tmp_path: Path) -> None:
+    path = written(tmp_path, "a,y\n1,0\n2,1\n")
+    with pytest.raises(TypeError, match=rf"^{role} is array\(\[1., 1.\]\); it must be the name of a column$"):
+        in_a_file(path, "y", **{role: np.ones(2)})
 
 
 def test_options_are_of_files(tmp_path: Path) -> None:

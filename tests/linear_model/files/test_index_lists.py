@@ -123,16 +123,19 @@ def test_other_columns_are_left_out_of_a_file(tmp_path: Path) -> None:
         SoftmaxRegression().fit_stream(tmp_path / "data.parquet", "y", indices="tags", read_options={"drop": ["tags"]})
 
 
-def test_a_later_pass_with_more_features() -> None:
+@pytest.mark.parametrize("later", [1, 3])
+def test_a_later_pass_with_other_features(later: int) -> None:
+    """All that there are are fewer, or more."""
+
     class Fickle:
         passes = 0
 
         def __iter__(self) -> Iterator[Any]:
             self.passes += 1
-            return iter([table_of([[0], [1, 2], [2 if self.passes < 4 else 3]])])
+            return iter([table_of([[0], [1], [2 if self.passes < 4 else later]])])
 
     with pytest.raises(
-        ValueError, match="the source has changed since the first pass: its rows have 4 features, not the 3"
+        ValueError, match=f"the source has changed since the first pass: its rows have {later + 1} features, not the 3"
     ):
         SoftmaxRegression().fit_stream(Fickle(), "y", indices="tags")
 

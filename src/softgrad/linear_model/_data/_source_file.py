@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path, PurePath
 from typing import Any
 
+from softgrad._files import is_full
 from softgrad.linear_model._data._compression import ENDINGS, compression_of, unpacked
 from softgrad.linear_model._data._file_systems import LOCAL, FileSystem
 from softgrad.linear_model._data._locations import STDIN, Location
@@ -101,13 +103,23 @@ class SourceFile:
 @contextmanager
 def temporary_file() -> Iterator[tuple[Path, Any]]:
     """A file to write, which stays; on an error it is removed, and where the disk is full the error names it."""
-    number, name = tempfile.mkstemp(prefix="softgrad-")
+    number, name = _made()
     path = Path(name)
     try:
         with open(number, "wb") as file:
             yield path, file
     except BaseException as error:
         path.unlink()
-        if isinstance(error, OSError) and error.filename is None and error.errno is not None:
+        # Any other may be of what is read.
+        if isinstance(error, OSError) and error.filename is None and is_full(error):
             raise OSError(error.errno, error.strerror, name) from None
         raise
+
+
+def _made() -> tuple[int, str]:
+    """A new file, as `tempfile.mkstemp` gives it."""
+    try:
+        return tempfile.mkstemp(prefix="softgrad-")
+    except FileNotFoundError:
+        # No folder can be written to, which is all that tempfile says of a full disk; the first one says why.
+        return tempfile.mkstemp(prefix="softgrad-", dir=os.environ.get("TMPDIR", "/tmp"))

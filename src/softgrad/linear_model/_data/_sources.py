@@ -78,7 +78,7 @@ class _Made:
 def _iterated(
     source: Any, target: str | Sequence[str] | None, sample_weight: str | None, indices: str | None
 ) -> Batches:
-    target = checked_target(target)
+    target = checked_target(target, sample_weight, indices)
     if callable(source) and not hasattr(source, "__iter__"):
         source = _Made(source)
     if iter(source) is source:

@@ -81,14 +81,15 @@ class ShardRows(IteratedRows):
         self.ahead = batches.ahead
         self._numbers, self._class_weights, self.total_weight, self.n_features = encoding
         self.dtype, self.is_sparse, self.n_rows = survey.dtype, survey.is_sparse, survey.n_rows
-        self._n_probabilities = survey.n_probabilities
+        self._n_probabilities, self._own_features = survey.n_probabilities, survey.n_features
         self._source = survey.file or "the source"
 
     def __iter__(self) -> Iterator[Rows]:
         """Raises ValueError where they are other rows than in the first pass."""
-        rows = 0
+        rows = features = 0
         for piece in pieces_of(self._batches, self._number):
             rows += len(piece.codes)
+            features = max(features, piece.X.shape[1])
             if rows > self.n_rows:
                 break
             X = self._features(piece)
@@ -102,21 +103,23 @@ class ShardRows(IteratedRows):
         if rows != self.n_rows:
             more = "more rows than" if rows > self.n_rows else f"{rows} rows, not the"
             raise ValueError(f"{self._source} has changed since the first pass: it gives {more} {self.n_rows}")
+        # Of sparse rows, pieces may come with fewer; not all of them.
+        self._check_same("features", features, self._own_features)
 
     def _features(self, piece: Piece) -> Any:
         """The features of a piece, all that there are; its rows are of the form of the first pass."""
         X = piece.X
         if self.is_sparse and X.shape[1] < self.n_features:
             X = scipy.sparse.csr_array((X.data, X.indices, X.indptr), shape=(X.shape[0], self.n_features))
-        for what, found, expected in [
-            ("features", X.shape[1], self.n_features),
-            ("class probabilities", piece.probabilities, self._n_probabilities),
-        ]:
-            if found != expected:
-                raise ValueError(
-                    f"{self._source} has changed since the first pass: its rows have {found} {what}, not the {expected}"
-                )
+        self._check_same("features", X.shape[1], self.n_features)
+        self._check_same("class probabilities", piece.probabilities, self._n_probabilities)
         return X
+
+    def _check_same(self, what: str, found: int, expected: int) -> None:
+        if found != expected:
+            raise ValueError(
+                f"{self._source} has changed since the first pass: its rows have {found} {what}, not the {expected}"
+            )
 
     def _number(self, label: object) -> int:
         number = self._numbers.get((type(label), label))
