@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -16,10 +17,11 @@ from typing import Any
 
 import distributed
 import numpy as np
+import psutil
 import pytest
 import ray
 
-from softgrad.distributed import _dask, _pooled_stream, _ray, dask_rows, ray_rows
+from softgrad.distributed import _dask, _pooled_stream, _ray, _timed_engine, dask_rows, ray_rows
 from softgrad.distributed._pooled_stream import PooledStream
 from softgrad.linear_model import SoftmaxRegression
 from tests.distributed.shards import CASES, Case, assert_same_bits, dense
@@ -35,6 +37,10 @@ class Cluster(ABC):
     @abstractmethod
     def __init__(self, stack: ExitStack) -> None: ...
 
+    @property
+    @abstractmethod
+    def address(self) -> str: ...
+
     @abstractmethod
     def rows(self, case: Case, workers: int, **options: Any) -> PooledStream: ...
 
@@ -47,6 +53,10 @@ class Ray(Cluster):
     def __init__(self, stack: ExitStack) -> None:
         stack.enter_context(_ray._own_cluster(4))
 
+    @property
+    def address(self) -> str:
+        return ray.get_runtime_context().gcs_address
+
     def rows(self, case: Case, workers: int, **options: Any) -> PooledStream:
         return ray_rows(case.folder, **case.names, workers=workers, **options)
 
@@ -58,9 +68,17 @@ class Dask(Cluster):
     def __init__(self, stack: ExitStack) -> None:
         self.client: distributed.Client = stack.enter_context(_dask._own_cluster(4))
 
+    @property
+    def address(self) -> str:
+        return self.client.scheduler.address
+
     def rows(self, case: Case, workers: int, **options: Any) -> PooledStream:
-        address = self.client.scheduler.address
-        return dask_rows(case.folder, **case.names, address=address, workers=workers, **options)
+        # One that another test has ended may not be back yet, or still be listed.
+        deadline = time.monotonic() + 30.0
+        while len(self.client.run(os.getpid, on_error="ignore")) < 4:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        return dask_rows(case.folder, **case.names, address=self.address, workers=workers, **options)
 
     def processes(self, _: Any, /) -> list[int]:
         return list(self.client.run(os.getpid).values())
@@ -135,13 +153,35 @@ def test_a_worker_hangs(cluster: Cluster, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_workers_that_are_too_slow_are_named(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case = dense(tmp_path, fresh_rng())
-    module = _ray if isinstance(cluster, Ray) else _dask
-    monkeypatch.setattr(module, "RESTART_SECONDS", 0.0)
-    with (
-        cluster.rows(case, 2, timeout=1e-6) as rows,
-        pytest.raises(TimeoutError, match=r"worker [01], which has the shards \d to \d, took more than 1e-06 seconds"),
-    ):
-        case.fitted(rows)
+    monkeypatch.setattr(_timed_engine, "RESTART_SECONDS", 0.0)
+    late = r"worker [01], which has the shards \d to \d, took more than 1e-06 seconds"
+    with cluster.rows(case, 2) as rows:
+        monkeypatch.setattr(rows._engine, "_timeout", 1e-6)
+        with pytest.raises(TimeoutError, match=late):
+            case.fitted(rows)
+
+
+class SlowTerm:
+    """Its additions take a while."""
+
+    def start(self) -> None:
+        time.sleep(8.0)
+
+    def add(self, total: None, value: object) -> None:
+        pass
+
+
+@pytest.mark.slow
+def test_additions_that_are_too_slow(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = dense(tmp_path, fresh_rng())
+    monkeypatch.setattr(_timed_engine, "RESTART_SECONDS", 0.0)
+    with cluster.rows(case, 2) as rows:
+        engine: Any = rows._engine
+        (left,), (right,) = (engine.call(worker, "environment") for worker in (0, 1))
+        total = engine.add(engine.put(SlowTerm()), left, right)
+        monkeypatch.setattr(engine, "_timeout", 1.0)
+        with pytest.raises(TimeoutError, match=r"worker 0, .* took more than 1 seconds"):
+            engine.get([total])
 
 
 @pytest.mark.slow
@@ -161,12 +201,54 @@ def test_a_fit_goes_on_with_other_workers(cluster: Cluster, tmp_path: Path) -> N
     assert_same_bits(case.fitted(case.folder, **case.names, checkpoint=checkpoint, resume=True), alone)
 
 
-def test_more_workers_than_a_dask_cluster_has(tmp_path: Path) -> None:
+def test_more_workers_than_a_cluster_has(cluster: Cluster, tmp_path: Path) -> None:
     case = dense(tmp_path, fresh_rng())
-    with _dask._own_cluster(1) as client:
-        address = client.scheduler.address
-        with pytest.raises(ValueError, match=f"workers is 2; the Dask cluster at {address} has 1"):
-            dask_rows(case.folder, **case.names, address=address, workers=2)
+    with pytest.raises(ValueError, match=rf"^workers is 5; the (Ray|Dask) cluster at {cluster.address} has 4\b"):
+        cluster.rows(case, 5)
+
+
+class Other:
+    """Somebody else's work."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cluster", [Ray], indirect=True, ids=["ray"])
+def test_cpus_that_others_have_are_waited_for(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = dense(tmp_path, fresh_rng())
+    other = ray.remote(num_cpus=1)(Other).remote()
+    ray.get(other.__ray_ready__.remote())
+    cpus = f"the Ray cluster at {cluster.address} has 4 CPUs, 0 of them free"
+    with monkeypatch.context() as patched:
+        patched.setattr(_ray, "RESTART_SECONDS", 0.5)
+        with pytest.raises(TimeoutError, match=rf"^[1-4] of 4 workers did not start in 2\.5 seconds; {cpus}: "):
+            cluster.rows(case, 4, timeout=2.0)
+    leaving = threading.Timer(2.0, ray.kill, [other])
+    leaving.start()
+    with cluster.rows(case, 4):
+        assert not leaving.is_alive()
+
+
+def test_a_cluster_of_its_own_listens_on_this_machine_alone(cluster: Cluster, tmp_path: Path) -> None:
+    case = dense(tmp_path, fresh_rng())
+    here = psutil.Process()
+    with cluster.rows(case, 4) as rows:
+        workers = cluster.processes(rows)
+        listening = {process.pid: addresses_of(process) for process in (here, *here.children(recursive=True))}
+    # So do the workers and this process; of Ray there are others.
+    assert all(listening[process] for process in (here.pid, *workers))
+    addresses = {address for of_process in listening.values() for address in of_process}
+    assert addresses <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
+
+
+def addresses_of(process: psutil.Process) -> set[str]:
+    """Where a process listens."""
+    try:
+        connections = process.net_connections("tcp")
+    except psutil.NoSuchProcess:
+        return set()
+    return {connection.laddr.ip for connection in connections if connection.status == psutil.CONN_LISTEN}
 
 
 @pytest.mark.slow

@@ -36,7 +36,8 @@ ENVIRONMENT = {
     "RAY_health_check_timeout_ms": "1000",
     "RAY_health_check_failure_threshold": "3",
 }
-HEAD = "10.77.0.1:6379"
+HEAD = ("10.77.0.1", 6379)
+ADDRESS = "{}:{}".format(*HEAD)
 
 FIT = """
 import json, subprocess, sys, time
@@ -91,9 +92,21 @@ class Hosts:
                 os.kill(int(process), signal.SIGKILL)
             subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
 
+    def inside(self, number: int) -> list[str]:
+        """What runs Python on a host, 1 to 3."""
+        return ["ip", "netns", "exec", self.names[number - 1], sys.executable]
+
+    def wait_for_head(self) -> None:
+        """Others that find none end."""
+        answers = f"import socket; socket.create_connection({HEAD}, timeout=1.0)"
+        deadline = time.monotonic() + 120.0
+        while subprocess.run([*self.inside(2), "-c", answers], capture_output=True, check=False).returncode:
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+
     def start(self, number: int, *command: object) -> subprocess.Popen[bytes]:
-        """A process on a host, 1 to 3."""
-        inside = ["ip", "netns", "exec", self.names[number - 1], sys.executable, *map(str, command)]
+        """A process on a host."""
+        inside = [*self.inside(number), *map(str, command)]
         quiet = subprocess.DEVNULL
         return subprocess.Popen(inside, env=os.environ | ENVIRONMENT, stdout=quiet, stderr=quiet)
 
@@ -119,9 +132,9 @@ def hosts() -> Iterator[Hosts]:
         at = "--node-ip-address=10.77.0."
         options = ["--head", "--port=6379", "--include-dashboard=false", f"--temp-dir={folder}"]
         started = [hosts.start(1, *ray_starts(*options, f"{at}1", "--num-cpus=1"))]
-        time.sleep(5.0)
+        hosts.wait_for_head()
         for number in (2, 3):
-            started.append(hosts.start(number, *ray_starts(f"--address={HEAD}", f"{at}{number}", "--num-cpus=2")))
+            started.append(hosts.start(number, *ray_starts(f"--address={ADDRESS}", f"{at}{number}", "--num-cpus=2")))
         stack.callback(lambda: [process.wait() for process in started])
         stack.callback(hosts.close)
         yield hosts
@@ -133,8 +146,10 @@ def test_a_host_is_cut_off(hosts: Hosts, tmp_path: Path) -> None:
     program = tmp_path / "fit.py"
     program.write_text(FIT)
     cut = ["ip", "-n", hosts.hub, "link", "set", "port3", "down"]
-    inside = ["ip", "netns", "exec", hosts.names[0], sys.executable, program, case.folder, HEAD, *cut]
-    fit = subprocess.run(inside, env=os.environ | ENVIRONMENT, capture_output=True, text=True, check=False)
+    command = [*hosts.inside(1), program, case.folder, ADDRESS, *cut]
+    fit = subprocess.run(
+        command, env=os.environ | ENVIRONMENT, capture_output=True, text=True, check=False, timeout=300.0
+    )
     assert fit.returncode == 0, fit.stderr
     before, after, coef = json.loads(fit.stdout.splitlines()[-1])
     assert "10.77.0.3" in before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,13 +14,13 @@ from typing import Any
 import dask
 import distributed
 
-from softgrad.distributed._engine import RESTART_SECONDS, Engine, Handle, Method, late_error, runs_of
+from softgrad.distributed._engine import Handle, Method, Shard, runs_of
 from softgrad.distributed._own_place import own_folder, started
 from softgrad.distributed._shard_worker import ShardWorker, added
-from softgrad.linear_model._data._file_shards import FileShard
+from softgrad.distributed._timed_engine import RESTART_SECONDS, TimedEngine
 
 
-class DaskEngine(Engine):
+class DaskEngine(TimedEngine):
     """Tasks, each on the worker that has the run of shards it is for, or on another one where that is gone.
 
     Parameters
@@ -31,23 +31,20 @@ class DaskEngine(Engine):
         None: as many as there are.
     timeout : float
         Seconds that a call may take.
-    shards : sequence of FileShard
+    shards : sequence of Shard
     """
 
-    def __init__(self, address: str, workers: int | None, timeout: float, shards: Sequence[FileShard]) -> None:
-        self._cluster = ExitStack()
-        made = _own_cluster(workers) if address == "local" else distributed.Client(address, set_as_default=False)
-        self._client = self._cluster.enter_context(made)
-        places = sorted(self._client.scheduler_info(n_workers=-1)["workers"])
-        if len(places) < (workers or 1):
-            self._cluster.close()
-            raise ValueError(f"workers is {workers}; the Dask cluster at {address} has {len(places)}")
-        self._places = places[:workers]
-        self.runs = runs_of(shards, len(self._places))
+    def __init__(self, address: str, workers: int | None, timeout: float, shards: Sequence[Shard]) -> None:
+        with ExitStack() as cluster:
+            made = _own_cluster(workers) if address == "local" else distributed.Client(address, set_as_default=False)
+            self._client = cluster.enter_context(made)
+            places = sorted(self._client.scheduler_info(n_workers=-1)["workers"])
+            if len(places) < (workers or 1):
+                raise ValueError(f"workers is {workers}; the Dask cluster at {address} has {len(places)}")
+            self._cluster = cluster.pop_all()
+        super().__init__(runs_of(shards, len(places[:workers])), timeout)
+        self._places = places
         self._shards = shards
-        self._timeout = timeout
-        # The calls that nobody has waited for, and the worker of each.
-        self._begun: dict[Handle, int] = {}
 
     def put(self, value: object) -> Handle:
         # What is scattered is lost with its worker; what a task gives is made again. Arrays arrive where they happen to
@@ -59,30 +56,30 @@ class DaskEngine(Engine):
         where = {"workers": [self._places[worker]], "allow_other_workers": True, "pure": False}
         shards = tuple(self._shards[run.start : run.stop])
         values = self._client.submit(_call, run.start, shards, method, *arguments, **where)
-        self._begun[values] = worker
-        return [self._client.submit(itemgetter(place), values, pure=False) for place in range(returns)]
+        handles = [self._client.submit(itemgetter(place), values, pure=False) for place in range(returns)]
+        self._begun |= dict.fromkeys(handles, worker)
+        return handles
 
     def add(self, term: Handle, left: Handle, right: Handle) -> Handle:
-        return self._client.submit(_added, term, left, right, pure=False)
+        handle = self._client.submit(_added, term, left, right, pure=False)
+        self._begun[handle] = self._begun[left]
+        return handle
 
-    def get(self, handles: Sequence[Handle]) -> list[Any]:
-        if self._late(self._timeout):
-            # Their tasks go to others.
-            hanging = [place for place, tasks in self._client.processing().items() if tasks]
-            self._client.restart_workers(hanging, timeout=RESTART_SECONDS, raise_for_error=False)
-        for worker in self._late(self._timeout + RESTART_SECONDS):
-            raise late_error(self.runs, worker, self._timeout)
-        self._begun = {}
-        return list(self._client.gather(handles))
-
-    def _late(self, seconds: float) -> list[int]:
-        """Wait for the calls that were begun, and name the workers of those that take longer."""
+    def _unfinished(self, handles: Sequence[Handle], seconds: float) -> Iterable[Handle]:
         try:
             with self._client.as_current():
-                distributed.wait(list(self._begun), timeout=seconds)
+                distributed.wait(handles, timeout=seconds)
         except TimeoutError:
-            return sorted({worker for call, worker in self._begun.items() if not call.done()})
+            return [handle for handle in handles if not handle.done()]
         return []
+
+    def _end_hanging(self, workers: Sequence[int]) -> None:  # noqa: ARG002
+        # What is late may be on another worker than its own.
+        hanging = [place for place, tasks in self._client.processing().items() if tasks]
+        self._client.restart_workers(hanging, timeout=RESTART_SECONDS, raise_for_error=False)
+
+    def _values(self, handles: Sequence[Handle]) -> list[Any]:
+        return list(self._client.gather(handles))
 
     def close(self) -> None:
         self._cluster.close()
@@ -104,12 +101,12 @@ def _added(term: _Packed, left: Any, right: Any) -> Any:
 
 
 @lru_cache(maxsize=16)
-def _worker(first: int, shards: tuple[FileShard, ...]) -> ShardWorker:
+def _worker(first: int, shards: tuple[Shard, ...]) -> ShardWorker:
     """Kept between calls: opening a file reads it."""
     return ShardWorker(first, shards)
 
 
-def _call(first: int, shards: tuple[FileShard, ...], method: Method, *arguments: Any) -> Any:
+def _call(first: int, shards: tuple[Shard, ...], method: Method, *arguments: Any) -> Any:
     return getattr(_worker(first, shards), method)(*map(_unpacked, arguments))
 
 
@@ -121,7 +118,8 @@ def _own_cluster(workers: int | None) -> Iterator[distributed.Client]:
         "distributed.scheduler.http.routes": [],
         "distributed.worker.http.routes": [],
     }
-    with own_folder("dask") as place, dask.config.set(options):
+    # The scheduler has a folder of its own there, not only the workers.
+    with own_folder("dask") as place, dask.config.set(options | {"temporary-directory": place}):
 
         def start() -> distributed.LocalCluster:
             return distributed.LocalCluster(
@@ -129,7 +127,6 @@ def _own_cluster(workers: int | None) -> Iterator[distributed.Client]:
                 threads_per_worker=1,
                 host="127.0.0.1",
                 scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
-                local_directory=place,
                 silence_logs=logging.ERROR,
             )
 

@@ -6,19 +6,25 @@ from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-from softgrad.linear_model._data._file_shards import FileShard
+from softgrad.distributed._environment import check_same
 
 # A value that is somewhere on the cluster; what it is, only the engine knows.
 Handle = Any
 
-Method = Literal["environment", "survey", "totals"]
+Method = Literal["environment", "survey", "totals", "results"]
 
 # A run has so many or more: where it ends is off by a sixteenth of it at most.
 _NODES_OF_RUN = 8
-# What it may take to end a worker that hangs, and to start another.
-RESTART_SECONDS = 60.0
+
+
+class Shard(Protocol):
+    """Rows that stay together, of which a worker knows what to make; it can be pickled."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are to read, about."""
 
 
 class Engine(ABC):
@@ -51,12 +57,24 @@ class Engine(ABC):
     def get(self, handles: Sequence[Handle]) -> list[Any]:
         """Wait for values; arrays may be read-only."""
 
+    def check_workers(self) -> None:
+        """Raises DifferentWorkersError, a RuntimeError, where two would make other bits of the same rows."""
+        check_same(self._of_each("environment"))
+
+    def of_shards(self, method: Literal["survey", "results"], *arguments: Handle) -> list[Any]:
+        """What a method gives of each shard, in their order."""
+        return [of_shard for of_run in self._of_each(method, *arguments) for of_shard in of_run]
+
+    def _of_each(self, method: Method, *arguments: Handle) -> list[Any]:
+        calls = [self.call(worker, method, *arguments) for worker in range(len(self.runs))]
+        return self.get([handle for (handle,) in calls])
+
     @abstractmethod
     def close(self) -> None:
         """End the workers, and a cluster that was started for them."""
 
 
-def runs_of(shards: Sequence[FileShard], n_workers: int) -> list[range]:
+def runs_of(shards: Sequence[Shard], n_workers: int) -> list[range]:
     """Neighbouring shards for each worker, of about as many bytes; at most as many workers as shards."""
     n_workers = min(n_workers, len(shards))
     ends = list(accumulate(shard.size for shard in shards))
@@ -68,11 +86,3 @@ def runs_of(shards: Sequence[FileShard], n_workers: int) -> list[range]:
         # Each has one at least.
         cuts.append(min(max(cut, cuts[-1] + 1), len(shards) - n_workers + worker))
     return [range(*run) for run in pairwise([*cuts, len(shards)])]
-
-
-def late_error(runs: Sequence[range], worker: int, timeout: float) -> TimeoutError:
-    run = runs[worker]
-    return TimeoutError(
-        f"worker {worker}, which has the shards {run.start} to {run.stop - 1}, took more than {timeout:g} seconds for "
-        f"a pass over them, twice; raise timeout if that is not too long"
-    )

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 
 from softgrad.distributed._engine import Engine, Handle
-from softgrad.distributed._shard_worker import Environment, Found
+from softgrad.distributed._shard_worker import Found
 from softgrad.linear_model._data._rows import Array, Rows, RowSource
 from softgrad.linear_model._data._streams import Encoding, Stream
 from softgrad.linear_model._data._survey import Survey
@@ -58,9 +58,8 @@ class PooledStream(Stream):
         self.n_workers, self.n_shards = len(engine.runs), engine.runs[-1].stop
 
     def survey(self, *, digest: bool) -> Survey:
-        self._check_environments()
-        found = self._of_each("survey", digest)
-        return Survey([shard for of_run in found for shard in of_run])
+        self._engine.check_workers()
+        return Survey(self._engine.of_shards("survey", digest))
 
     def rows(self, survey: Survey, class_weights: Array) -> RowSource:
         return PooledRows(self._engine, survey, Encoding.of(survey, class_weights))
@@ -76,22 +75,6 @@ class PooledStream(Stream):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _of_each(self, method: Any, *arguments: object) -> list[Any]:
-        calls = [self._engine.call(worker, method, *arguments) for worker in range(self.n_workers)]
-        return self._engine.get([handle for (handle,) in calls])
-
-    def _check_environments(self) -> None:
-        """Raise RuntimeError where two workers would make other bits of the same rows."""
-        first, *others = self._of_each("environment")
-        for number, other in enumerate(others, 1):
-            for what, mine, its in zip(Environment._fields, first, other, strict=True):
-                if mine != its:
-                    raise RuntimeError(
-                        f"worker 0 has the {what} {mine}, worker {number} {its}: sums would depend on which of them "
-                        f"makes them; install the same versions, or set SOFTGRAD_ISA and OPENBLAS_CORETYPE to what "
-                        f"all machines have"
-                    )
 
 
 class PooledRows(RowSource):

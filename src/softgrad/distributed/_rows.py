@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from softgrad.distributed._engines import checked_workers, dask_engine, ray_engine
 from softgrad.distributed._pooled_stream import PooledStream
 from softgrad.linear_model import ReadOptions
 from softgrad.linear_model._data._file_shards import Files, file_shards
@@ -43,10 +42,12 @@ def ray_rows(
         Of the cluster, as `ray.init` takes it; "auto" is the one that this machine belongs to. "local" starts one on
         this machine, which ends with the rows. Where `ray.init` was called before it is that cluster.
     workers : int, optional
-        At most as many as there are shards; by default as many as the cluster has CPUs.
+        At most as many as there are shards; by default as many as the cluster has CPUs. They wait for CPUs that others
+        have.
     timeout : float, default 3600
-        Seconds that a pass of a worker over its shards may take. A worker that takes longer is ended, and another does
-        the same in its place; if that takes longer, too, it is an error.
+        Seconds that the workers may wait for CPUs, beside a minute to start, and that a pass of one over its shards may
+        take. A worker that takes longer is ended, and another does the same in its place; if that takes longer, too, it
+        is an error.
 
     Returns
     -------
@@ -57,12 +58,15 @@ def ray_rows(
     Raises
     ------
     ValueError
-        `workers` is below 1, the files are of several formats or have other columns than the first, or `target`,
-        `sample_weight` and `indices` are not for them.
+        `workers` is below 1 or more than the cluster has CPUs, the files are of several formats or have other columns
+        than the first, or `target`, `sample_weight` and `indices` are not for them.
     TypeError
-        `workers` is no integer, or `target` no name or names.
+        `workers` is no integer, or `target`, `sample_weight` or `indices` no name.
     OSError
-        There is no such file, or it cannot be read; or no cluster answers at the address.
+        There is no such file, or it cannot be read; no cluster answers at the address; or the disk has no room for the
+        files of one that is started.
+    TimeoutError
+        The CPUs of the cluster are there, but others had them for longer than `timeout`.
     ImportError
         Ray or pyarrow is not installed.
 
@@ -81,8 +85,8 @@ def ray_rows(
     other versions, instruction sets or BLAS kernels, TimeoutError where a pass takes twice longer than `timeout`, and
     what a worker raises where a file cannot be read.
 
-    A cluster of its own has its files, and the token its processes know each other by, in a folder that is removed in
-    the end; it has no dashboard and sends no report of use.
+    A cluster of its own has its files, and the token its processes know each other by, in a folder of /tmp that is
+    removed in the end; 16 MiB must be free there. It has no dashboard and sends no report of use.
 
     Examples
     --------
@@ -91,12 +95,9 @@ def ray_rows(
         with ray_rows("rows/*.parquet", "kind") as rows:
             model = SoftmaxRegression().fit_stream(rows)
     """
-    workers = _checked(workers)
+    workers = checked_workers(workers)
     shards = file_shards(source, target, sample_weight, ReadOptions.of(read_options), indices)
-    _require("ray")
-    from softgrad.distributed._ray import RayEngine
-
-    return PooledStream(RayEngine(address, workers, timeout, shards))
+    return PooledStream(ray_engine(address, workers, timeout, shards))
 
 
 def dask_rows(
@@ -147,7 +148,7 @@ def dask_rows(
         `workers` is below 1 or more than the cluster has, the files are of several formats or have other columns than
         the first, or `target`, `sample_weight` and `indices` are not for them.
     TypeError
-        `workers` is no integer, or `target` no name or names.
+        `workers` is no integer, or `target`, `sample_weight` or `indices` no name.
     OSError
         There is no such file, it cannot be read, or there is no scheduler at this address.
     ImportError
@@ -170,25 +171,6 @@ def dask_rows(
         with dask_rows("rows/*.parquet", "kind", address="tcp://scheduler:8786") as rows:
             model = SoftmaxRegression().fit_stream(rows)
     """
-    workers = _checked(workers)
+    workers = checked_workers(workers)
     shards = file_shards(source, target, sample_weight, ReadOptions.of(read_options), indices)
-    _require("dask", "distributed")
-    from softgrad.distributed._dask import DaskEngine
-
-    return PooledStream(DaskEngine(address, workers, timeout, shards))
-
-
-def _checked(workers: int | None) -> int | None:
-    if workers is None:
-        return None
-    if not isinstance(workers, numbers.Integral):
-        raise TypeError(f"workers is {workers!r}; it must be an integer")
-    if workers < 1:
-        raise ValueError(f"workers is {workers}; it must be at least 1")
-    return int(workers)
-
-
-def _require(extra: str, package: str | None = None) -> None:
-    package = package or extra
-    if importlib.util.find_spec(package) is None:
-        raise ImportError(f'{package} is not installed: pip install "softgrad[{extra}]"')
+    return PooledStream(dask_engine(address, workers, timeout, shards))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from threadpoolctl import ThreadpoolController
-
-from softgrad import show_config
+from softgrad.distributed._environment import Environment
 from softgrad.linear_model._data._batches import Batches
-from softgrad.linear_model._data._file_shards import FileShard
 from softgrad.linear_model._data._rows import Rows
 from softgrad.linear_model._data._streams import Encoding, ShardRows, totals_of
 from softgrad.linear_model._data._survey import ShardSurvey
@@ -19,26 +16,6 @@ from softgrad.linear_model._data._tree_sum import Node, TreeSum, whole_nodes
 from softgrad.linear_model._data._workers import Workers
 
 Total = TypeVar("Total")
-
-
-class Environment(NamedTuple):
-    """What the bits of a sum depend on besides the rows."""
-
-    softgrad: str
-    numpy: str
-    instruction_set: str
-    blas: str
-
-    @classmethod
-    def here(cls) -> Environment:
-        config = show_config()
-        blas = {
-            " ".join(str(library.get(key, "")) for key in ("internal_api", "version", "architecture"))
-            for library in ThreadpoolController().info()
-            # SciPy's own may be loaded, and is not what multiplies.
-            if library["user_api"] == "blas" and "scipy.libs" not in library["filepath"]
-        }
-        return cls(config["version"], config["numpy"], config["instruction_set"], ", ".join(sorted(blas)))
 
 
 class Found(NamedTuple):
@@ -55,10 +32,10 @@ class ShardWorker:
     ----------
     first : int
         The number of the first shard among all.
-    shards : sequence of FileShard
+    shards : sequence of FileShard, or of what `results` is asked for
     """
 
-    def __init__(self, first: int, shards: Sequence[FileShard]) -> None:
+    def __init__(self, first: int, shards: Sequence[Any]) -> None:
         self._first = first
         self._shards = shards
         self._opened: list[Batches] | None = None
@@ -84,6 +61,10 @@ class ShardWorker:
                     tree.append(Node(0, total))
                 nodes.append(tree.total())
         return nodes
+
+    def results(self, function: Callable[[Any], Any]) -> list[list[Any]]:
+        """Of a function of each shard."""
+        return [[function(shard) for shard in self._shards]]
 
     def _batches(self) -> list[Batches]:
         if self._opened is None:

@@ -139,10 +139,22 @@ class ArrowFileSystem(FileSystem):
     def entries(self, folder: str) -> list[Entry]:
         from pyarrow.fs import FileSelector, FileType
 
+        if self.filesystem.type_name == "gcs":
+            return self._entries_by_paths(folder)
         return [
             Entry(info.base_name, info.type == FileType.Directory)
             for info in self.filesystem.get_file_info(FileSelector(folder))
         ]
+
+    def _entries_by_paths(self, folder: str) -> list[Entry]:
+        """By all that is below: pyarrow leaves out the folders of Google's storage that are no objects of their own."""
+        from pyarrow.fs import FileSelector, FileType
+
+        entries = set()
+        for info in self.filesystem.get_file_info(FileSelector(folder, recursive=True)):
+            name, inner, _ = info.path.removeprefix(f"{folder}/").partition("/")
+            entries.add(Entry(name, bool(inner) or info.type == FileType.Directory))
+        return list(entries)
 
     def signature(self, path: str) -> Signature | None:
         from pyarrow.fs import FileType
