@@ -55,7 +55,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     ),
     "softgrad.gradcheck": ({"numpy"}, set()),
     "softgrad.linear_model": (
-        {"numpy", "scipy", "sklearn"},
+        {"numpy", "scipy", "sklearn", "joblib", "pandas"},
         {"softgrad._float_mode", "softgrad.functional"}
         | {"softgrad.linear_model._data", "softgrad.linear_model._model", "softgrad.linear_model._solvers"}
         | {"softgrad.linear_model._export"}
@@ -73,7 +73,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     ),
     "softgrad.linear_model._data": (
         {"numpy", "scipy", "sklearn", "threadpoolctl", "pyarrow", "fsspec"},
-        {"softgrad._native"},
+        {"softgrad._files", "softgrad._native"},
     ),
     "softgrad.linear_model._model": (
         {"numpy", "scipy"},
@@ -86,7 +86,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     ),
     # On a cluster of either engine; each file imports its own.
     "softgrad.distributed": (
-        {"numpy", "threadpoolctl", "ray", "dask", "distributed"},
+        {"numpy", "threadpoolctl", "joblib", "ray", "dask", "distributed"},
         {"softgrad", "softgrad.linear_model", "softgrad.linear_model._data"},
     ),
     "softgrad.linear_model._export": (
@@ -96,7 +96,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "softgrad.cli": (
         {"numpy", "scipy", "typer", "click", "rich", "pyarrow", "safetensors", "matplotlib"},
         PUBLIC_API
-        | {"softgrad._checksum", "softgrad._files", "softgrad._float_mode", "softgrad.examples"}
+        | {"softgrad._checksum", "softgrad._files", "softgrad._float_mode", "softgrad.distributed", "softgrad.examples"}
         | {"softgrad.linear_model._data", "softgrad.linear_model._solvers", "softgrad.linear_model._export"}
         | FIT,
     ),

@@ -266,9 +266,9 @@ def test_a_tolerance_that_float32_cannot_reach_warns() -> None:
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"C": 0.0}, r"The 'C' parameter of SoftmaxRegression must be a float in the range \(0.0, inf\). Got 0.0"),
+        ({"C": 0.0}, r"The 'C' parameter of SoftmaxRegression must be a float in the range \(0.0, inf\]. Got 0.0"),
         ({"C": -1.0}, r"'C' parameter .* Got -1.0"),
-        ({"C": np.inf}, r"'C' parameter .* Got inf"),
+        ({"C": np.inf, "l1_ratio": 0.5}, r"l1_ratio is 0.5; with C=inf there is no penalty to share, it must be 0"),
         ({"C": np.nan}, r"'C' parameter .* Got nan"),
         ({"C": "1"}, r"'C' parameter .* Got '1'"),
         ({"tol": 0.0}, r"'tol' parameter .* must be a float in the range \(0.0, inf\). Got 0.0"),

@@ -71,7 +71,7 @@ def arrays_of(total: Any) -> list[np.ndarray]:
 
 
 def asked_for(rng: np.random.Generator, dtype: type, *, is_sparse: bool, fit_intercept: bool) -> NotedRows:
-    """The sums that the objective, its gradient and its Hessian are made of."""
+    """The sums that the objective, its derivatives and a fit without a penalty are made of."""
     data = data_sets.random(rng, rows=700, features=6, classes=4)
     X = data.X.astype(dtype)
     X[rng.random(X.shape) < 0.5] = 0.0
@@ -90,6 +90,9 @@ def asked_for(rng: np.random.Generator, dtype: type, *, is_sparse: bool, fit_int
         hessian.class_covariance()
         hessian.diagonal()
         hessian.matrix(1)
+        objective.dual_step(theta, direction)
+        objective.is_separated_by(direction)
+        objective.hessian_of_the_likely(theta, 1e-4).matrix(1)
     return source
 
 

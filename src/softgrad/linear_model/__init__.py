@@ -14,14 +14,24 @@ if TYPE_CHECKING:
     from softgrad.linear_model._export._onnx import to_onnx
     from softgrad.linear_model._export._sklearn import to_sklearn
     from softgrad.linear_model._solvers._iteration import IterationReport
+    from softgrad.linear_model._summary import Summary
 
-__all__ = ["IterationReport", "ReadOptions", "SoftmaxRegression", "SoftmaxRegressionCV", "to_onnx", "to_sklearn"]
+__all__ = [
+    "IterationReport",
+    "ReadOptions",
+    "SoftmaxRegression",
+    "SoftmaxRegressionCV",
+    "Summary",
+    "to_onnx",
+    "to_sklearn",
+]
 
 _MODULES = {
     "IterationReport": "_solvers._iteration",
     "ReadOptions": "_data._read_options",
     "SoftmaxRegression": "_estimator",
     "SoftmaxRegressionCV": "_cross_validation",
+    "Summary": "_summary",
     "to_onnx": "_export._onnx",
     "to_sklearn": "_export._sklearn",
 }

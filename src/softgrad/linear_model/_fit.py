@@ -18,6 +18,8 @@ from softgrad.linear_model._model._objective import SoftmaxObjective
 from softgrad.linear_model._solvers import _elastic_net, _newton
 from softgrad.linear_model._solvers._choice import SOLVERS, SolverName, choose_solver
 from softgrad.linear_model._solvers._iteration import Course, IterationReport, Point, Solution, State, starting_state
+from softgrad.linear_model._solvers._separable import SeparableClasses
+from softgrad.linear_model._solvers._unpenalised import NoOptimum
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,10 @@ class FitParameters:
     solver: SolverName = "auto"
     polish: bool = False
     n_threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if np.inf == self.C and self.l1_ratio:
+            raise ValueError(f"l1_ratio is {self.l1_ratio:g}; with C=inf there is no penalty to share, it must be 0")
 
     def description(self) -> dict[str, object]:
         """What decides where the optimum is and how it is approached, as JSON can hold it."""
@@ -105,6 +111,11 @@ def fit_rows(
         Where it goes on, instead.
     keep : callable, optional
         Given the state before each iteration, after `before_iteration` was called.
+
+    Raises
+    ------
+    SeparableClasses
+        Without a penalty, where there is no optimum.
     """
     with Workers(parameters.n_threads) as workers:
         objective = _objective(source, n_classes, parameters, workers)
@@ -127,17 +138,25 @@ def fit_rows(
         course = Course(
             parameters.tol, parameters.max_iter, lambda told, theta: report(told, lambda: coefficients(theta)), begin
         )
-        solver, reason, solution = _minimise(objective, parameters, state, course)
-        if parameters.polish and objective.dtype == np.float32:
-            # A state does not say which of the two objectives it is of: what is resumed polishes from the start.
-            keep = None
-            reached = objective.coefficients(solution.theta)
-            objective = _objective(WidenedRows(source), n_classes, parameters, workers)
-            point = _evaluate(objective, objective.coordinates(*reached), parameters)
-            state = starting_state(objective, point, after=solution.objectives)
+        try:
             solver, reason, solution = _minimise(objective, parameters, state, course)
-    solver += "" if space is None else space.solver_suffix
-    return Fitted(coefficients(solution.theta), solver, reason, solution, parameters)
+            if parameters.polish and objective.dtype == np.float32:
+                # A state does not say which of the two objectives it is of: what is resumed polishes from the start.
+                keep = None
+                reached = objective.coefficients(solution.theta)
+                objective = _objective(WidenedRows(source), n_classes, parameters, workers)
+                point = _evaluate(objective, objective.coordinates(*reached), parameters)
+                state = starting_state(objective, point, after=solution.objectives)
+                solver, reason, solution = _minimise(objective, parameters, state, course)
+        except NoOptimum as error:
+            weight = error.direction[:, : source.n_features]
+            raise SeparableClasses(
+                weight if space is None else space.leave(weight),
+                error.direction[:, -1] if parameters.fit_intercept else np.zeros(n_classes),
+                is_certain=error.is_certain,
+            ) from None
+        solver += "" if space is None else space.solver_suffix
+        return Fitted(coefficients(solution.theta), solver, reason, solution, parameters)
 
 
 def _objective(source: RowSource, n_classes: int, parameters: FitParameters, workers: Workers) -> SoftmaxObjective:

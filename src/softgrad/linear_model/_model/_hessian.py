@@ -42,13 +42,16 @@ class Hessian:
     theta : ndarray, shape (K, P)
     ridge : ndarray, shape (P,)
         What the penalty adds to the diagonal.
+    left_out : float, optional
+        Of a row, the classes whose probability times its weight is at most this are left out; by default none.
     """
 
-    def __init__(self, rows: StandardisedRows, theta: Array, ridge: Array) -> None:
+    def __init__(self, rows: StandardisedRows, theta: Array, ridge: Array, *, left_out: float | None = None) -> None:
         self._rows = rows
         self._ridge = ridge
         self._shape = theta.shape
-        with_logits = terms.WithLogits(rows.affine(theta))
+        affine = rows.affine(theta)
+        with_logits = terms.WithLogits(affine) if left_out is None else terms.WithLikelyLogits(affine, left_out)
         self._blocks = rows.prepared(with_logits, keep=keeps_logits(rows.source, len(theta)))
 
     def product(self, direction: Array) -> Array:
@@ -80,7 +83,10 @@ class Hessian:
         total = self._blocks.total(terms.Whole(self._rows.standardisation, others, columns, length))
         diagonals = np.einsum("kplp->klp", total)
         diagonals += (np.eye(classes - 1) - 1.0 / classes)[:, :, None] * self._ridge
-        return total.reshape((classes - 1) * columns, -1)
+        matrix = total.reshape((classes - 1) * columns, -1)
+        # Without a ridge nothing may be left, as of a diagonal alone.
+        np.fill_diagonal(matrix, np.maximum(np.diag(matrix), least_kept(self._rows.source.dtype)))
+        return matrix
 
     def sampled_diagonal_blocks(self, count: int, function: Callable[[Array], Result]) -> Iterator[Result]:
         """A function of the diagonal block of each class, the Hessian by its theta, (P, P), from about `count` rows.

@@ -57,6 +57,26 @@ class WithLogits:
 
 
 @dataclass
+class WithLikelyLogits:
+    """Makes blocks of rows without the classes that have left them.
+
+    The logit of a class becomes -inf where its probability times the weight of the row is at most `least`, but for the
+    likeliest class.
+    """
+
+    affine: Affine
+    least: float
+
+    def __call__(self, rows: Rows) -> Block:
+        block = Block(rows, rows.logits(*self.affine))
+        probabilities = block.probabilities()
+        likeliest = probabilities.max(axis=1, keepdims=True)
+        left = (probabilities * rows.weights[:, None] <= self.least) & (probabilities < likeliest)
+        block.logits[left] = -np.inf
+        return block
+
+
+@dataclass
 class Product(Term[Block, Affine]):
     """The Hessian of the mean loss times a direction, both as weight and bias of the rows as they are."""
 

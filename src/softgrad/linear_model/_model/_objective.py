@@ -5,8 +5,9 @@ coefficients, it is
 
     f(W, b) = (1/S) sum_i s_i loss_i + ((1 - r) ||W||^2 / 2 + r ||W||_1) / (C S),
 
-which is scikit-learn's objective of LogisticRegression divided by C S. The solvers see it as a function of theta
-(K x P), the coefficients of standardised features (`_standardisation.py`). What is smooth in it is here.
+which is scikit-learn's objective of LogisticRegression divided by C S; C = inf is no penalty. The solvers see it as a
+function of theta (K x P), the coefficients of standardised features (`_standardisation.py`). What is smooth in it is
+here.
 
 The rows come from a `RowSource`, piece by piece and always in the same order: an array is one piece, a file larger than
 memory is many, read anew for every sum over the rows.
@@ -16,16 +17,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from softgrad.linear_model._data._rows import Array, ArrayRows, Rows, RowSource, class_totals
 from softgrad.linear_model._data._terms import ArrayTerm
+from softgrad.linear_model._data._widened_rows import WidenedRows
 from softgrad.linear_model._data._workers import Workers
+from softgrad.linear_model._model._dual_step import DualStep
 from softgrad.linear_model._model._hessian import Hessian, keeps_logits
 from softgrad.linear_model._model._loss import PenalisedLoss, WithLosses
+from softgrad.linear_model._model._redundant_features import LARGEST_GRAM, RedundantFeatures
+from softgrad.linear_model._model._separation import Separation
 from softgrad.linear_model._model._standardisation import Extents, Standardisation
 from softgrad.linear_model._model._standardised_rows import StandardisedRows
 from softgrad.linear_model._model._zero_sums import centred
@@ -67,6 +72,15 @@ class Gram(ArrayTerm[Rows]):
         return gram
 
 
+def _gram(rows: StandardisedRows) -> Array:
+    return rows.source.total(Gram(rows.standardisation), rows.workers, rows.block_length)
+
+
+def _widened(rows: StandardisedRows) -> StandardisedRows:
+    """The rows in float64, block by block."""
+    return rows if rows.source.dtype == np.float64 else rows._replace(source=WidenedRows(rows.source))
+
+
 class SoftmaxObjective(PenalisedLoss):
     """The objective for one data set.
 
@@ -76,6 +90,8 @@ class SoftmaxObjective(PenalisedLoss):
         Matrix products with X are made in its dtype; theta and what is returned are float64.
     n_classes : int
     C : float
+        inf is no penalty. Of up to 4096 features those that are combinations of others are then left out, so that the
+        minimum is one point.
     fit_intercept : bool
     l1_ratio : float
     label_smoothing : float
@@ -114,8 +130,14 @@ class SoftmaxObjective(PenalisedLoss):
         self.standardisation = Standardisation.of(extent, source.dtype, fit_intercept=fit_intercept)
         self._given = StandardisedRows(source, self.standardisation, workers, self.block_length)
         penalty = 1.0 / (C * source.total_weight)
+        self.is_penalised = penalty > 0.0
+        self._redundant: RedundantFeatures | None = None
+        if not self.is_penalised and self.n_features <= LARGEST_GRAM:
+            self._redundant = RedundantFeatures.of(_gram(_widened(self._given)), self.standardisation)
+            self.standardisation = self.standardisation.without(self._redundant.features)
+            self._given = self._given._replace(standardisation=self.standardisation)
         inverse_scale = self.standardisation.inverse_scale
-        # A constant feature has no coefficient; its ridge only has to be positive.
+        # A feature that is left out has no coefficient; its ridge only has to be positive.
         varies = inverse_scale > 0
         ridge = self._with_intercept(np.where(varies, (1.0 - l1_ratio) * penalty * inverse_scale**2, 1.0))
         self.absolute = self._with_intercept(l1_ratio * penalty * inverse_scale)
@@ -157,6 +179,8 @@ class SoftmaxObjective(PenalisedLoss):
 
         Absolute values do not fall at zero sums; with a share of them the intercepts alone are moved.
         """
+        if self._redundant is not None:
+            coef, intercept = self._redundant.leave_out(coef, intercept)
         theta = self.standardisation.theta(coef, intercept)
         if self.absolute.any():
             theta[:, self.n_features :] = centred(theta[:, self.n_features :])
@@ -164,12 +188,24 @@ class SoftmaxObjective(PenalisedLoss):
         return centred(theta)
 
     def coefficients(self, theta: Array) -> tuple[Array, Array]:
-        """Coefficients (K, d) and intercepts (K,) of X as it is."""
-        return self.standardisation.coefficients(theta)
+        """Coefficients (K, d) and intercepts (K,) of X as it is.
+
+        Without a penalty they are the smallest ones, by the sum of the squares of the coefficients.
+        """
+        coef, intercept = self.standardisation.coefficients(theta)
+        return (coef, intercept) if self._redundant is None else self._redundant.share_out(coef, intercept)
+
+    def dependent_features(self) -> list[NDArray[np.intp]]:
+        """The features of each combination that is the same number in every row; without a penalty, of up to 4096."""
+        left_out = np.flatnonzero(self.standardisation.scale == 0.0)
+        if self._redundant is None:
+            return [np.array([feature]) for feature in left_out]
+        constant = np.setdiff1d(left_out, self._redundant.features)
+        return [*(np.array([feature]) for feature in constant), *self._redundant.involved]
 
     def gram(self) -> Array:
         """The Gram matrix of the standardised features, (d, d)."""
-        return self.source.total(Gram(self.standardisation), self._given.workers, self.block_length)
+        return _gram(self._given)
 
     def keeps_logits(self) -> bool:
         """Whether a Hessian has all logits in memory."""
@@ -178,6 +214,33 @@ class SoftmaxObjective(PenalisedLoss):
     def hessian(self, theta: Array) -> Hessian:
         """The Hessian at theta."""
         return Hessian(self._rows_of_products, theta, self.ridge)
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def dual_step(self, theta: Array, step: Array) -> tuple[float, float, Array]:
+        """`DualPoint` of a step from theta, in the precision of the objective, its product by theta."""
+        rows = self._rows
+        term = DualStep(rows.affine(theta), rows.affine(step))
+        least, divergence, product = rows.source.total(term, rows.workers, rows.block_length)
+        return least, divergence, centred(rows.standardisation.by_theta(product))
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def is_separated_by(self, direction: Array) -> bool:
+        """Whether no row loses by a direction, and some gain; to within rounding."""
+        order: Literal["C", "F"] = "F" if self.is_sparse else "C"
+        affine = self.standardisation.affine(direction, np.dtype(np.float64), order)
+        magnitude = self.standardisation.magnitude(direction, order)
+        term = Separation(affine, magnitude, self._with_losses.label_smoothing > 0.0)
+        lost, gained = self.source.total(term, self._given.workers, self.block_length)
+        return bool(lost == 0 and gained > 0)
+
+    def hessian_of_the_likely(self, theta: Array, least: float) -> Hessian:
+        """The Hessian at theta without the classes whose probability times the weight of a row is at most `least`."""
+        return Hessian(self._in_double_precision, theta, self.ridge, left_out=least)
+
+    @cached_property
+    def _in_double_precision(self) -> StandardisedRows:
+        """The rows as they are; float32 is widened block by block."""
+        return _widened(self._given)
 
     @cached_property
     def _rows_of_products(self) -> StandardisedRows:

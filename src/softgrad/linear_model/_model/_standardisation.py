@@ -109,6 +109,12 @@ class Standardisation:
         bias = None if bias is None else bias.astype(dtype, copy=False)
         return Affine(weight.astype(dtype, order, copy=False), bias)
 
+    def magnitude(self, theta: Array, order: Literal["C", "F"]) -> Affine:
+        """`affine` with the magnitude of each term for the term."""
+        weight = np.abs(theta[:, : len(self.centre)] * self.inverse_scale)
+        bias = np.abs(theta[:, -1]) + weight @ np.abs(self.centre) if self.fit_intercept else None
+        return Affine(weight.astype(np.float64, order, copy=False), bias)
+
     def by_theta(self, by_rows: Affine) -> Array:
         """The transpose of `affine`."""
         by_weight, by_bias = by_rows
@@ -125,6 +131,12 @@ class Standardisation:
     def spans_zero(self) -> bool:
         """Whether no feature is farther from 0 than it spreads, as those of sparse rows are not."""
         return bool((np.abs(self.centre) <= self.scale)[self.scale > 0].all())
+
+    def without(self, features: NDArray[np.intp]) -> Standardisation:
+        """A standardisation that takes these features for ones that do not vary."""
+        scale = self.scale.copy()
+        scale[features] = 0.0
+        return Standardisation(self.centre, scale, fit_intercept=self.fit_intercept)
 
     def in_units(self) -> Standardisation:
         """The standardisation of these features when they are given in units of their spread."""
@@ -146,6 +158,26 @@ class Standardisation:
             return coef, np.zeros(len(theta))
         intercept = theta[:, -1] - coef @ self.centre
         return coef, intercept - intercept.mean()
+
+    def variances(self, covariance: Array, classes: int) -> Array:
+        """The variances of the intercepts, if there are any, and of the coefficients on the rows as they are.
+
+        Parameters
+        ----------
+        covariance : ndarray, shape (classes * P, classes * P)
+            Of theta (classes, P).
+
+        Returns
+        -------
+        ndarray, shape (classes, P)
+        """
+        of_classes = np.einsum("kpkq->kpq", covariance.reshape(classes, -1, classes, len(covariance) // classes))
+        features = len(self.centre)
+        of_coef: Array = np.einsum("kpp->kp", of_classes)[:, :features] * self.inverse_scale**2
+        if not self.fit_intercept:
+            return of_coef
+        towards = np.append(-self.centre * self.inverse_scale, 1.0)
+        return np.column_stack([np.einsum("p,kpq,q->k", towards, of_classes, towards), of_coef])
 
     def apply(self, X: Any) -> NDArray[Any]:
         """Some rows standardised, dense, without a column for the intercept, in the dtype of X; for reading alone."""

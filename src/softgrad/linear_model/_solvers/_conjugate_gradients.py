@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
+from numpy.typing import NDArray
 
 from softgrad.linear_model._data._rows import Array
 from softgrad.linear_model._model._hessian import Hessian
@@ -17,6 +18,7 @@ from softgrad.linear_model._solvers._preconditioners import Preconditioner
 _TRUSTED = 1.0 / 16.0
 # Products with the Hessian for one step; a step that is cut off here is still one of descent.
 _MOST_PRODUCTS = 1000
+_MOST_PRODUCTS_WITH_DIAGONAL = 500
 
 
 class NewtonStep(NamedTuple):
@@ -93,7 +95,7 @@ def newton_step(
         ratio = inner / before
         lanczos.append(length, ratio)
         left_out = count * part
-        if 0.5 * inner <= trusted * (negligible - decrease):
+        if trusted > 0.0 and 0.5 * inner <= trusted * (negligible - decrease):
             left_out = 0.5 * inner / trusted
             smallest = trusted
             break
@@ -109,6 +111,35 @@ def newton_step(
         search *= ratio
         search += preconditioned
     return NewtonStep(direction, residual, decrease + left_out, min(smallest, lanczos.smallest()), lanczos.length)
+
+
+def solve_with_diagonal(
+    hessian: Hessian, damping: Array | float, steepest: Array, free: NDArray[np.bool_] | bool, forcing: float
+) -> Array:
+    """H x = -steepest on the free coefficients, with H damped, by conjugate gradients with its diagonal.
+
+    The residual becomes `forcing` times what it was, in the norm of the diagonal's inverse.
+    """
+    inverse = np.where(free, 1.0 / np.maximum(hessian.diagonal() + damping, 1e-300), 0.0)
+    solution = np.zeros_like(steepest)
+    residual = -steepest * free
+    preconditioned = inverse * residual
+    search = preconditioned
+    inner = first = float(np.vdot(residual, preconditioned))
+    for _ in range(_MOST_PRODUCTS_WITH_DIAGONAL):
+        curved = (hessian.product(search) + damping * search) * free
+        bend = float(np.vdot(search, curved))
+        if not (inner > 0 and bend > 0):
+            break
+        length = inner / bend
+        solution = solution + length * search
+        residual = residual - length * curved
+        preconditioned = inverse * residual
+        inner, before = float(np.vdot(residual, preconditioned)), inner
+        if inner <= forcing**2 * first:
+            break
+        search = preconditioned + inner / before * search
+    return solution
 
 
 class _Lanczos:

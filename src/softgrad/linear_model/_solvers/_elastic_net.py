@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softgrad.linear_model._data._rows import Array
-from softgrad.linear_model._model._hessian import Hessian
 from softgrad.linear_model._model._objective import SoftmaxObjective
+from softgrad.linear_model._solvers._conjugate_gradients import solve_with_diagonal
 from softgrad.linear_model._solvers._iteration import Course, Point, Solution, State, Step, iterate, rounding
 
-_MOST_PRODUCTS = 500
 _MOST_TRIALS = 40
 _SUFFICIENT_DECREASE = 1e-4
 # What is added to the Hessian while steps are too long falls no lower than to this part of its diagonal at the start.
@@ -84,7 +83,7 @@ def _newton_step(objective: SoftmaxObjective, origin: Point, damping: Array, *, 
         np.sign(origin.gradient) * np.maximum(np.abs(origin.gradient) - absolute, 0.0),
     )
     free = _free(theta, steepest, objective.ridge)
-    direction = _solve(objective.hessian(theta), damping, steepest, free, forcing)
+    direction = solve_with_diagonal(objective.hessian(theta), damping, steepest, free, forcing)
     signs = np.where(theta != 0.0, np.sign(theta), -np.sign(steepest))
     bounded = absolute > 0
     unseen = rounding(objective, origin.value)
@@ -113,30 +112,6 @@ def _free(theta: Array, steepest: Array, ridge: Array) -> NDArray[np.bool_]:
     candidates = np.where(theta[:, columns] == 0.0, np.abs(steepest[:, columns]), np.inf)
     free[candidates.argmin(axis=0), columns] = False
     return free
-
-
-def _solve(hessian: Hessian, damping: Array, steepest: Array, free: NDArray[np.bool_], forcing: float) -> Array:
-    """H x = -steepest on the free coefficients, with H damped, by conjugate gradients with its diagonal."""
-    inverse = np.where(free, 1.0 / np.maximum(hessian.diagonal() + damping, 1e-300), 0.0)
-    solution = np.zeros_like(steepest)
-    residual = -steepest * free
-    preconditioned = inverse * residual
-    search = preconditioned
-    inner = first = float(np.vdot(residual, preconditioned))
-    for _ in range(_MOST_PRODUCTS):
-        curved = (hessian.product(search) + damping * search) * free
-        bend = float(np.vdot(search, curved))
-        if not (inner > 0 and bend > 0):
-            break
-        length = inner / bend
-        solution = solution + length * search
-        residual = residual - length * curved
-        preconditioned = inverse * residual
-        inner, before = float(np.vdot(residual, preconditioned)), inner
-        if inner <= forcing**2 * first:
-            break
-        search = preconditioned + inner / before * search
-    return solution
 
 
 class _Dual:

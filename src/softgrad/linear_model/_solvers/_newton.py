@@ -12,10 +12,11 @@ from softgrad.linear_model._model._loss import PenalisedLoss
 from softgrad.linear_model._model._objective import SoftmaxObjective
 from softgrad.linear_model._model._zero_sums import centre
 from softgrad.linear_model._solvers._conjugate_gradients import NewtonStep, newton_step
-from softgrad.linear_model._solvers._iteration import Course, Point, Solution, State, Step, iterate
+from softgrad.linear_model._solvers._iteration import Course, Point, Solution, State, Step, iterate, rounding
 from softgrad.linear_model._solvers._lbfgs import approach
 from softgrad.linear_model._solvers._line_search import line_search
 from softgrad.linear_model._solvers._preconditioners import Preconditioner
+from softgrad.linear_model._solvers._unpenalised import gap_bound, refuse_separated
 
 # Where the model promises more than this part of the objective exact steps are mostly too short, and end at about this
 # length: tried first, it saves an evaluation of most such iterations. The first step is that of other probabilities.
@@ -35,7 +36,12 @@ def minimise(
     With `approaches` L-BFGS goes before, as far as it does well, in the precision of the products. Then each iteration
     solves H x = -g by conjugate gradients. How far the objective is above its minimum is estimated by the decrease of
     the quadratic model, g^T H^-1 g / 2, at the point that the iteration starts from; and at the point that it reaches,
-    where the Hessian has changed little.
+    where the Hessian has changed little. Without a penalty it is bounded at the former.
+
+    Raises
+    ------
+    NoOptimum
+        Without a penalty, where the classes are separable.
     """
     products = 0
     rough: PenalisedLoss = objective
@@ -50,6 +56,8 @@ def minimise(
         if approaches and state.pairs is not None:
             nearer = approach(rough, preconditioner, state, tol=course.tol)
             if nearer is not None:
+                if not objective.is_penalised:
+                    refuse_separated(objective, nearer.point.theta)
                 return nearer
             if state.pairs and rough is not objective:
                 point = Point.of(objective, point.theta)
@@ -60,20 +68,29 @@ def minimise(
             hessian,
             preconditioner,
             point.gradient,
-            forcing=_forcing(state.gap),
+            forcing=_forcing(state),
             negligible=course.tol * point.value,
             ceiling=point.value,
             smallest=state.smallest,
         )
         products = newton.products
+        bound = None
+        if not objective.is_penalised:
+            promised = state.promises[-1] if state.promises else math.inf
+            bound, newton = gap_bound(
+                objective, hessian, preconditioner, point, newton, promised=promised, tol=course.tol
+            )
+            if bound == math.inf and newton.decrease <= rounding(objective, point.value):
+                return state._replace(gap=bound)
+        promises = [*state.promises, newton.decrease]
         far = (_FAR_PROMISE if state.promises else _FIRST_FAR_PROMISE) * point.value
         is_far = preconditioner.is_exact and newton.decrease > far
         step = line_search(objective, point, newton.direction, _FAR_LENGTH if is_far else 1.0, steep=_STEEP)
-        promises = [*state.promises, newton.decrease]
-        gap = _relative_gap(promises, step, point.value)
+        gap = _relative_gap(promises, step, point.value) if bound is None else bound
         if step is not None and not (gap <= course.tol and step.point.value > point.value):
             point = step.point
-            gap = min(gap, _gap_reached(preconditioner, newton, step))
+            if bound is None:
+                gap = min(gap, _gap_reached(preconditioner, newton, step))
         return state._replace(point=point, promises=promises, gap=gap, smallest=newton.smallest)
 
     return iterate(objective, state, advance, course)
@@ -114,6 +131,9 @@ def _gap_reached(preconditioner: Preconditioner, newton: NewtonStep, step: Step)
     return decrease_of(gradient) * correction / step.point.value if step.point.value > 0 else math.inf
 
 
-def _forcing(gap: float) -> float:
+def _forcing(state: State) -> float:
     """How much of the model's decrease may be missed: little enough for fast convergence near the optimum."""
+    gap = state.gap
+    if math.isinf(gap) and state.promises:
+        gap = state.promises[-1] / state.point.value
     return min(max(0.5 * math.sqrt(gap), 0.01), 0.1)
