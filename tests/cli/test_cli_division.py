@@ -35,6 +35,16 @@ def test_it_is_the_same_however_the_rows_are_cut(fraction: float) -> None:
 
 
 @pytest.mark.parametrize("fraction", FRACTIONS)
+def test_it_is_the_same_from_any_row_on(fraction: float) -> None:
+    codes, rng = some_codes(), fresh_rng()
+    whole = Division(fraction, 7).train(LABELS, codes)
+    for first in (0, 1, 2, 1500, 2999, *rng.integers(0, len(codes), 40).tolist()):
+        before = {label: int((codes[:first] == code).sum()) for code, label in enumerate(LABELS)}
+        rest = Division(fraction, 7, before)
+        np.testing.assert_array_equal(rest.train(LABELS, codes[first:]), whole[first:])
+
+
+@pytest.mark.parametrize("fraction", FRACTIONS)
 @pytest.mark.parametrize("labels", [LABELS, [3, -1, 0, 2**62], [True, False]], ids=["text", "integer", "boolean"])
 def test_each_class_has_its_share_in_both(fraction: float, labels: list[object]) -> None:
     codes = some_codes() % len(labels)

@@ -57,7 +57,9 @@ def files_of(command: Any) -> list[File]:
         if hint != Data and Path not in (kind, *get_args(kind)):
             continue
         is_option = type(about) is type(typer.Option())
-        option = [*(about.param_decls or ()), f"--{name}"][-1] if is_option else None
+        # In an annotation the first name stands where a default would.
+        given = [given for given in (about.default, *(about.param_decls or ())) if isinstance(given, str)]
+        option = [f"--{name}", *given][-1] if is_option else None
         found.append(File(command.callback.__name__, name, option, about.metavar))
     return found
 
@@ -67,7 +69,8 @@ PAIRS = [
     pair
     for command in app.registered_commands
     for pair in combinations(sorted(files_of(command), key=lambda file: not file.is_input), 2)
-    if not pair[1].is_input
+    # A folder must be new or empty: it is no file of the others.
+    if not pair[1].is_input and "DIRECTORY" not in (pair[0].metavar, pair[1].metavar)
 ]
 
 
@@ -79,6 +82,7 @@ def test_the_parameters_are_found() -> None:
         ("train", "--report"),
         ("train", "--checkpoint"),
         ("predict", "--output"),
+        ("predict", "--output-dir"),
         ("export", "OUT.onnx"),
         ("experiment", "--output"),
         ("gradcheck", "--plot"),

@@ -19,6 +19,7 @@ from tests.oracles.inputs import fresh_rng
 
 FEW = 1000
 CUTS = [1, 5, 15, 700]
+ORIGIN = Origin("data.csv")
 
 
 def numbers_of(
@@ -31,7 +32,7 @@ def numbers_of(
     """What is learnt of numbers in parts that begin at the first row and at the cuts."""
     train = np.full(len(values), True) if train is None else train
     codes = np.zeros(len(values), np.int64) if codes is None else codes
-    learnt = Numbers(Origin("data.csv"), "x", policy, truths=False)
+    learnt = Numbers("x", policy, truths=False)
     arrays = (values, train, codes, 1 + np.arange(len(values)))
     for parts in zip(*(np.split(array, cuts) for array in arrays), strict=True):
         learnt.add(*parts)
@@ -47,7 +48,7 @@ def texts_of(
 ) -> Texts:
     train = np.full(len(cells), True) if train is None else train
     codes = np.zeros(len(cells), np.int64) if codes is None else codes
-    learnt = Texts(Origin("data.csv"), "x", policy)
+    learnt = Texts("x", policy)
     arrays = (np.array(cells, object), train, codes, 1 + np.arange(len(cells)))
     for part, *others in zip(*(np.split(array, cuts) for array in arrays), strict=True):
         vocabulary = sorted({cell for cell in part if cell is not None})
@@ -70,7 +71,7 @@ def test_mean_and_deviation_in_parts(scale: float) -> None:
     # Beside the subnormal numbers a multiple of the smallest is lost in each.
     lost = np.finfo(np.float64).smallest_subnormal / scale
     values = (rng.standard_normal(FEW) + 3.0) * rng.choice([0.01, 1.0], FEW) * scale
-    column = numbers_of(values, train).column()
+    column = numbers_of(values, train).column(ORIGIN)
     scaled = values[train] / scale
     assert column.mean / scale == pytest.approx(scaled.mean(), rel=64 * EPS, abs=lost)
     expected = max(scaled.std(), np.finfo(np.float64).tiny / scale)
@@ -79,9 +80,9 @@ def test_mean_and_deviation_in_parts(scale: float) -> None:
 
 def test_numbers_far_from_zero_keep_their_deviation() -> None:
     values = 1.7e9 + np.arange(1000.0) / 8
-    column = numbers_of(values, cuts=range(100, 1000, 100)).column()
+    column = numbers_of(values, cuts=range(100, 1000, 100)).column(ORIGIN)
     assert column.scale == pytest.approx(np.arange(1000.0).std() / 8, rel=64 * EPS, abs=0.0)
-    constant = numbers_of(np.full(10, 0.1), cuts=[7]).column()
+    constant = numbers_of(np.full(10, 0.1), cuts=[7]).column(ORIGIN)
     assert (constant.mean, constant.scale) == (0.1, 1.0)
 
 
@@ -89,9 +90,18 @@ def test_numbers_grow_from_part_to_part() -> None:
     """Each part has a larger unit than those before it, or a smaller one."""
     values = np.repeat(10.0 ** np.arange(-150.0, 150.0, 10.0), 5) * np.tile([1.0, 2.0, 3.0, 4.0, 6.0], 30)
     for ordered in (values, values[::-1]):
-        column = numbers_of(ordered, cuts=range(5, len(values), 5)).column()
+        column = numbers_of(ordered, cuts=range(5, len(values), 5)).column(ORIGIN)
         assert column.mean == pytest.approx(values.mean(), rel=64 * EPS, abs=0.0)
         assert column.scale == pytest.approx(values.std(), rel=64 * EPS, abs=0.0)
+
+
+def test_zeros_come_before_small_numbers() -> None:
+    """Nor do these vanish in the units of zeros, which have none."""
+    values = np.concatenate([np.zeros(20), [1e-200, 3e-200]])
+    for ordered in (values, values[::-1]):
+        column = numbers_of(ordered, cuts=[2, 20]).column(ORIGIN)
+        assert column.mean == pytest.approx(4e-200 / 22, rel=64 * EPS, abs=0.0)
+        assert column.scale / 1e-200 == pytest.approx((values / 1e-200).std(), rel=64 * EPS, abs=0.0)
 
 
 # With more than 1.5e308 the largest less the mean would be beyond the range of float64 now and then.
@@ -110,10 +120,10 @@ def test_fills_of_numbers(scale: float, even: bool) -> None:
     assert numbers_of(values, train, policy="median").fill() == float(statistics.median(map(Fraction, counted)))
     mode = min(value for value in counts if counts[value] == max(counts.values()))
     assert numbers_of(values, train, policy="most-frequent").fill() == mode
-    mean = numbers_of(values, train, policy="mean").column()
+    mean = numbers_of(values, train, policy="mean").column(ORIGIN)
     assert mean.fill == mean.mean
     for policy in ("error", "drop"):
-        assert numbers_of(values, train, policy=policy).column().fill is None
+        assert numbers_of(values, train, policy=policy).column(ORIGIN).fill is None
 
 
 @pytest.mark.parametrize("scale", [1.0, 5e-324, 1.0 / 3.0, 1.7e308 / 4])
@@ -126,7 +136,7 @@ def test_the_median_is_rounded_once(values: list[int], scale: float) -> None:
 
 def test_of_equally_frequent_ones_the_least() -> None:
     assert numbers_of(np.array([3.0, 1.0, 2.0, 1.0, 2.0, 3.0, 0.0]), policy="most-frequent", cuts=[2, 3]).fill() == 1.0
-    assert texts_of(list("cabbacd"), policy="mean", cuts=[2, 3]).column().fill == "a"
+    assert texts_of(list("cabbacd"), policy="mean", cuts=[2, 3]).column(ORIGIN).fill == "a"
 
 
 def test_what_is_told_of_numbers() -> None:
@@ -145,7 +155,7 @@ def test_the_row_of_a_number_that_is_too_large() -> None:
     values[5] = -1.7e308
     values[:4] *= 1e-3
     with pytest.raises(UserError, match=r"^data\.csv, column 'x', row 6: too large to standardise$"):
-        numbers_of(values, np.arange(8) < 4, cuts=[3]).column()
+        numbers_of(values, np.arange(8) < 4, cuts=[3]).column(ORIGIN)
 
 
 @pytest.mark.parametrize("policy", ["error", "mean", "most-frequent"])
@@ -153,9 +163,9 @@ def test_no_value_in_the_training_rows(policy: Missing) -> None:
     train = np.array([True, False])
     message = "^data.csv: column 'x' has no value in the rows for the training; --drop x leaves it out$"
     with pytest.raises(UserError, match=message):
-        numbers_of(np.array([np.nan, 1.0]), train, policy=policy, cuts=[]).column()
+        numbers_of(np.array([np.nan, 1.0]), train, policy=policy, cuts=[]).column(ORIGIN)
     with pytest.raises(UserError, match=message):
-        texts_of([None, "a"], train, policy=policy, cuts=[]).column()
+        texts_of([None, "a"], train, policy=policy, cuts=[]).column(ORIGIN)
 
 
 @pytest.mark.parametrize(
@@ -207,11 +217,11 @@ def test_texts_in_parts() -> None:
     counted = Counter(cell for cell, counts in zip(cells, train, strict=True) if counts and cell is not None)
     assert learnt.trained == counted
     assert (learnt.rows, learnt.missing, learnt.different) == (FEW, cells.count(None), len({*cells} - {None}))
-    column = learnt.column()
+    column = learnt.column(ORIGIN)
     assert list(column.categories) == sorted(counted)
     assert "test alone" not in column.categories
     assert column.fill == min(text for text in counted if counted[text] == max(counted.values()))
-    assert texts_of(cells, train, policy="drop").column().fill is None
+    assert texts_of(cells, train, policy="drop").column(ORIGIN).fill is None
 
 
 def test_texts_that_tell_the_class() -> None:
@@ -230,6 +240,6 @@ def test_texts_that_tell_the_class() -> None:
 @pytest.mark.parametrize("cuts", [[], [1], [500, 501], list(range(100, 1001, 100))], ids=len)
 def test_the_most_texts_that_can_be_encoded(cuts: list[int]) -> None:
     cells: list[str | None] = [f"t{number}" for number in range(MOST_CATEGORIES)]
-    assert texts_of(cells, cuts=cuts).column().width == MOST_CATEGORIES
+    assert texts_of(cells, cuts=cuts).column(ORIGIN).width == MOST_CATEGORIES
     with pytest.raises(UserError, match=r"^data\.csv: column 'x' holds more than 1000 different texts, "):
-        texts_of([*cells, "more"], cuts=cuts).column()
+        texts_of([*cells, "more"], cuts=cuts).column(ORIGIN)

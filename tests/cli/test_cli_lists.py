@@ -115,8 +115,8 @@ def test_the_first_list_may_be_anywhere() -> None:
             pa.record_batch({"e": pa.array(cells, kind), "a": [1] * len(cells)})
             for cells in ([None], [None, [1.0, 2.0], None], [[None, 3.0]])
         ]
-        lists = Lists(Origin("data"), batches)
+        lists = Lists.of(Origin("data"), batches)
         assert lists.names == ["e[0]", "e[1]", "a"]
-        apart = pa.Table.from_batches(lists.apart(batches)).to_pydict()
+        apart = pa.Table.from_batches(lists.apart(batches, Origin("data"), 0)).to_pydict()
         assert apart == {"e[0]": [None, None, 1.0, None, None], "e[1]": [None, None, 2.0, None, 3.0], "a": [1] * 5}
         assert lists.types == [kind.value_type, kind.value_type, pa.int64()]

@@ -32,7 +32,8 @@ def split(table: pa.Table, folder: str, ending: str = "csv") -> list[Path]:
 
 def trained_on(*data: object, name: str, options: tuple[object, ...] = ()) -> tuple[bytes, dict[str, Any]]:
     """The model file and what else the training says."""
-    outcome = succeeds("train", *data, "--target", "kind", *options, "--json", "--model", name).json
+    target = () if "--target" in options else ("--target", "kind")
+    outcome = succeeds("train", *data, *target, *options, "--json", "--model", name).json
     return Path(name).read_bytes(), {key: outcome[key] for key in outcome if key not in ("seconds", "model", "data")}
 
 
@@ -113,11 +114,11 @@ def test_a_row_is_named_by_its_file(ending: str, options: tuple[str, ...], train
 
 
 def test_the_place_of_a_row() -> None:
-    origin = Origin("data")
-    assert (origin.row(7), origin.within(7)) == ("data, row 7", "row 7")
+    origin = Origin("data", several=True)
+    assert (origin.row(7), origin.within(7)) == ("data, row 7", "row 7 of data")
     for _ in range(2):
         origin.begin("a", 0)
-    assert (origin.cell("x", 7), origin.within(7)) == ("a, column 'x', row 7", "row 7")
+    assert (origin.cell("x", 7), origin.within(7)) == ("a, column 'x', row 7", "row 7 of a")
     for _ in range(2):
         for file, before in {"a": 0, "b": 3, "c": 4}.items():
             origin.begin(file, before)

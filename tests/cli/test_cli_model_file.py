@@ -58,7 +58,7 @@ def test_what_is_in_it(trained: Trained) -> None:
     assert set(tensors) == {"coef", "intercept"}
     assert tensors["coef"].shape == (3, 6)
     assert tensors["coef"].dtype == tensors["intercept"].dtype == np.float64
-    assert description["format"] == 3
+    assert description["format"] == 4
     assert description["target"] == "kind"
     assert description["classes"] == {"kind": "text", "labels": ["cat", "newt", "yak"]}
     assert [column["name"] for column in description["columns"]] == ["weight", "legs", "wild", "colour"]
@@ -75,9 +75,12 @@ def test_what_is_in_it(trained: Trained) -> None:
 
 
 def described(model: Path, form: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The parts as a file of a format has them: before 3, without what is read how and what is filled."""
+    """The parts as a file of a format has them: before 4, without probabilities, before 3, without what is
+    read how and what is filled."""
     description, tensors = parts(model)
     description["format"] = form
+    if form < 4:
+        del description["probability_columns"]
     if form < 3:
         del description["reading"]
         for column in description["columns"]:
@@ -86,7 +89,7 @@ def described(model: Path, form: int) -> tuple[dict[str, Any], dict[str, np.ndar
     return description, tensors
 
 
-@pytest.mark.parametrize("form", [1, 2, 3])
+@pytest.mark.parametrize("form", [1, 2, 3, 4])
 def test_a_forged_file_is_read_if_it_is_right(form: int, trained: Trained, tmp_path: Path) -> None:
     """Without this, the tests below might see every forged file refused for the way it is forged."""
     model = forge(*described(trained[0], form), tmp_path / "model")
@@ -179,7 +182,7 @@ def drop(*path: str | int) -> Callable[[dict[str, Any]], None]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (put("format", value=4), "it has format 4, this softgrad reads up to format 3"),
+        (put("format", value=5), "it has format 5, this softgrad reads up to format 4"),
         (put("format", value=0), "there is no format 0"),
         (put("format", value=True), "its description has no format number"),
         (drop("format"), "its description has no format number"),
@@ -218,7 +221,7 @@ def drop(*path: str | int) -> Callable[[dict[str, Any]], None]:
         (put("classes", value={"kind": "integer", "labels": [0, 1, 2**63]}), "a class is out of range"),
     ],
 )
-@pytest.mark.parametrize("form", [1, 2, 3])
+@pytest.mark.parametrize("form", [1, 2, 3, 4])
 def test_descriptions_that_make_no_sense(
     form: int, change: Callable[[dict[str, Any]], None], message: str, trained: Trained, tmp_path: Path
 ) -> None:
@@ -262,6 +265,9 @@ UNKNOWN = "how it reads a file is unknown"
             put("reading", "options", value={"sheet": 1}),
             "its options of reading: there is no option 'sheet' of reading; ",
         ),
+        (drop("probability_columns"), "probability_columns is no list"),
+        (put("probability_columns", value=["cat", 1, "yak"]), "a column of probabilities is no text"),
+        (put("probability_columns", value=["cat", "yak"]), "2 columns have the probabilities of the classes"),
         (put("columns", 0, "fill", value=1.0), "a column is filled otherwise than 'error' says: weight"),
         (put("columns", 3, "fill", value="black"), "a column is filled otherwise than 'error' says: colour"),
         (

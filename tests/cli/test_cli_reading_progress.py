@@ -35,9 +35,10 @@ def test_what_is_shown_and_how_often(monkeypatch: pytest.MonkeyPatch, capsys: py
     Clock(monkeypatch)
     progress = ReadingProgress([4_000_000, 1_000_000])
     for _ in range(2):
-        with progress.reading():
+        with progress.reading(0):
             for step in range(10):
                 progress.at(0, (step + 1) / 10, 100 * (step + 1))
+        with progress.reading(1):
             progress.at(1, 0.5, 1500)
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
@@ -48,10 +49,10 @@ def test_what_is_shown_and_how_often(monkeypatch: pytest.MonkeyPatch, capsys: py
     ]
     # A pass that was broken off does not tell how many there are.
     progress = ReadingProgress([1_000])
-    with contextlib.suppress(KeyError), progress.reading():
+    with contextlib.suppress(KeyError), progress.reading(0):
         progress.at(0, 0.5, 7)
         raise KeyError
-    with progress.reading():
+    with progress.reading(0):
         for row in range(9):
             progress.at(0, 0.1, row)
     assert re.fullmatch(r"(reading: 100 bytes of 1.0 kB, \d rows\n)+", capsys.readouterr().err)

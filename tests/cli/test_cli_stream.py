@@ -255,7 +255,7 @@ def test_what_cannot_be_streamed() -> None:
 def test_options_that_need_each_other() -> None:
     write(animals(), Path("animals.csv"))
     arguments = ("train", "animals.csv", *ALL)
-    assert "only a training with --stream has one" in fails(*arguments, "--checkpoint", "fit")
+    assert "only a training with --stream or --ray has one" in fails(*arguments, "--checkpoint", "fit")
     assert fails(*arguments, "--cache").startswith("--cache keeps on disk what --stream reads; ")
     assert fails(*arguments, "--stream", "--resume") == "--resume: from where? Say --checkpoint"
     assert "does not exist" in fails(*arguments, "--stream", "--checkpoint", "no/fit")

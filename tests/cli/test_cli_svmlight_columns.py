@@ -110,11 +110,12 @@ def test_indices_that_come_in_parts() -> None:
 
 def test_columns_of_rows() -> None:
     columns = SvmlightColumns(np.array([2, 5, 7]))
-    X = sparse.csr_array(np.array([[0.0, 1.0, 2.0, 0.0], [0.0, 0.0, 0.0, 0.0], [3.0, 0.0, 0.0, 4.0]]))
-    assert columns.of(X, 1).toarray().tolist() == [[1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
-    assert columns.of(X, 4).toarray().tolist() == [[0.0, 1.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 4.0]]
+    rows = np.array([[0.0, 1.0, 2.0, 0.0], [0.0, 0.0, 0.0, 0.0], [3.0, 0.0, 0.0, 4.0]])
+    from_1, from_4, from_5 = (sparse.csr_array(np.pad(rows, ((0, 0), (first, 0)))) for first in (1, 4, 5))
+    assert columns.of(from_1).toarray().tolist() == [[1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+    assert columns.of(from_4).toarray().tolist() == [[0.0, 1.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 4.0]]
     # Indices of eight bytes would be half of the memory of a row.
-    assert columns.of(X, 1).indices.dtype == columns.of(X, 1).indptr.dtype == np.int32
-    assert columns.outside(X, 4).tolist() == [False, False, False, False]
-    assert columns.outside(X, 5).tolist() == [False, False, False, True]
+    assert columns.of(from_1).indices.dtype == columns.of(from_1).indptr.dtype == np.int32
+    assert columns.outside(from_4).tolist() == [False, False, False, False]
+    assert columns.outside(from_5).tolist() == [False, False, False, True]
     assert [column.name for column in columns[1:]] == ["5", "7"]

@@ -13,11 +13,14 @@ from scipy.sparse import issparse
 
 from softgrad.cli.columns import dense
 from softgrad.cli.data import Data
+from softgrad.cli.encoder import Piece, joined
 from softgrad.cli.errors import UserError
 from softgrad.cli.learning import Missing
+from softgrad.cli.readers import Here
+from softgrad.cli.roles import Roles
 from softgrad.cli.sources import open_source
 from softgrad.cli.tables import Table
-from softgrad.cli.training_rows import EncodedRows, HeldRows, Piece, Roles, TrainingBatches, joined
+from softgrad.cli.training_rows import EncodedRows, HeldRows, TrainingBatches
 from softgrad.linear_model._data import _pieces, _text_file
 from softgrad.linear_model._data._read_options import ReadOptions
 from tests.cli.conftest import animals, fails, for_training, set_cell, succeeds, with_column, write
@@ -39,7 +42,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 def encoded(data: Path, policy: Missing = "error", weight: str | None = None) -> EncodedRows:
     table = Table(open_source(Data([str(data)]), ReadOptions(), "file"), ReadOptions(), {})
     features = [name for name in table.names if name not in ("kind", weight)]
-    return EncodedRows(table, Roles(features, "kind", "text", weight), policy, FRACTION, SEED)
+    return EncodedRows(table, Roles(features, "kind", "text", weight, policy), FRACTION, SEED, Here())
 
 
 def assert_same(
@@ -63,7 +66,7 @@ def test_each_row_once_in_the_pieces_that_the_fit_takes(ending: str) -> None:
     rows = encoded(write(table, Path(f"animals.{ending}")))
     kinds = table.column("kind").to_pylist()
     train = for_training(kinds, FRACTION, SEED)
-    assert (rows.train_rows, rows.test_rows, rows.dropped_rows) == (train.sum(), (~train).sum(), 0)
+    assert (rows.train_rows, rows.test_rows, rows.learnt.dropped_rows) == (train.sum(), (~train).sum(), 0)
     classes, expected_codes = np.unique(kinds, return_inverse=True)
     assert list(rows.classes.labels) == classes.tolist()
     pieces = list(rows.pieces())
@@ -91,7 +94,8 @@ def test_the_fit_takes_the_pieces_as_they_are() -> None:
     """It neither copies nor cuts nor joins them: those that are held are in memory once."""
     rows = HeldRows(encoded(write(animals(rows=ROWS), Path("animals.parquet"))))
     held = list(rows.training())
-    taken = list(_pieces.pieces_of(TrainingBatches(rows), int))
+    (shard,) = rows.shards
+    taken = list(_pieces.pieces_of(TrainingBatches(shard, rows.classes), int))
     assert len(taken) == len(held) > 5
     for piece, given in zip(taken, held, strict=True):
         assert np.shares_memory(piece.X, given.features)
@@ -143,7 +147,7 @@ def test_rows_that_are_left_out(ending: str) -> None:
     table, whole = with_gaps(animals(rows=ROWS).append_column("importance", weights))
     rows = encoded(write(table, Path(f"gaps.{ending}")), "drop", "importance")
     expected = encoded(write(table.filter(pa.array(whole)), Path(f"whole.{ending}")), "error", "importance")
-    assert 2 * LENGTH < rows.dropped_rows == (~whole).sum()
+    assert 2 * LENGTH < rows.learnt.dropped_rows == (~whole).sum()
     assert rows.classes == expected.classes
     place = {row: number for number, row in enumerate((1 + np.flatnonzero(whole)).tolist(), start=1)}
     # The sums of a mean are over other parts, and it is some deviations from 0.
@@ -158,7 +162,7 @@ def test_rows_that_are_filled(policy: Missing) -> None:
     table, _ = with_gaps(animals(rows=ROWS))
     table = with_column(table, "kind", animals(rows=ROWS).column("kind").to_pylist())
     rows = encoded(write(table, Path("gaps.parquet")), policy)
-    assert rows.dropped_rows == 0
+    assert rows.learnt.dropped_rows == 0
     for column in rows.columns:
         cells = table.column(column.name).to_pylist()
         if column.name in ("weight", "colour"):

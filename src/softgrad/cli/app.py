@@ -98,8 +98,32 @@ MissingCells = Annotated[
         rich_help_panel=COLUMNS,
     ),
 ]
-Target = Annotated[
-    str | None, typer.Option(metavar="COLUMN", help="The column to predict; digits, iris and wine have their own.")
+Targets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--target",
+        metavar="COLUMN",
+        help="The column to predict; digits, iris and wine have their own. Repeated: columns with the probability of "
+        "the class of their name. One of lists: the probabilities of the classes 0, 1, ...",
+    ),
+]
+# Where the rows are read.
+CLUSTER = "Cluster"
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        help="The workers of this Ray cluster read the files, which all of them must find by the same names; local "
+        "starts a cluster on this machine. Needs the extra ray.",
+        rich_help_panel=CLUSTER,
+    ),
+]
+WorkerCount = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", metavar="N", help="With --ray; as many as it has CPUs if not given.", rich_help_panel=CLUSTER
+    ),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")]
 
@@ -107,12 +131,14 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an u
 @app.command()
 def train(
     data: Data,
-    target: Target = None,
+    target: Targets = None,
     test_fraction: Annotated[float, typer.Option(help="Share of the rows kept for the test; 0 for none.")] = 0.2,
     seed: Annotated[int, typer.Option(help="Decides which rows these are.")] = 0,
     inverse_penalty: Annotated[
         float | None,
-        typer.Option("-C", metavar="C", help="Inverse strength of the penalty on the weights; 1 if not given."),
+        typer.Option(
+            "-C", metavar="C", help="Inverse strength of the penalty on the weights; inf: none; 1 if not given."
+        ),
     ] = None,
     select_C: Annotated[
         bool, typer.Option("--select-C", help="Choose C from ten by cross-validation on the training rows.")
@@ -139,9 +165,13 @@ def train(
     ] = False,
     checkpoint: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="With --stream: keep the state of the training there, to resume from."),
+        typer.Option(
+            metavar="FILE", help="With --stream or --ray: keep the state of the training there, to resume from."
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
+    ray: Ray = None,
+    workers: WorkerCount = None,
     columns: Chosen = None,
     drop: Dropped = None,
     number: AsNumber = None,
@@ -167,11 +197,12 @@ def train(
     target holds text, whole numbers or truth values, at most 1000 different ones. Missing cells are errors, unless
     --missing says otherwise, and infinite ones are always.
 
-    Of each class the same share of rows is for the test, drawn by the seed. With --stream and without it the model is
-    the same, bit for bit.
+    Of each class the same share of rows is for the test, drawn by the seed. With --stream, with --ray and without
+    either the model is the same, bit for bit.
     """
     with reported(debug=debug):
         from softgrad.cli import train as command
+        from softgrad.cli.cluster import Cluster
         from softgrad.cli.data import Data as Named
         from softgrad.cli.options import balanced
         from softgrad.cli.reading import Reading, columns_listed
@@ -196,7 +227,7 @@ def train(
         request = Request(
             data=Named(data),
             reading=reading,
-            target=target,
+            targets=tuple(target or ()),
             label_as=label_as,
             sample_weight=sample_weight,
             class_weight=balanced(class_weight),
@@ -213,6 +244,7 @@ def train(
             cache=cache,
             checkpoint=checkpoint,
             resume=resume,
+            cluster=Cluster.of(ray, workers),
         )
         command.train(request, Output(as_json))
 
@@ -264,6 +296,17 @@ def predict(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="OUT.csv", help="Write there instead of stdout.")
     ] = None,
+    output_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--output-dir",
+            metavar="DIRECTORY",
+            help="Write a file for each of the data there, or several for a large Parquet file, in their order: "
+            "part-00000.csv, ... It must be new or empty.",
+        ),
+    ] = None,
+    ray: Ray = None,
+    workers: WorkerCount = None,
     format: Format = None,
     delimiter: Delimiter = None,
     decimal: Decimal = None,
@@ -281,6 +324,7 @@ def predict(
     """
     with reported(debug=debug):
         from softgrad.cli import predict as command
+        from softgrad.cli.cluster import Cluster
         from softgrad.cli.data import Data as Named
         from softgrad.cli.reading import Reading
 
@@ -294,7 +338,7 @@ def predict(
             na=na,
             unseen=unseen,
         )
-        command.predict(model, Named(data), reading, output)
+        command.predict(model, Named(data), reading, output, output_dir, Cluster.of(ray, workers))
 
 
 @app.command()
@@ -305,6 +349,8 @@ def evaluate(
         str | None,
         typer.Option(metavar="COLUMN", help="The column with the true labels; that of the training if not given."),
     ] = None,
+    ray: Ray = None,
+    workers: WorkerCount = None,
     format: Format = None,
     delimiter: Delimiter = None,
     decimal: Decimal = None,
@@ -319,6 +365,7 @@ def evaluate(
     """Compare predictions with the true labels: loss, accuracy, confusion matrix."""
     with reported(debug=debug):
         from softgrad.cli import evaluate as command
+        from softgrad.cli.cluster import Cluster
         from softgrad.cli.data import Data as Named
         from softgrad.cli.reading import Reading
         from softgrad.cli.report import Output
@@ -333,7 +380,7 @@ def evaluate(
             na=na,
             unseen=unseen,
         )
-        command.evaluate(model, Named(data), reading, target, Output(as_json))
+        command.evaluate(model, Named(data), reading, target, Cluster.of(ray, workers), Output(as_json))
 
 
 @app.command()

@@ -30,12 +30,6 @@ class Classes:
         return [str(label).lower() if self.kind == "boolean" else str(label) for label in self.labels]
 
 
-def kind_of(labels: Labels) -> LabelKind:
-    if isinstance(labels, Words):
-        return "text"
-    return "boolean" if labels.dtype == np.bool_ else "integer"
-
-
 def label_kind(table: Table, target: str) -> LabelKind:
     """What the labels of a column are.
 

@@ -135,6 +135,15 @@ def width_of(columns: Sequence[Column]) -> int:
     return sum(column.width for column in columns)
 
 
+def feature_names(columns: Sequence[Column]) -> list[str]:
+    """What each feature is: a column of numbers, or one text of a column."""
+    names = []
+    for column in columns:
+        texts = column.categories if isinstance(column, TextColumn) else None
+        names += [column.name] if texts is None else [f"{column.name} = {text}" for text in texts]
+    return names
+
+
 def are_sparse(columns: Sequence[Column]) -> bool:
     """Whether rows take less memory as CSR: a number has one entry, and so has a text."""
     return _SPARSE_BYTES * len(columns) < _DENSE_BYTES * width_of(columns)

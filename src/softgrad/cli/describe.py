@@ -48,7 +48,7 @@ def _learnt(table: Table) -> dict[str, Numbers | Texts]:
     """What is known of the columns of numbers and text."""
     kinds = {name: table.kind(name) for name in table.names}
     usable = {name: kind for name, kind in kinds.items() if kind in ("integer", "number", "truth value", "text")}
-    learnt = {name: learner(table.origin, name, kind, "error") for name, kind in usable.items()}
+    learnt = {name: learner(name, kind, "error") for name, kind in usable.items()}
     columns = [as_it_is(name, kind) for name, kind in usable.items()]
     for part in table.parts(piece_rows(len(columns), np.dtype(np.float64))):
         values = read(part, columns)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from softgrad.cli.errors import asked, listing
-from softgrad.cli.kinds import MISSING_NUMBERS, Cells, Kind
+from softgrad.cli.kinds import MISSING_NUMBERS, Kind
 from softgrad.cli.learning import MOST_CATEGORIES, Numbers, Texts
 from softgrad.cli.report import Output, aligned
 from softgrad.cli.tables import Table
@@ -73,25 +73,27 @@ def oddities(table: Table, learnt: Mapping[str, Numbers | Texts], declared: Mapp
     """What a user should know before the training is believed, each with the option that helps."""
     for name, column in learnt.items():
         if name not in declared:
-            told = list(_odd_cells(name, table.kind(name), table.cells[name])) if name in table.cells else []
+            told = list(_odd_cells(name, table)) if name in table.cells else []
             yield from told
             if isinstance(column, Texts) and not told:
                 yield from _words_for_nothing(name, column)
         yield from _odd_values(name, column)
 
 
-def _odd_cells(name: str, kind: Kind, cells: Cells) -> Iterator[str]:
+def _odd_cells(name: str, table: Table) -> Iterator[str]:
+    kind, cells, origin = table.kind(name), table.cells[name], table.origin
     as_text = asked("--text", name)
     if kind in ("integer", "number"):
         if cells.leading_zero is not None:
-            yield (f"column {name!r} has numbers with leading zeros, {cells.leading_zero}: {as_text} if they are codes")
+            leading = cells.leading_zero.told(origin)
+            yield (f"column {name!r} has numbers with leading zeros, {leading}: {as_text} if they are codes")
     elif kind != "text" or cells.no_number is None:
         return
     elif 2 * cells.numbers >= cells.given and cells.no_number != cells.like_number:
         others = cells.given - cells.worded - cells.numbers
         yield (
-            f"column {name!r} holds numbers but for {others} of {cells.given} cells, {cells.no_number}, so it "
-            f"is taken as text: {asked('--na', cells.no_number.cell)} if that says that a value is missing, "
+            f"column {name!r} holds numbers but for {others} of {cells.given} cells, {cells.no_number.told(origin)}, "
+            f"so it is taken as text: {asked('--na', cells.no_number.cell)} if that says that a value is missing, "
             f"{asked('--number', name)} to refuse it, {as_text} if it is right"
         )
     elif 2 * cells.dates >= cells.given:
@@ -101,7 +103,7 @@ def _odd_cells(name: str, kind: Kind, cells: Cells) -> Iterator[str]:
         )
     elif cells.like_number is not None and 2 * cells.like_numbers >= cells.given:
         yield (
-            f"column {name!r} is taken as text though its cells look like numbers, {cells.like_number}: "
+            f"column {name!r} is taken as text though its cells look like numbers, {cells.like_number.told(origin)}: "
             f"--decimal and --thousands say how numbers are written, a unit has to be removed, {as_text} if it is right"
         )
 

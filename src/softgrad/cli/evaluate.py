@@ -2,40 +2,39 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-from softgrad.cli.applied import AppliedRows
-from softgrad.cli.classes import numbers
+from softgrad.cli.applied import AppliedShard, Found, all_found, applied_rows
+from softgrad.cli.cluster import Cluster
 from softgrad.cli.data import Data
+from softgrad.cli.each_shard import each_shard
 from softgrad.cli.errors import UserError
 from softgrad.cli.model import Model, Scores
 from softgrad.cli.model_file import load_model
-from softgrad.cli.reading import Reading, Unseen
+from softgrad.cli.reading import Reading
 from softgrad.cli.report import Output, confusion_as_json
-from softgrad.cli.svmlight import SvmlightFiles, is_svmlight, label_numbers, parts_for
+from softgrad.cli.svmlight import is_svmlight
 
 
-def evaluate(path: Path, data: Data, reading: Reading, target: str | None, output: Output) -> None:
+def evaluate(
+    path: Path, data: Data, reading: Reading, target: str | None, cluster: Cluster | None, output: Output
+) -> None:
     """Run the command; the target is the one of the training unless another column is named."""
     model = load_model(path)
     column = model.target if target is None else target
-    notes: list[str] = []
     options = reading.options(data, model.options)
-    if is_svmlight(data, options):
-        if target is not None:
-            raise UserError(f"--target {target}: the labels of {data} are at the start of its lines")
-        scores = _of_svmlight(model, SvmlightFiles(data, options), reading.unseen)
-    else:
-        rows = AppliedRows(model, data, options, reading.unseen)
-        parts = [
-            model.score(features, numbers(part, column, model.classes), rows.origin, part.row_numbers)
-            for part, features, usable in rows
-            if usable.any()
-        ]
-        if not parts:
-            raise UserError(f"{data} has no row without a missing value")
-        scores = Scores.total(parts)
-        notes = list(rows.notes())
+    if cluster is not None:
+        cluster.check(data, options)
+    if target is not None and is_svmlight(data, options):
+        raise UserError(f"--target {target}: the labels of {data} are at the start of its lines")
+    rows = applied_rows(model, data, options, reading.unseen)
+    shards = each_shard(rows, partial(_scored, model, target), cluster)
+    scored = [scores for scores, _ in shards if scores is not None]
+    if not scored:
+        raise UserError(f"{data} has no row without a missing value")
+    scores = Scores.total(scored)
+    notes = [*rows.notes, *all_found(found for _, found in shards).notes()]
     for line in notes:
         output.line(f"note: {line}")
     output.line(f"rows {scores.rows}")
@@ -56,11 +55,11 @@ def evaluate(path: Path, data: Data, reading: Reading, target: str | None, outpu
     )
 
 
-def _of_svmlight(model: Model, files: SvmlightFiles, unseen: Unseen | None) -> Scores:
-    origin = files.origin
-    return Scores.total(
-        [
-            model.score(features, label_numbers(labels, model.classes, origin, row_numbers), origin, row_numbers)
-            for features, labels, row_numbers in parts_for(model, files, unseen)
-        ]
-    )
+def _scored(model: Model, target: str | None, _: int, shard: AppliedShard) -> tuple[Scores | None, Found]:
+    """The scores of the rows of a shard that can be used, if there are any; and what was found."""
+    parts = [
+        model.score(features, targets(target), shard.origin, row_numbers)
+        for features, row_numbers, usable, targets in shard
+        if usable.any()
+    ]
+    return Scores.total(parts) if parts else None, shard.found

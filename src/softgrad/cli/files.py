@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
+import shutil
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +13,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from softgrad import _files
-from softgrad.cli.errors import UserError, is_full
+from softgrad._files import is_full
+from softgrad.cli.errors import UserError
 
 
 def check_files(*, inputs: Mapping[str, Sequence[Path]], outputs: Mapping[str, Path | None]) -> None:
@@ -78,3 +81,29 @@ def write_errors(path: Path) -> Iterator[None]:
         if is_full(error):
             raise
         raise UserError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder that is called `path` when the block ends; it is another one until then, that all processes can name.
+
+    Raises
+    ------
+    UserError
+        There is a folder with something in it, or something else; or it cannot be made.
+    """
+    place = Path(os.path.realpath(path))
+    if not place.parent.is_dir():
+        raise UserError(f"cannot write {path}: the folder {place.parent} does not exist")
+    with write_errors(path):
+        if os.path.lexists(place) and (not place.is_dir() or any(place.iterdir())):
+            what = "has something in it" if place.is_dir() else "is there already and is no folder"
+            raise UserError(f"cannot write to {path}: it {what}")
+        temporary = place.with_name(f".{secrets.token_hex(8)}.part")
+        temporary.mkdir()
+    try:
+        yield temporary
+        with write_errors(path):
+            temporary.replace(place)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -42,10 +42,14 @@ class Example:
 
     cell: str
     row: int
-    origin: Origin
 
-    def __str__(self) -> str:
-        return f"the first {self.cell!r} in {self.origin.within(self.row + 1)}"
+    def told(self, origin: Origin) -> str:
+        """It in words; `origin` is what messages call the rows."""
+        return f"the first {self.cell!r} in {origin.within(self.row + 1)}"
+
+    def after(self, rows: int) -> Example:
+        """Itself where so many rows are before those that it was counted from."""
+        return replace(self, row=self.row + rows)
 
 
 @dataclass
@@ -72,7 +76,6 @@ class Cells:
     """
 
     options: ReadOptions
-    origin: Origin
     rows: int = 0
     missing: int = 0
     worded: int = 0
@@ -105,6 +108,24 @@ class Cells:
         self.has_texts = True
         self._add_texts(cells, first_row)
 
+    def merge(self, other: Cells) -> None:
+        """Take in what was found of the cells that follow."""
+        if other.leading_zero is not None and not self.has_texts:
+            self.leading_zero = self.leading_zero or other.leading_zero.after(self.rows)
+        if other.no_number is not None:
+            self.no_number = self.no_number or other.no_number.after(self.rows)
+        if other.like_number is not None:
+            self.like_number = self.like_number or other.like_number.after(self.rows)
+        self.rows += other.rows
+        self.missing += other.missing
+        self.worded += other.worded
+        self.numbers += other.numbers
+        self.integers += other.integers
+        self.truths += other.truths
+        self.dates += other.dates
+        self.like_numbers += other.like_numbers
+        self.has_texts |= other.has_texts
+
     def _add_texts(self, cells: pa.Array, first_row: int) -> None:
         encoded = cells.dictionary_encode()
         vocabulary: list[str] = encoded.dictionary.to_pylist()
@@ -126,9 +147,9 @@ class Cells:
                 self.integers += count if _are_integers(single) else 0
             elif re.match(_LIKE_A_NUMBER, word):
                 self.like_numbers += count
-                self.like_number = self.like_number or _example(encoded, word, first_row, self.origin)
+                self.like_number = self.like_number or _example(encoded, word, first_row)
         if of_word and self.no_number is None:
-            self.no_number = _example(encoded, next(iter(of_word)), first_row, self.origin)
+            self.no_number = _example(encoded, next(iter(of_word)), first_row)
 
     @property
     def given(self) -> int:
@@ -176,7 +197,7 @@ def _add_numbers(columns: Sequence[Cells], cells: Sequence[pa.Array]) -> None:
     leading: list[Example | None] = [None] * len(cells)
     for place in np.flatnonzero(np.count_nonzero(zeros, axis=1)).tolist():
         row = int(zeros[place].argmax())
-        leading[place] = Example(cells[place][row].as_py(), columns[place].rows + row, columns[place].origin)
+        leading[place] = Example(cells[place][row].as_py(), columns[place].rows + row)
     whole = _whole(columns, cells)
     for place, column in enumerate(columns):
         column.add_numbers(rows, missing[place], worded[place], whole=whole[place], leading_zero=leading[place])
@@ -197,10 +218,10 @@ def _whole(columns: Sequence[Cells], cells: Sequence[pa.Array]) -> list[bool]:
     return [place in whole for place in range(len(columns))]
 
 
-def _example(encoded: pa.DictionaryArray, word: str, first_row: int, origin: Origin) -> Example:
+def _example(encoded: pa.DictionaryArray, word: str, first_row: int) -> Example:
     """The first cell that holds a word."""
     code = pc.index(encoded.dictionary, word).cast(encoded.indices.type)
-    return Example(word, first_row + int(pc.index(encoded.indices, code).as_py()), origin)
+    return Example(word, first_row + int(pc.index(encoded.indices, code).as_py()))
 
 
 def _may_be_a_number(word: str) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from softgrad.cli.classes import MOST_CLASSES, Classes, kind_of
+from softgrad.cli.classes import MOST_CLASSES, Classes
 from softgrad.cli.errors import UserError
 from softgrad.cli.tables import IntArray, LabelKind, Labels, Words
 
@@ -17,13 +17,16 @@ class FoundLabels:
     Attributes
     ----------
     labels : list
+        Those that were found before, then those that are added.
+    counts : dict
+        How many rows of each were added.
     """
 
-    def __init__(self, source: str, target: str) -> None:
-        self.labels: list[object] = []
+    def __init__(self, source: str, target: str, before: Iterable[object]) -> None:
+        self.labels = list(before)
+        self.counts: dict[object, int] = {}
         self._name = f"{source}: target {target!r}"
-        self._kind: LabelKind = "text"
-        self._number: dict[object, int] = {}
+        self._number = {label: number for number, label in enumerate(self.labels)}
 
     def add(self, labels: Labels) -> IntArray:
         """The number of each label of the next rows, none missing.
@@ -33,7 +36,6 @@ class FoundLabels:
         UserError
             There are too many different ones.
         """
-        self._kind = kind_of(labels)
         present: Sequence[object]
         if isinstance(labels, Words):
             codes, present = labels.codes, labels.vocabulary
@@ -41,9 +43,10 @@ class FoundLabels:
             distinct, codes = np.unique(labels, return_inverse=True)
             present = distinct.tolist()
         # In the order of the rows, which does not depend on where the parts end.
-        _, first = np.unique(codes, return_index=True)
+        places, first, counts = np.unique(codes, return_index=True, return_counts=True)
         for place in np.argsort(first):
-            label = present[place]
+            label = present[places[place]]
+            self.counts[label] = self.counts.get(label, 0) + int(counts[place])
             if label not in self._number:
                 self._number[label] = len(self.labels)
                 self.labels.append(label)
@@ -54,8 +57,8 @@ class FoundLabels:
             )
         return np.array([self._number[label] for label in present], np.int64)[codes]
 
-    def classes(self) -> Classes:
-        """All of them.
+    def classes(self, kind: LabelKind) -> Classes:
+        """All of them, which are of this kind.
 
         Raises
         ------
@@ -64,4 +67,4 @@ class FoundLabels:
         """
         if len(self.labels) == 1:
             raise UserError(f"{self._name} has a single class, {self.labels[0]!r}; two are needed")
-        return Classes(self._kind, tuple(sorted(self.labels)))  # type: ignore[type-var, arg-type]
+        return Classes(kind, tuple(sorted(self.labels)))  # type: ignore[type-var, arg-type]

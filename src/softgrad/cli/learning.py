@@ -1,4 +1,4 @@
-"""What is learnt of the columns in one pass: how numbers are standardised, which texts there are, what is odd."""
+"""What is learnt of columns, part by part and shard by shard: how numbers are standardised, texts, what is odd."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from softgrad.cli.columns import NumberColumn, TextColumn
 from softgrad.cli.errors import UserError, asked
 from softgrad.cli.kinds import Kind
+from softgrad.cli.moments import Moments
 from softgrad.cli.origin import Origin
 from softgrad.cli.tables import BoolArray, Float64Array, IntArray, Words
 
@@ -23,8 +24,8 @@ MOST_CATEGORIES = 1000
 
 Missing = Literal["error", "drop", "mean", "median", "most-frequent"]
 MISSING: tuple[Missing, ...] = ("error", "drop", "mean", "median", "most-frequent")
-# Numbers of a column that are kept to see whether they number the rows.
-_MOST_DIFFERENT = 1 << 20
+# Of a table with more the numbers of a column are not kept, which would show whether they number the rows.
+_MOST_NUMBERED = 1 << 20
 
 
 def fills(policy: Missing) -> bool:
@@ -34,21 +35,15 @@ def fills(policy: Missing) -> bool:
 
 @dataclass
 class Numbers:
-    """A column of numbers: mean and deviation in the training rows, in units of a power of 2 that none exceeds.
+    """A column of numbers; `training` is of those in the training rows.
 
     `least` and `most` are of all rows, each with the row that it is in. `missing` counts all rows.
     """
 
-    origin: Origin
     name: str
     policy: Missing
     truths: bool
-    count: int = 0
-    low: float = math.inf
-    high: float = -math.inf
-    exponent: int = -1100
-    mean: float = 0.0
-    squares: float = 0.0
+    training: Moments = field(default_factory=Moments)
     least: tuple[float, int] = (math.inf, 0)
     most: tuple[float, int] = (-math.inf, 0)
     rows: int = 0
@@ -56,7 +51,7 @@ class Numbers:
     counts_the_rows: bool = True
     example: str = ""
     _offset: float = 0.0
-    # The different values, ascending; None once one came twice or is not whole, or there are very many.
+    # The different values, ascending; None once one came twice or is not whole, or there are very many rows.
     _different: Float64Array | None = field(default_factory=lambda: np.empty(0))
     _of_value: Counter[float] = field(default_factory=Counter)
     _of_class: dict[int, tuple[float, float]] = field(default_factory=dict)
@@ -76,25 +71,30 @@ class Numbers:
         least, most = int(present.argmin()), int(present.argmax())
         self.least = min(self.least, (float(present[least]), int(rows[least])))
         self.most = max(self.most, (float(present[most]), int(rows[most])))
-        self._look_for_numbers_of_rows(present)
+        self._look_for_numbers_of_rows(present if rows[-1] <= _MOST_NUMBERED else None)
         self._of_classes(present, codes[given])
         counted = values[train & given]
         if len(counted):
-            self._add_training(counted)
+            self.training.add(counted)
+            self._count(counted)
 
-    def _add_training(self, counted: Float64Array) -> None:
-        self.low, self.high = min(self.low, float(counted.min())), max(self.high, float(counted.max()))
-        exponent = math.frexp(max(abs(self.low), abs(self.high)))[1]
-        if exponent > self.exponent:
-            self.mean = math.ldexp(self.mean, self.exponent - exponent)
-            self.squares = math.ldexp(self.squares, 2 * (self.exponent - exponent))
-            self.exponent = exponent
-        scaled = np.ldexp(counted, -self.exponent)
-        mean = float(scaled.mean())
-        shift, total = mean - self.mean, self.count + len(counted)
-        self.mean += shift * len(counted) / total
-        self.squares += float(np.sum((scaled - mean) ** 2)) + shift**2 * self.count * len(counted) / total
-        self.count = total
+    def merge(self, other: Numbers) -> None:
+        """Take in what is known of the rows that follow."""
+        if not self.rows:
+            self._offset = other._offset
+        follows = not other.rows or other._offset == self._offset + self.rows
+        self.counts_the_rows &= other.counts_the_rows and follows
+        self.rows += other.rows
+        self.missing += other.missing
+        self.example = self.example or other.example
+        self.least, self.most = min(self.least, other.least), max(self.most, other.most)
+        self._look_for_numbers_of_rows(other._different)
+        for code, (low, high) in other._of_class.items():
+            self._widen(code, low, high)
+        self.training.merge(other.training)
+        self._of_value.update(other._of_value)
+
+    def _count(self, counted: Float64Array) -> None:
         if self.policy in ("median", "most-frequent"):
             distinct, counts = np.unique(counted, return_counts=True)
             for value, count in zip(distinct.tolist(), counts.tolist(), strict=True):
@@ -107,15 +107,16 @@ class Numbers:
         expected = self._offset + self.rows + np.arange(len(values))
         self.counts_the_rows &= bool((values == expected).all())
 
-    def _look_for_numbers_of_rows(self, values: Float64Array) -> None:
+    def _look_for_numbers_of_rows(self, values: Float64Array | None) -> None:
+        """The next values; None: they do not number the rows."""
         if self._different is None:
             return
-        if (values != np.rint(values)).any():
+        if values is None or (values != np.rint(values)).any():
             self._different = None
             return
         count = len(self._different) + len(values)
         self._different = np.union1d(self._different, values)
-        if len(self._different) < count or count > _MOST_DIFFERENT:
+        if len(self._different) < count:
             self._different = None
 
     @property
@@ -130,8 +131,12 @@ class Numbers:
         lows = np.minimum.reduceat(values[order], starts).tolist()
         highs = np.maximum.reduceat(values[order], starts).tolist()
         for code, low, high in zip(present.tolist(), lows, highs, strict=True):
-            before = self._of_class.get(code, (math.inf, -math.inf))
-            self._of_class[code] = (min(before[0], low), max(before[1], high))
+            self._widen(code, low, high)
+
+    def _widen(self, code: int, low: float, high: float) -> None:
+        """The range of a class, by another one of it."""
+        before = self._of_class.get(code, (math.inf, -math.inf))
+        self._of_class[code] = (min(before[0], low), max(before[1], high))
 
     @property
     def tells_the_class(self) -> bool:
@@ -141,7 +146,7 @@ class Numbers:
 
     @property
     def average(self) -> float:
-        return math.ldexp(self.mean, self.exponent)
+        return self.training.average
 
     def fill(self) -> float | None:
         """What takes the place of a missing number."""
@@ -154,24 +159,25 @@ class Numbers:
         most = max(self._of_value.values())
         return min(value for value, count in self._of_value.items() if count == most)
 
-    def column(self) -> NumberColumn:
-        """How they are standardised.
+    def column(self, origin: Origin) -> NumberColumn:
+        """How they are standardised; `origin` is what messages call the rows.
 
         Raises
         ------
         UserError
             The training rows have no number, or one of any row would be beyond the range of float64.
         """
-        if self.count == 0:
-            raise UserError(_nothing_learnt(self))
-        if self.low == self.high:
-            column = NumberColumn(self.name, self.low, 1.0, self.fill(), self.truths)
+        training = self.training
+        if training.count == 0:
+            raise UserError(_nothing_learnt(origin, self.name))
+        if training.low == training.high:
+            column = NumberColumn(self.name, training.low, 1.0, self.fill(), self.truths)
         else:
-            deviation = math.ldexp(math.sqrt(self.squares / self.count), self.exponent)
-            column = NumberColumn(self.name, self.average, usable_scale(deviation), self.fill(), self.truths)
+            scale = usable_scale(training.deviation)
+            column = NumberColumn(self.name, self.average, scale, self.fill(), self.truths)
         for value, row in (self.least, self.most):
             if not np.isfinite(column.standardised(np.array([value]))[0]):
-                raise UserError(f"{self.origin.cell(self.name, row)}: too large to standardise")
+                raise UserError(f"{origin.cell(self.name, row)}: too large to standardise")
         return column
 
 
@@ -179,13 +185,13 @@ class Numbers:
 class Texts:
     """A column of text: which texts there are, and which of them occur in training rows."""
 
-    origin: Origin
     name: str
     policy: Missing
     rows: int = 0
     missing: int = 0
     example: str = ""
     trained: Counter[str] = field(default_factory=Counter)
+    # The number of its class; -1: it has several.
     _class_of: dict[str, int] = field(default_factory=dict)
 
     def add(self, words: Words, train: BoolArray, codes: IntArray, _: IntArray) -> None:
@@ -196,16 +202,26 @@ class Texts:
             self.example = words.vocabulary[words.codes[given.argmax()]]
         if self.too_many:
             return
-        for word in words.among(given):
-            self._class_of.setdefault(word, -2)
         counts = np.bincount(words.codes[train & given], minlength=len(words.vocabulary)).tolist()
         self.trained.update({word: count for word, count in zip(words.vocabulary, counts, strict=True) if count})
         pairs = np.unique(words.codes[given] * (int(codes.max(initial=0)) + 1) + codes[given])
         for pair in pairs.tolist():
             code, label = divmod(pair, int(codes.max(initial=0)) + 1)
-            word = words.vocabulary[code]
-            before = self._class_of[word]
-            self._class_of[word] = label if before in (-2, label) else -1
+            self._belongs(words.vocabulary[code], label)
+
+    def merge(self, other: Texts) -> None:
+        """Take in what is known of the rows that follow."""
+        self.rows += other.rows
+        self.missing += other.missing
+        self.example = self.example or other.example
+        if self.too_many:
+            return
+        for word, label in other._class_of.items():
+            self._belongs(word, label)
+        self.trained.update(other.trained)
+
+    def _belongs(self, word: str, label: int) -> None:
+        self._class_of[word] = label if self._class_of.get(word, label) == label else -1
 
     @property
     def too_many(self) -> bool:
@@ -233,8 +249,14 @@ class Texts:
         enough = not self.too_many and self.different <= (self.rows - self.missing) // 2
         return enough and len(classes) > 1 and -1 not in classes
 
-    def column(self) -> TextColumn:
-        """How they are encoded.
+    def forget_too_many(self) -> None:
+        """Keep no more than that there are too many, where none of them can be of use."""
+        if self.too_many:
+            self._class_of = dict(islice(self._class_of.items(), MOST_CATEGORIES + 1))
+            self.trained.clear()
+
+    def column(self, origin: Origin) -> TextColumn:
+        """How they are encoded; `origin` is what messages call the rows.
 
         Raises
         ------
@@ -243,26 +265,22 @@ class Texts:
         """
         if self.too_many:
             raise UserError(
-                f"{self.origin}: column {self.name!r} holds more than {MOST_CATEGORIES} different texts, at most so "
+                f"{origin}: column {self.name!r} holds more than {MOST_CATEGORIES} different texts, at most so "
                 f"many can be encoded; {asked('--drop', self.name)} leaves it out"
             )
         if not self.trained:
-            raise UserError(_nothing_learnt(self))
+            raise UserError(_nothing_learnt(origin, self.name))
         fill = self.most_frequent if fills(self.policy) else None
         return TextColumn(self.name, tuple(sorted(self.trained)), fill)
 
 
-def learner(origin: Origin, name: str, kind: Kind, policy: Missing) -> Numbers | Texts:
+def learner(name: str, kind: Kind, policy: Missing) -> Numbers | Texts:
     """What learns of a column of text, or of numbers or truth values."""
-    return Texts(origin, name, policy) if kind == "text" else Numbers(origin, name, policy, kind == "truth value")
+    return Texts(name, policy) if kind == "text" else Numbers(name, policy, kind == "truth value")
 
 
-def _nothing_learnt(column: Numbers | Texts) -> str:
-    name = column.name
-    return (
-        f"{column.origin}: column {name!r} has no value in the rows for the training; {asked('--drop', name)} leaves "
-        f"it out"
-    )
+def _nothing_learnt(origin: Origin, name: str) -> str:
+    return f"{origin}: column {name!r} has no value in the rows for the training; {asked('--drop', name)} leaves it out"
 
 
 def usable_scale(deviation: float) -> float:

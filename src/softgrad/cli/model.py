@@ -15,6 +15,7 @@ from softgrad.cli.columns import Column, Features
 from softgrad.cli.errors import UserError
 from softgrad.cli.learning import Missing
 from softgrad.cli.origin import Origin
+from softgrad.cli.probabilities import Targets
 from softgrad.cli.reading import Unseen
 from softgrad.cli.tables import Float64Array, IntArray
 from softgrad.linear_model._data._read_options import ReadOptions
@@ -50,6 +51,7 @@ class Model:
 
     coef has shape (classes, features), intercept (classes,), both float64 and finite. `options`, `missing` and `unseen`
     are how the training read its file, and what became of missing cells and becomes of texts that it did not have.
+    `probability_columns` are those of the training with the probabilities of the classes, where it had no labels.
     """
 
     target: str
@@ -61,6 +63,7 @@ class Model:
     options: ReadOptions = field(default_factory=ReadOptions)
     missing: Missing = "error"
     unseen: Unseen = "zero"
+    probability_columns: Sequence[str] = ()
 
     @in_ieee_mode
     def probabilities(self, features: Features, origin: Origin, row_numbers: IntArray) -> Float64Array:
@@ -80,13 +83,14 @@ class Model:
             raise UserError(f"{origin.row(row)}: too far from the training data to be scored")
         return probabilities
 
-    def score(self, features: Features, codes: IntArray, origin: Origin, row_numbers: IntArray) -> Scores:
+    def score(self, features: Features, targets: Targets, origin: Origin, row_numbers: IntArray) -> Scores:
         """Compare with the true classes; the loss is the mean cross-entropy, without the penalty."""
+        codes, values = targets
         predicted = self.probabilities(features, origin, row_numbers).argmax(axis=1)
         classes = len(self.classes.labels)
         confusion = np.bincount(codes * classes + predicted, minlength=classes**2).reshape(classes, classes)
         with np.errstate(over="ignore", invalid="ignore"):
-            loss = float(softgrad.linear_cross_entropy(features, self.coef, codes, self.intercept))
+            loss = float(softgrad.linear_cross_entropy(features, self.coef, values, self.intercept))
         if not math.isfinite(loss):
             raise UserError(f"{origin}: the loss is infinite, since a row is too far from the training data")
         return Scores(loss, confusion)

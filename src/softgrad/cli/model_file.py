@@ -4,7 +4,7 @@ Nothing in a model file is ever executed, and nothing of it is believed before i
 checksum finds damage and careless edits; it is no signature.
 
 In format 1 the description was in the metadata, which safetensors limits to 100 MB. Formats 1 and 2 do not say how the
-training read its file.
+training read its file. Formats 1 to 3 know no columns of probabilities.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from softgrad.cli.reading import UNSEEN, Unseen
 from softgrad.cli.svmlight_columns import SvmlightColumns
 from softgrad.linear_model._data._read_options import ReadOptions
 
-FORMAT = 3
+FORMAT = 4
 
 _DTYPES = {"coef": "F64", "intercept": "F64", "description": "U8", "indices": "I64"}
 # Of a model that was trained on an svmlight file indices stand for the columns of the description.
@@ -52,6 +52,7 @@ def save_model(model: Model, path: Path) -> None:
     description: dict[str, object] = {
         "softgrad": softgrad.__version__,
         "target": model.target,
+        "probability_columns": list(model.probability_columns),
         "classes": asdict(model.classes),
         "training": model.training,
         "reading": {"options": model.options.as_dict(), "missing": model.missing, "unseen": model.unseen},
@@ -165,7 +166,14 @@ def _model(form: int, description: Mapping[str, Any], tensors: Mapping[str, NDAr
     if "indices" not in tensors:
         unlike = [column.name for column in columns if (column.fill is not None) != fills(missing)]
         _expect(not unlike, f"a column is filled otherwise than {missing!r} says: {listing(unlike)}")
-    return Model(target, columns, classes, coef, intercept, training, options, missing, unseen)
+    of_target = () if form < 4 else _probability_columns(description, classes)
+    return Model(target, columns, classes, coef, intercept, training, options, missing, unseen, of_target)
+
+
+def _probability_columns(description: Mapping[str, Any], classes: Classes) -> tuple[str, ...]:
+    names = tuple(_text(name, "a column of probabilities") for name in _list(description, "probability_columns"))
+    _expect(len(names) in (0, len(classes.labels)), f"{len(names)} columns have the probabilities of the classes")
+    return names
 
 
 def _reading(entry: Any) -> tuple[ReadOptions, Missing, Unseen]:

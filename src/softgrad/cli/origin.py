@@ -8,11 +8,12 @@ from bisect import bisect_left
 class Origin:
     """Where the rows of a table come from, file by file; they count from 1 over all files.
 
-    As text it is what the user called the data.
+    As text it is what the user called the data; `several` says that there are several files.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, several: bool = False) -> None:
         self._name = name
+        self._several = several
         self._files: list[str] = []
         self._before: list[int] = []
 
@@ -40,7 +41,7 @@ class Origin:
     def within(self, number: int) -> str:
         """The row, with its file only where there are several."""
         file, row = self._place(number)
-        return f"row {row} of {file}" if len(self._files) > 1 else f"row {row}"
+        return f"row {row} of {file}" if self._several else f"row {row}"
 
     def _place(self, number: int) -> tuple[str, int]:
         if not self._files:

@@ -21,12 +21,12 @@ Show = Callable[[str, float], None]
 
 
 class ReadingProgress:
-    """The passes over files, one after the other.
+    """The passes over files or parts of files, one after the other.
 
     Parameters
     ----------
     sizes : sequence of int or None
-        Of the files, in bytes; None of a pipe.
+        Of these, in bytes; None of a pipe.
 
     Attributes
     ----------
@@ -42,15 +42,22 @@ class ReadingProgress:
         self._bar: Progress | None = None
 
     @contextmanager
-    def reading(self) -> Iterator[None]:
-        """A pass, which has told of all rows if it comes to the end."""
-        self._rows = 0
-        self._due = max(self._due, time.monotonic() + _SECONDS_BEFORE)
+    def reading(self, file: int) -> Iterator[None]:
+        """The pass over the file of this number; that over the first begins one over all, that over the last ends it.
+
+        All rows are told of then.
+        """
+        if file == 0:
+            self._rows = 0
+            self._due = max(self._due, time.monotonic() + _SECONDS_BEFORE)
+        ended = True
         try:
             yield
-            self._of_rows = self._rows
+            ended = file == len(self._sizes) - 1
+            if ended:
+                self._of_rows = self._rows
         finally:
-            if self._bar is not None:
+            if ended and self._bar is not None:
                 self._bar.stop()
                 self._bar = None
 

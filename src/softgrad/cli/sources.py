@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Literal
 
 import pyarrow as pa
@@ -14,18 +15,16 @@ from softgrad.cli.lists import Lists
 from softgrad.cli.origin import Origin
 from softgrad.cli.reading_progress import ReadingProgress
 from softgrad.linear_model._data._cached_batches import CachedBatches
-from softgrad.linear_model._data._file_shards import Columns, Located
+from softgrad.linear_model._data._file_shards import FilePart, file_parts
 from softgrad.linear_model._data._files import FileBatches
-from softgrad.linear_model._data._locations import Location
 from softgrad.linear_model._data._read_options import ReadOptions
-from softgrad.linear_model._data._row_groups import parts_of
 
 # Where the rows are between two passes: in memory, in a temporary file, or in their own file alone.
 Kept = Literal["memory", "cache", "file"]
 
 
 class Source(ABC):
-    """Record batches, the same at every iteration.
+    """Record batches in shards, which the data alone decide; the same at every pass.
 
     `name` is what the user called it, `origin` what messages call its rows. `types` are those of the columns; `untyped`
     says that it is of text files, whose cells are strings. `target` is the column to predict where the data set itself
@@ -40,9 +39,26 @@ class Source(ABC):
     target: str | None = None
     reading: ReadingProgress | None = None
     found: Sequence[str] = ()
+    n_shards = 1
 
     @abstractmethod
-    def __iter__(self) -> Iterator[pa.RecordBatch]: ...
+    def shard(self, number: int) -> Iterator[pa.RecordBatch]:
+        """A pass over a shard. The first pass goes over all of them in their order."""
+
+    def first_row(self, number: int) -> int:  # noqa: ARG002
+        """How many rows are before a shard, all of which were passed."""
+        return 0
+
+    def elements(self, name: str) -> list[str]:  # noqa: ARG002
+        """The columns that the elements of lists of this name have become; none where there are no such lists."""
+        return []
+
+    @abstractmethod
+    def passed(self, number: int, rows: int) -> None:
+        """Take note that somebody passed over a shard of so many rows; those before it were passed."""
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        return chain.from_iterable(map(self.shard, range(self.n_shards)))
 
 
 def open_source(data: Data, options: ReadOptions, kept: Kept) -> Source:
@@ -55,77 +71,112 @@ def open_source(data: Data, options: ReadOptions, kept: Kept) -> Source:
     """
     if data.built_in is not None:
         return BuiltIn(data.built_in)
-    files = FileSource(data, options, cached=kept == "cache")
+    locations = data.located(options).locations
+    with user_errors(*(location.name for location in locations)):
+        parts = file_parts(locations, options)
+    files = FileSource(str(data), parts, cached=kept == "cache")
     return InMemory(files) if kept == "memory" else files
 
 
 class FileSource(Source):
-    """The rows of files, read anew at every iteration, or kept in temporary files once they were."""
+    """The rows of files, read anew at every pass, or kept in temporary files once they were.
 
-    def __init__(self, data: Data, options: ReadOptions, *, cached: bool) -> None:
-        self.name = str(data)
-        self.origin = Origin(self.name)
+    Parameters
+    ----------
+    name : str
+        What the user called them.
+    parts : sequence of FilePart
+        Each is a shard.
+    cached : bool
+    lists : Lists, optional
+        What is known of their lists; by default the first ones tell it.
+    before : int, optional
+        How many rows are before the first; by default those of its file.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        parts: Sequence[FilePart],
+        *,
+        cached: bool,
+        lists: Lists | None = None,
+        before: int | None = None,
+    ) -> None:
+        self.name = name
+        self.origin = Origin(name, several=len({part.location.name for part in parts}) > 1)
+        self.parts = parts
+        self.reading = self._progress = ReadingProgress([part.size for part in parts])
+        self.n_shards = len(parts)
         self._files: list[FileBatches | CachedBatches] = []
-        like = None
-        locations = _with_rows(data.located(options))
-        self.reading = self._progress = ReadingProgress([location.size for location in locations])
-        for location in locations:
-            with user_errors(location.name):
-                batches = FileBatches(location, options)
-                if like is None:
-                    like, first = Columns.of(batches), batches
-                like.check(batches)
+        for part in parts:
+            with user_errors(part.location.name):
+                batches = part.open()
             self._files.append(CachedBatches(batches) if cached else batches)
-        self.untyped = first.untyped
+        self.untyped = batches.untyped
         self.found = list(dict.fromkeys(f"{what} {word}" for file in self._files for what, word in file.found.items()))
-        self._lists = Lists(self.origin, self._read())
-        self.names, self.types = self._lists.names, self._lists.types
+        # Of each shard, known once those before it were passed.
+        self._first_rows = [parts[0].first_row if before is None else before]
+        whole = chain.from_iterable(map(self._read, range(self.n_shards)))
+        self.lists = Lists.of(self.origin, whole) if lists is None else lists
+        self.names, self.types = self.lists.names, self.lists.types
 
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        return self._lists.apart(self._read())
+    def shard(self, number: int) -> Iterator[pa.RecordBatch]:
+        return self.lists.apart(self._read(number), self.origin, self._first_rows[number])
 
-    def _read(self) -> Iterator[pa.RecordBatch]:
-        rows = 0
-        with self._progress.reading():
-            for number, file in enumerate(self._files):
-                self.origin.begin(file.name, rows)
-                with user_errors(file.name):
-                    for batch in file:
-                        rows += batch.num_rows
-                        self._progress.at(number, file.share, rows)
-                        yield batch
+    def first_row(self, number: int) -> int:
+        return self._first_rows[number]
 
+    def elements(self, name: str) -> list[str]:
+        return self.lists.elements(name)
 
-def _with_rows(files: Located) -> Sequence[Location]:
-    """The files but for those of several Parquet files that have no rows."""
-    locations, form = files
-    if form != "parquet" or len(locations) == 1:
-        return locations
-    with user_errors(*(location.name for location in locations)):
-        return [location for location in locations if parts_of(location)] or locations
+    def _read(self, number: int) -> Iterator[pa.RecordBatch]:
+        file, rows = self._files[number], self._first_rows[number]
+        self.origin.begin(file.name, rows - self.parts[number].first_row)
+        with self._progress.reading(number), user_errors(file.name):
+            for batch in file:
+                rows += batch.num_rows
+                self._progress.at(number, file.share, rows)
+                yield batch
+        self.passed(number, rows - self._first_rows[number])
+
+    def passed(self, number: int, rows: int) -> None:
+        before = self._first_rows[number]
+        self.origin.begin(self._files[number].name, before - self.parts[number].first_row)
+        if len(self._first_rows) == number + 1:
+            self._first_rows.append(before + rows)
 
 
 class InMemory(Source):
-    """The rows of files, which are kept by the first pass that comes to the end.
+    """The rows of files, whose shards are kept by the first pass that comes to the end.
 
     What is wrong is found in the order in which a stream finds it.
     """
 
     def __init__(self, file: FileSource) -> None:
         self.name, self.names, self.untyped, self.found = file.name, file.names, file.untyped, file.found
-        self.types, self.origin, self.reading = file.types, file.origin, file.reading
+        self.types, self.origin, self.reading, self.n_shards = file.types, file.origin, file.reading, file.n_shards
         self._file = file
-        self._batches: list[pa.RecordBatch] | None = None
+        self._kept: dict[int, list[pa.RecordBatch]] = {}
 
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        return self._read() if self._batches is None else iter(self._batches)
+    def shard(self, number: int) -> Iterator[pa.RecordBatch]:
+        return iter(self._kept[number]) if number in self._kept else self._read(number)
 
-    def _read(self) -> Iterator[pa.RecordBatch]:
+    def first_row(self, number: int) -> int:
+        return self._file.first_row(number)
+
+    def elements(self, name: str) -> list[str]:
+        return self._file.elements(name)
+
+    def passed(self, number: int, rows: int) -> None:
+        self._file.passed(number, rows)
+
+    def _read(self, number: int) -> Iterator[pa.RecordBatch]:
         batches = []
-        for batch in self._file:
+        for batch in self._file.shard(number):
             batches.append(batch)
             yield batch
-        self._batches = batches
+        self._kept[number] = batches
 
 
 class BuiltIn(Source):
@@ -139,5 +190,8 @@ class BuiltIn(Source):
         self._batch = built_in(name, self.target)
         self.names, self.types = self._batch.schema.names, self._batch.schema.types
 
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
+    def shard(self, number: int) -> Iterator[pa.RecordBatch]:  # noqa: ARG002
         yield self._batch
+
+    def passed(self, number: int, rows: int) -> None:
+        """There is one shard, and what is before it is known."""

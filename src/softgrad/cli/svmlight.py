@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -12,13 +13,20 @@ from softgrad.cli.data import Data, user_errors
 from softgrad.cli.errors import UserError, listing
 from softgrad.cli.model import Model
 from softgrad.cli.origin import Origin
-from softgrad.cli.reading import Unseen
 from softgrad.cli.reading_progress import ReadingProgress
 from softgrad.cli.svmlight_columns import SparseRows, SvmlightColumns
 from softgrad.cli.tables import Float64Array, IntArray
 from softgrad.linear_model._data._locations import Location
 from softgrad.linear_model._data._read_options import ReadOptions
-from softgrad.linear_model._data._svmlight import Extent, SvmlightFile, common_extent
+from softgrad.linear_model._data._svmlight import WIDEST, SvmlightFile
+
+
+class SparsePart(NamedTuple):
+    """Features, in the places of their indices, labels and numbers of some rows."""
+
+    X: SparseRows
+    labels: IntArray | Float64Array
+    row_numbers: IntArray
 
 
 def is_svmlight(data: Data, options: ReadOptions) -> bool:
@@ -27,14 +35,22 @@ def is_svmlight(data: Data, options: ReadOptions) -> bool:
 
 
 class SvmlightFiles:
-    """Svmlight files after each other, with the features of all.
+    """Svmlight files after each other, each a shard.
+
+    Parameters
+    ----------
+    name : str
+        What the user called them.
+    locations : sequence of Location
+    before : int, default 0
+        How many rows are before the first.
 
     Attributes
     ----------
     origin : Origin
         What messages call the rows.
     reading : ReadingProgress
-    first_index : int
+    n_shards : int
 
     Raises
     ------
@@ -42,80 +58,86 @@ class SvmlightFiles:
         One cannot be read.
     """
 
-    def __init__(self, data: Data, options: ReadOptions) -> None:
-        self.origin = Origin(str(data))
-        locations = data.located(options).locations
+    def __init__(self, name: str, locations: Sequence[Location], before: int = 0) -> None:
+        self.origin = Origin(name)
+        self.locations = locations
         self.reading = ReadingProgress([location.size for location in locations])
+        self.n_shards = len(locations)
         self._files = [_opened(location) for location in locations]
-        if len(self._files) > 1:
-            extent = common_extent([file.extent for file in self._files])
-            self._files = [_opened(location, extent) for location in locations]
-        self.first_index = self._files[0].first_index
+        # Of each shard, known once those before it were passed.
+        self._first_rows = [before]
 
-    def parts(self) -> Iterator[tuple[SparseRows, IntArray | Float64Array, IntArray]]:
-        """A pass over the files: features, labels and numbers of some rows after the other.
+    @classmethod
+    def of(cls, data: Data, options: ReadOptions) -> SvmlightFiles:
+        return cls(str(data), data.located(options).locations)
+
+    def shard(self, number: int) -> Iterator[SparsePart]:
+        """A pass over a file, some rows after the other. The first pass goes over all files in their order.
 
         Raises
         ------
         UserError
-            A file cannot be read, or a value is not finite.
+            The file cannot be read, a value is not finite, or no row has a feature.
         """
-        before = 0
-        with self.reading.reading():
-            for number, file in enumerate(self._files):
-                self.origin.begin(file.name, before)
-                with user_errors(file.name):
-                    for X, labels in file:
-                        row_numbers = before + 1 + np.arange(len(labels))
-                        before += len(labels)
-                        self._check(X, row_numbers)
-                        self.reading.at(number, file.share, before)
-                        yield X, labels, row_numbers
+        file, before = self._files[number], self._first_rows[number]
+        features = False
+        self.origin.begin(file.name, before)
+        with self.reading.reading(number), user_errors(file.name):
+            for X, labels in file:
+                row_numbers = before + 1 + np.arange(len(labels))
+                before += len(labels)
+                features |= X.nnz > 0
+                self._check(X, row_numbers)
+                self.reading.at(number, file.share, before)
+                yield SparsePart(X, labels, row_numbers)
+        if not features:
+            raise UserError(f"{file.name} has no rows with a feature")
+        self.passed(number, before - self._first_rows[number])
+
+    def passed(self, number: int, rows: int) -> None:
+        """Take note that somebody passed over a shard of so many rows; those before it were passed."""
+        before = self._first_rows[number]
+        self.origin.begin(self._files[number].name, before)
+        if len(self._first_rows) == number + 1:
+            self._first_rows.append(before + rows)
 
     def _check(self, X: SparseRows, row_numbers: IntArray) -> None:
         finite = np.isfinite(X.data)
         if not finite.all():
             entry = int(finite.argmin())
             raise UserError(
-                f"{self.origin.row(row_numbers[_row_of(X, entry)])}: feature {X.indices[entry] + self.first_index} is "
+                f"{self.origin.row(row_numbers[_row_of(X, entry)])}: feature {X.indices[entry]} is "
                 f"{X.data[entry]}; it must be finite"
             )
 
 
-def _opened(location: Location, extent: Extent | None = None) -> SvmlightFile:
+def _opened(location: Location) -> SvmlightFile:
     with user_errors(location.name):
-        return SvmlightFile(location, extent=extent)
+        return SvmlightFile(location, extent=WIDEST)
 
 
-def parts_for(
-    model: Model, files: SvmlightFiles, unseen: Unseen | None
-) -> Iterator[tuple[sparse.csr_array, IntArray | Float64Array, IntArray]]:
-    """Features (n, d) as the model has them, sparse, labels and numbers of some rows after the other.
-
-    Features that no row of the training had are left out, up to the last that one had.
-
-    Raises
-    ------
-    UserError
-        A file cannot be read, a value is not finite, the model was trained on other columns, or it knows no feature of
-        an index; or `unseen` says what becomes of texts, which there are none of.
-    """
-    origin = files.origin
-    if unseen is not None:
-        raise UserError(f"--unseen {unseen}: {origin} is an svmlight file, which has no texts")
-    columns = model.columns
-    if not isinstance(columns, SvmlightColumns):
-        names = listing((column.name for column in columns), 5)
+def columns_of(model: Model, origin: Origin) -> SvmlightColumns:
+    """The columns of a model that was trained on svmlight files; raises UserError where it was not."""
+    if not isinstance(model.columns, SvmlightColumns):
+        names = listing((column.name for column in model.columns), 5)
         raise UserError(f"{origin}: the model was not trained on an svmlight file; its columns are {names}")
-    for X, labels, row_numbers in files.parts():
-        outside = columns.outside(X, files.first_index)
-        if outside.any():
-            entry = int(outside.argmax())
-            raise UserError(
-                f"{origin.row(row_numbers[_row_of(X, entry)])}: the model knows no feature "
-                f"{X.indices[entry] + files.first_index}, only {columns.first} to {columns.last}"
-            )
-        yield columns.of(X, files.first_index), labels, row_numbers
+    return model.columns
+
+
+def features_for(columns: SvmlightColumns, part: SparsePart, origin: Origin) -> sparse.csr_array:
+    """The features of a part as a model has them.
+
+    Those that no row of the training had are left out, up to the last that one had; raises UserError where there are
+    others.
+    """
+    outside = columns.outside(part.X)
+    if outside.any():
+        entry = int(outside.argmax())
+        raise UserError(
+            f"{origin.row(part.row_numbers[_row_of(part.X, entry)])}: the model knows no feature "
+            f"{part.X.indices[entry]}, only {columns.first} to {columns.last}"
+        )
+    return columns.of(part.X)
 
 
 def _row_of(X: SparseRows, entry: int) -> int:

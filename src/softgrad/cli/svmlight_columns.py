@@ -46,17 +46,15 @@ class SvmlightColumns(Sequence[NumberColumn]):
             return SvmlightColumns(self.indices[place])
         return NumberColumn(str(self.indices[place]), 0.0, 1.0)
 
-    def outside(self, X: SparseRows, first_index: int) -> BoolArray:
-        """Which entries of CSR rows, whose columns count from an index, have none from the first to the last."""
-        indices = X.indices.astype(np.int64) + first_index
-        beyond: BoolArray = (indices < self.first) | (indices > self.last)
+    def outside(self, X: SparseRows) -> BoolArray:
+        """Which entries of CSR rows have no index from the first to the last."""
+        beyond: BoolArray = (X.indices < self.first) | (X.indices > self.last)
         return beyond
 
-    def of(self, X: SparseRows, first_index: int) -> sparse.csr_array:
-        """The entries of CSR rows, whose columns count from an index, that belong to these columns; `canonical`."""
-        indices = X.indices.astype(np.int64) + first_index
-        places = np.searchsorted(self.indices, indices)
-        known = self.indices[np.minimum(places, len(self) - 1)] == indices
+    def of(self, X: SparseRows) -> sparse.csr_array:
+        """The entries of CSR rows that belong to these columns; `canonical`."""
+        places = np.searchsorted(self.indices, X.indices)
+        known = self.indices[np.minimum(places, len(self) - 1)] == X.indices
         ends = np.concatenate([[0], np.cumsum(known)])[X.indptr]
         entries = sparse.csr_array((X.data[known], places[known], ends), shape=(X.shape[0], len(self)))
         rows: sparse.csr_array = canonical(entries)

@@ -5,7 +5,7 @@ In a text file every cell is text until all of its column is known: no guess fro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -69,6 +69,10 @@ class Part:
     def at(self, name: str, row: int) -> str:
         """What messages call a cell, whose row counts from 0 in the part."""
         return self.table.origin.cell(name, self.row_numbers[row])
+
+    def row(self, row: int) -> str:
+        """What messages call a row, which counts from 0 in the part."""
+        return self.table.origin.row(self.row_numbers[row])
 
     def cells(self, name: str) -> pa.Array:
         """A column as it is, but text without spaces around it; a missing cell is null."""
@@ -218,6 +222,7 @@ class Table:
 
     Attributes
     ----------
+    source : Source
     name : str
         What the user called it.
     origin : Origin
@@ -234,7 +239,7 @@ class Table:
         self.names = list(source.names)
         self.target = source.target
         self.options = options
-        self._source = source
+        self.source = source
         self._has_types = not source.untyped
         self._places = {name: place for place, name in enumerate(self.names)}
         self._declared = declared
@@ -244,8 +249,12 @@ class Table:
 
     def found_notes(self) -> Iterator[str]:
         """What was found of the file that nobody said, in words."""
-        for found in self._source.found:
+        for found in self.source.found:
             yield f"{found}, as its first bytes show"
+
+    def elements(self, name: str) -> list[str]:
+        """The columns that the elements of lists of this name have become; none where there are no such lists."""
+        return self.source.elements(name)
 
     def place(self, name: str) -> int:
         if name not in self._places:
@@ -260,36 +269,70 @@ class Table:
         """Cells without spaces around text, as those of a text file are."""
         return pc.utf8_trim_whitespace(cells) if self._has_types and kind_of_type(cells.type) == "text" else cells
 
+    @property
+    def n_shards(self) -> int:
+        return self.source.n_shards
+
+    @property
+    def untyped(self) -> bool:
+        return self.source.untyped
+
+    def passed(self, number: int, rows: int) -> None:
+        """Take note that somebody passed over a shard of so many rows; those before it were passed."""
+        self.source.passed(number, rows)
+
     def parts(self, length: int) -> Iterator[Part]:
         """All rows, at most so many at a time."""
-        rows = 0
-        for batch in self._source:
+        return (part for number in range(self.n_shards) for part in self.shard(number, length))
+
+    def shard(self, number: int, length: int) -> Iterator[Part]:
+        """The rows of a shard of the source, at most so many at a time."""
+        row = self.source.first_row(number) + 1
+        for batch in self.source.shard(number):
             for start in range(0, batch.num_rows, length):
                 data = batch.slice(start, length)
-                yield Part(self, data, rows + 1 + np.arange(data.num_rows))
-                rows += data.num_rows
-        if rows == 0:
-            raise UserError(f"{self.name} has no rows")
+                yield Part(self, data, row + np.arange(data.num_rows))
+                row += data.num_rows
 
     @property
     def cells(self) -> Mapping[str, Cells]:
-        """What the cells of each column of a text file are, found in one pass; none in a file with types."""
+        """What the cells of each column of a text file are; none in a file with types.
+
+        By default a pass finds it when it is asked for.
+        """
         if self._cells is None:
-            self._cells = {name: Cells(self.options, self.origin) for name in (() if self._has_types else self.names)}
-            for batch in self._source if self._cells else ():
-                add_batch([self._cells[name] for name in self.names], batch.columns)
-        return self._cells
+            self.know_cells(map(self.cells_of, range(0 if self._has_types else self.n_shards)))
+        return self._cells or {}
+
+    def cells_of(self, number: int) -> list[Cells]:
+        """What the cells of each column are in a shard of a text file."""
+        found = [Cells(self.options) for _ in self.names]
+        for batch in self.source.shard(number):
+            add_batch(found, batch.columns)
+        return found
+
+    def know_cells(self, shards: Iterable[Sequence[Cells]]) -> None:
+        """Take in what `cells_of` gives of each shard, in their order."""
+        cells: dict[str, Cells] = {}
+        for number, of_shard in enumerate(shards):
+            self.passed(number, of_shard[0].rows)
+            for name, found in zip(self.names, of_shard, strict=True):
+                if name in cells:
+                    cells[name].merge(found)
+                else:
+                    cells[name] = found
+        self._cells = cells
 
     def type_of(self, name: str) -> pa.DataType:
         """The type of a column in its file; a text file has text alone."""
-        return self._source.types[self.place(name)]
+        return self.source.types[self.place(name)]
 
     def shown(self, name: str) -> str:
         """What a column holds that is neither number nor text: its type, or the first cell that is no number."""
         if self._has_types:
             return f" ({self.type_of(name)})"
         example = self.cells[name].no_number
-        return "" if example is None else f", {example}"
+        return "" if example is None else f", {example.told(self.origin)}"
 
     def kind(self, name: str) -> Kind:
         """What a column is taken as: what the user says, or what it holds."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -15,10 +16,13 @@ from scipy.sparse import csr_array
 from softgrad.cli import description
 from softgrad.cli.columns import dense
 from softgrad.cli.description import ColumnFacts
+from softgrad.cli.encoder import Piece, joined
 from softgrad.cli.errors import UserError, listing
 from softgrad.cli.learning import Numbers, Texts
-from softgrad.cli.model import Model, Scores
+from softgrad.cli.model import Model
 from softgrad.cli.model_file import save_model
+from softgrad.cli.passes import passes_over
+from softgrad.cli.readers import readers_of
 from softgrad.cli.report import Output, confusion_as_json
 from softgrad.cli.svmlight import SvmlightFiles, is_svmlight
 from softgrad.cli.svmlight_rows import SvmlightRows
@@ -26,8 +30,9 @@ from softgrad.cli.tables import Float64Array, IntArray
 from softgrad.cli.training import Trained, fit, record, training_errors, with_scores
 from softgrad.cli.training_gradient import MOST_ROWS, check_before, check_gradient
 from softgrad.cli.training_request import Request
-from softgrad.cli.training_rows import EncodedRows, HeldRows, Piece, Rows, joined
-from softgrad.cli.training_table import opened
+from softgrad.cli.training_rows import EncodedRows, HeldRows, Rows
+from softgrad.cli.training_table import opened, roles_of
+from softgrad.linear_model._fit import Fitted
 
 # The gradient check makes thousands of evaluations for each hundred columns.
 _COLUMNS_IN_SAMPLE = 64
@@ -40,7 +45,7 @@ class Sample(NamedTuple):
     """
 
     features: Float64Array
-    codes: IntArray
+    targets: IntArray | Float64Array
     places: IntArray
     left_out: int
 
@@ -56,8 +61,16 @@ class Understood(NamedTuple):
 
 
 def train(request: Request, output: Output) -> None:
-    """Run the command: learn the encoding in one pass over the rows, fit in many, score in the last."""
+    """Run the command: learn the encoding in one pass over the rows, on a cluster two, fit in many, score in the last.
+
+    Of a text file a pass before tells what its columns hold.
+    """
     request.check()
+    with nullcontext() if request.cluster is None else request.cluster.reached():
+        _train(request, output)
+
+
+def _train(request: Request, output: Output) -> None:
     understood = _understood(request)
     rows = understood.rows
     options = request.reading.options(request.data)
@@ -68,9 +81,12 @@ def train(request: Request, output: Output) -> None:
     description.show(understood.columns, output)
     for warning in understood.warnings:
         output.line(f"warning: {warning}")
-    if not request.stream:
+    if request.part_by_part is None:
         rows = HeldRows(rows)
     trained = _trained(request, rows, output)
+    if request.model is not None:
+        # Before its summary: hours of work must not end with a disk that has no room for a line of that.
+        save_model(trained.model, request.model)
     _show(trained, request, output)
     if request.report is not None:
         _write_report(request, rows, understood, trained, request.report, output)
@@ -85,6 +101,7 @@ def train(request: Request, output: Output) -> None:
         {
             "data": str(request.data),
             "target": trained.model.target,
+            "probability_columns": list(trained.model.probability_columns),
             **trained.model.training,
             "columns": [column.as_json() for column in understood.columns],
             "notes": list(understood.notes),
@@ -107,21 +124,26 @@ def _understood(request: Request) -> Understood:
     options = request.reading.options(request.data)
     if is_svmlight(request.data, options):
         _refuse_for_svmlight(request)
-        files = SvmlightFiles(request.data, options)
-        return Understood(SvmlightRows(files, request.test_fraction, request.seed), {}, [], [], [])
-    table, roles, notes = opened(request)
-    rows = EncodedRows(table, roles, request.reading.missing or "error", request.test_fraction, request.seed)
-    if rows.dropped_rows:
-        notes = [*notes, f"rows with a missing value, which are left out: {rows.dropped_rows}"]
-    warnings = list(description.oddities(table, rows.learnt, request.reading.declared))
-    columns = [description.facts(table.kind(name), column) for name, column in rows.learnt.items()]
-    return Understood(rows, rows.learnt, columns, warnings, notes)
+        files = SvmlightFiles.of(request.data, options)
+        with readers_of(files, request.cluster) as readers:
+            rows = SvmlightRows(files, request.test_fraction, request.seed, readers)
+        return Understood(rows, {}, [], [], [])
+    table = opened(request)
+    with readers_of(table, request.cluster) as readers:
+        roles, notes = roles_of(table, request, readers)
+        encoded = EncodedRows(table, roles, request.test_fraction, request.seed, readers)
+    learnt = encoded.learnt
+    if learnt.dropped_rows:
+        notes = [*notes, f"rows with a missing value, which are left out: {learnt.dropped_rows}"]
+    warnings = list(description.oddities(table, learnt.columns, request.reading.declared))
+    columns = [description.facts(table.kind(name), column) for name, column in learnt.columns.items()]
+    return Understood(encoded, learnt.columns, columns, warnings, notes)
 
 
 def _refuse_for_svmlight(request: Request) -> None:
     """What asks for columns by name."""
     given = {
-        "--target": request.target,
+        "--target": next(iter(request.targets), None),
         "--sample-weight": request.sample_weight,
         "--label-as": request.label_as,
         "--report": request.report,
@@ -141,18 +163,25 @@ def _refuse_for_svmlight(request: Request) -> None:
 
 def _trained(request: Request, rows: Rows, output: Output) -> Trained:
     sample = _sample(rows)
-    worst = check_before(sample.features, sample.codes, len(rows.classes.labels), request.seed, output)
+    worst = check_before(sample.features, sample.targets, len(rows.classes.labels), request.seed, output)
     C, path = request.C, None
     if request.select_C:
         C, path = _select_C(joined(list(rows.training())), request, output)
-    began = time.perf_counter()
-    fitted = fit(request, C, rows)
-    seconds = time.perf_counter() - began
+    with passes_over(rows, request.cluster) as passes:
+        began = time.perf_counter()
+        fitted = fit(request, C, rows, passes.stream)
+        seconds = time.perf_counter() - began
+        model = _model(request, rows, fitted, path)
+        scores = passes.scores(model)
+    return Trained(with_scores(model, scores), fitted, seconds, scores, worst)
+
+
+def _model(request: Request, rows: Rows, fitted: Fitted, path: Sequence[tuple[float, float]] | None) -> Model:
     training = record(request, rows, fitted)
     if path is not None:
         training["C_scores"] = path
     reading = request.reading
-    model = Model(
+    return Model(
         rows.target,
         rows.columns,
         rows.classes,
@@ -161,29 +190,20 @@ def _trained(request: Request, rows: Rows, output: Output) -> Trained:
         replace(reading.options(request.data), columns=None, drop=()),
         reading.missing or "error",
         reading.unseen or "zero",
+        rows.probability_columns,
     )
-    scores = _scores(model, rows)
-    return Trained(with_scores(model, scores), fitted, seconds, scores, worst)
 
 
 def _sample(rows: Rows) -> Sample:
     """The first training rows; of sparse ones the first features that are not 0 in all of them."""
-    features, codes = next(rows.training())[:2]
+    piece = next(rows.training())
+    features, targets = piece.features, piece.targets.values
     if not isinstance(features, csr_array):
-        return Sample(features, codes, np.arange(features.shape[1]), 0)
+        return Sample(features, targets, np.arange(features.shape[1]), 0)
     head = features[:MOST_ROWS]
     used = np.unique(head.indices) if head.nnz else np.zeros(1, np.int64)
     places = used[:_COLUMNS_IN_SAMPLE]
-    return Sample(dense(head[:, places]), codes[:MOST_ROWS], places, len(used) - len(places))
-
-
-def _scores(model: Model, rows: Rows) -> dict[str, Scores]:
-    """How the model does on the rows for the training and on those for the test, if there are any."""
-    parts: dict[str, list[Scores]] = {"training": [], "test": []}
-    for piece in rows.pieces():
-        scores = model.score(piece.features, piece.codes, rows.origin, piece.rows)
-        parts["test" if piece.is_test else "training"].append(scores)
-    return {name: Scores.total(of_part) for name, of_part in parts.items() if of_part}
+    return Sample(dense(head[:, places]), targets[:MOST_ROWS], places, len(used) - len(places))
 
 
 def _select_C(training: Piece, request: Request, output: Output) -> tuple[float, list[tuple[float, float]]]:
@@ -206,12 +226,11 @@ def _select_C(training: Piece, request: Request, output: Output) -> tuple[float,
 
 
 def _show(trained: Trained, request: Request, output: Output) -> None:
-    """Print what came out, and write the model and the plot."""
+    """Print what came out, and write the plot."""
     classes, confusion = trained.model.classes, trained.scores[trained.shown]
     _print_summary(trained, output)
     output.confusion(confusion, classes, f"{trained.shown} rows")
     if request.model is not None:
-        save_model(trained.model, request.model)
         output.line(f"model written to {request.model}")
     if request.plot is not None:
         # matplotlib takes as long to import as a small training takes.
@@ -243,7 +262,7 @@ def _write_report(
     test = [piece for piece in pieces if piece.is_test]
     model, sample = trained.model, _sample(rows)
     coef = model.coef[:, sample.places]
-    checks = check_gradient(sample.features, sample.codes, coef, model.intercept, request.seed)
+    checks = check_gradient(sample.features, sample.targets, coef, model.intercept, request.seed)
     findings = Findings(
         origin=rows.origin,
         learnt=understood.learnt,
@@ -255,7 +274,7 @@ def _write_report(
         seconds=trained.seconds,
         class_weight=request.class_weight,
         checks=checks,
-        rows_checked=min(len(sample.codes), MOST_ROWS),
+        rows_checked=min(len(sample.targets), MOST_ROWS),
         features_unchecked=sample.left_out,
         scores=trained.scores[trained.shown],
     )

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from softgrad.cli.errors import UserError, is_full, listing
+from softgrad._files import is_full
+from softgrad.cli.columns import feature_names
+from softgrad.cli.errors import UserError, listing
 from softgrad.cli.model import Model, Scores
 from softgrad.cli.progress import training_progress
 from softgrad.cli.tables import Table
 from softgrad.cli.training_request import Request
-from softgrad.cli.training_rows import Rows, TrainingBatches
-from softgrad.linear_model._data._streams import LocalStream
+from softgrad.cli.training_rows import Rows
+from softgrad.linear_model._data._streams import Stream
 from softgrad.linear_model._fit import FitParameters, Fitted, fit_rows
 from softgrad.linear_model._solvers._iteration import IterationReport
+from softgrad.linear_model._solvers._separable import SeparableClasses
 from softgrad.linear_model._stream_start import stream_start
 
 
@@ -28,7 +32,7 @@ class Trained:
     model: Model
     fitted: Fitted
     seconds: float
-    scores: dict[str, Scores]
+    scores: Mapping[str, Scores]
     gradient_check: float
 
     @property
@@ -46,9 +50,9 @@ class Trained:
         return list(self.scores)[-1]
 
 
-def target_of(table: Table, asked: str | None) -> str:
+def target_of(table: Table, asked: Sequence[str]) -> str:
     """The column to predict; it is there, with others besides it."""
-    target = table.target if asked is None else asked
+    target = asked[0] if asked else table.target
     if target is None:
         raise UserError(f"which column is the target? Say --target; the columns are {listing(table.names)}")
     table.place(target)
@@ -57,18 +61,23 @@ def target_of(table: Table, asked: str | None) -> str:
     return target
 
 
-def fit(request: Request, C: float, rows: Rows) -> Fitted:
-    """Fit to the rows for the training; the checkpoint was checked with the request."""
+def fit(request: Request, C: float, rows: Rows, stream: Stream) -> Fitted:
+    """Fit to the stream of the rows for the training; the checkpoint was checked with the request."""
     parameters = FitParameters(C=C, max_iter=request.max_iter, label_smoothing=request.label_smoothing)
     with training_progress(parameters.tol, rows.reading) as show, training_errors():
-        stream = LocalStream([TrainingBatches(rows)])
         start = stream_start(stream, request.class_weight, parameters, request.checkpoint, resume=request.resume)
 
         def report(told: IterationReport, _: object) -> bool:
             show(told)
             return False
 
-        return fit_rows(start.rows, len(start.survey.classes), parameters, report, state=start.state, keep=start.keep)
+        try:
+            return fit_rows(
+                start.rows, len(start.survey.classes), parameters, report, state=start.state, keep=start.keep
+            )
+        except SeparableClasses as error:
+            names = [rows.classes.names[number] for number in start.survey.classes]
+            raise error.named(names, feature_names(rows.columns)) from None
 
 
 @contextmanager
@@ -84,13 +93,14 @@ def training_errors() -> Iterator[None]:
 
 def record(request: Request, rows: Rows, fitted: Fitted) -> dict[str, object]:
     """How the model came about."""
-    solution = fitted.solution
+    solution, C = fitted.solution, fitted.parameters.C
     return {
         "rows": rows.train_rows + rows.test_rows,
         "train_rows": rows.train_rows,
         "test_rows": rows.test_rows,
         "features": fitted.coefficients.coef.shape[1],
-        "C": fitted.parameters.C,
+        # JSON has no inf.
+        "C": C if math.isfinite(C) else str(C),
         "seed": request.seed,
         "test_fraction": request.test_fraction,
         "solver": fitted.solver,
@@ -99,7 +109,7 @@ def record(request: Request, rows: Rows, fitted: Fitted) -> dict[str, object]:
     }
 
 
-def with_scores(model: Model, scores: dict[str, Scores]) -> Model:
+def with_scores(model: Model, scores: Mapping[str, Scores]) -> Model:
     """The model with its scores in the record of the training."""
     found = {
         f"{part}_{name}": value

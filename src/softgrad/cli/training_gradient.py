@@ -15,7 +15,9 @@ from softgrad.cli.tables import Float64Array, IntArray
 MOST_ROWS = 32
 
 
-def check_before(features: Float64Array, codes: IntArray, classes: int, seed: int, output: Output) -> float:
+def check_before(
+    features: Float64Array, targets: IntArray | Float64Array, classes: int, seed: int, output: Output
+) -> float:
     """Check the gradient at a random point.
 
     Returns
@@ -30,7 +32,7 @@ def check_before(features: Float64Array, codes: IntArray, classes: int, seed: in
     """
     generator = np.random.default_rng(seed)
     coef = generator.standard_normal((classes, features.shape[1])) / math.sqrt(features.shape[1])
-    reports = check_gradient(features, codes, coef, generator.standard_normal(classes), seed).values()
+    reports = check_gradient(features, targets, coef, generator.standard_normal(classes), seed).values()
     worst = max(reports, key=lambda report: report.worst_error)
     output.line(f"gradient check: worst relative error {worst.worst_error:.1e}")
     for report in reports:
@@ -42,11 +44,11 @@ def check_before(features: Float64Array, codes: IntArray, classes: int, seed: in
 
 
 def check_gradient(
-    features: Float64Array, codes: IntArray, coef: Float64Array, intercept: Float64Array, seed: int
+    features: Float64Array, targets: IntArray | Float64Array, coef: Float64Array, intercept: Float64Array, seed: int
 ) -> dict[str, softgrad.GradientReport]:
     """Compare the gradient of the mean loss of some rows, chosen by the seed, with finite differences."""
-    rows = np.random.default_rng(seed).choice(len(codes), size=min(len(codes), MOST_ROWS), replace=False)
-    arrays = (features[rows], coef, codes[rows], intercept)
+    rows = np.random.default_rng(seed).choice(len(targets), size=min(len(targets), MOST_ROWS), replace=False)
+    arrays = (features[rows], coef, targets[rows], intercept)
     return {
         name: softgrad.check_gradient(softgrad.linear_cross_entropy, *arrays, wrt=wrt)
         for name, wrt in (("coefficients", 1), ("intercepts", 3))

@@ -10,14 +10,14 @@ from typing import Literal
 import numpy as np
 
 import softgrad
-from softgrad.cli.columns import NumberColumn, TextColumn
+from softgrad.cli.columns import NumberColumn, feature_names
+from softgrad.cli.encoder import Piece
 from softgrad.cli.html_report.images import Grid, grid_of
 from softgrad.cli.html_report.measures import Bin, ClassScores, class_scores, reliability
 from softgrad.cli.learning import Numbers, Texts
 from softgrad.cli.model import Model, Scores
 from softgrad.cli.origin import Origin
 from softgrad.cli.tables import Float64Array
-from softgrad.cli.training_rows import Piece
 from softgrad.linear_model._fit import Fitted
 
 # With more, their cards and images would bury what is worth seeing.
@@ -96,11 +96,7 @@ class Findings:
     @cached_property
     def feature_names(self) -> list[str]:
         """What each feature is: a column of numbers, or one text of a column."""
-        names = []
-        for column in self.model.columns:
-            texts = column.categories if isinstance(column, TextColumn) else None
-            names += [column.name] if texts is None else [f"{column.name} = {text}" for text in texts]
-        return names
+        return feature_names(self.model.columns)
 
     def pixels(self, features: Float64Array) -> Float64Array:
         """Rows as they are in the data, where all columns are numbers, but for roundings."""

@@ -42,7 +42,7 @@ def gradient_section(findings: Findings) -> list[Html]:
 def _steepest(findings: Findings, at_start: bool) -> float:
     """The largest component of the gradient of the mean loss and the penalty, at coefficients of 0 or the trained."""
     model, parameters = findings.model, findings.fitted.parameters
-    features, codes, weights = findings.training[:3]
+    features, codes, weights = findings.training.features, findings.training.codes, findings.training.weights
     coef, intercept = model.coef, model.intercept
     totals = np.bincount(codes, weights, minlength=len(intercept))
     if findings.class_weight == "balanced":
@@ -72,7 +72,7 @@ def training_section(findings: Findings) -> list[Html]:
         facts(
             [
                 ("solver", fitted.solver),
-                ("C", f"{fitted.parameters.C:g}"),
+                ("C", "inf: no penalty" if np.inf == fitted.parameters.C else f"{fitted.parameters.C:g}"),
                 ("iterations", str(solution.iterations)),
                 ("seconds", f"{findings.seconds:.2f}"),
                 ("relative gap to the optimum, estimated", f"{solution.relative_gap:.1e}"),

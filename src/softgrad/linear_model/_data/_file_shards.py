@@ -58,49 +58,72 @@ class Columns(NamedTuple):
 
 
 @dataclass(frozen=True)
-class FileShard(ABC):
-    """A file or a part of it: it can be pickled, and opened where the file can be read."""
+class FilePart:
+    """A file with columns, or some row groups of it: it can be pickled, and opened where the file can be read.
+
+    `like` are what its columns must be like, where there are several files.
+    """
 
     location: Location
     options: ReadOptions
-
-    @property
-    def size(self) -> int:
-        """How many bytes there are to read, about."""
-        return self.location.size or 0
-
-    @abstractmethod
-    def open(self) -> Batches:
-        """Raises ValueError or OSError where it cannot be read, is not as it was found, or is unlike the others."""
-
-
-@dataclass(frozen=True)
-class ColumnsShard(FileShard):
-    """Rows of columns with names. `like` are what its columns must be like, where there are several files."""
-
-    target: Target
-    sample_weight: str | None
-    indices: str | None = None
     like: Columns | None = None
     row_groups: RowGroups | None = None
 
     @property
     def size(self) -> int:
-        return super().size if self.row_groups is None else self.row_groups.size
+        """How many bytes there are to read, about."""
+        return (self.location.size or 0) if self.row_groups is None else self.row_groups.size
 
-    def open(self) -> Batches:
+    @property
+    def first_row(self) -> int:
+        """How many rows of the file are before it."""
+        return 0 if self.row_groups is None else self.row_groups.first_row
+
+    def open(self) -> FileBatches:
+        """Raises ValueError or OSError where it cannot be read, is not as it was found, or is unlike the others."""
         batches = FileBatches(self.location, self.options, self.row_groups)
         if self.like is not None:
             self.like.check(batches)
+        return batches
+
+
+class FileShard(ABC):
+    """Rows of a file that stay together, whoever reads them: it can be pickled, and opened as `FilePart`."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """How many bytes there are to read, about."""
+
+    @abstractmethod
+    def open(self) -> Batches:
+        """Raises as `FilePart.open`."""
+
+
+@dataclass(frozen=True)
+class ColumnsShard(FileShard):
+    """Rows of columns with names."""
+
+    part: FilePart
+    target: Target
+    sample_weight: str | None
+    indices: str | None
+
+    @property
+    def size(self) -> int:
+        return self.part.size
+
+    def open(self) -> Batches:
+        batches = self.part.open()
         return ArrowBatches(
             batches,
             self.target,
             self.sample_weight,
-            text=self.options if batches.untyped else None,
+            text=self.part.options if batches.untyped else None,
             ahead=True,
             indices=self.indices,
             file=batches.name,
-            first_row=0 if self.row_groups is None else self.row_groups.first_row,
+            first_row=self.part.first_row,
         )
 
 
@@ -108,7 +131,13 @@ class ColumnsShard(FileShard):
 class SvmlightShard(FileShard):
     """Sparse rows. `extent` is that of the features of all files, where there are several."""
 
+    location: Location
+    options: ReadOptions
     extent: Extent | None = None
+
+    @property
+    def size(self) -> int:
+        return self.location.size or 0
 
     def open(self) -> Batches:
         file = SvmlightFile(self.location, self.options, self.extent)
@@ -140,7 +169,7 @@ def file_shards(
     ImportError
         It takes a package that is not installed.
     """
-    target = checked_target(target)
+    target = checked_target(target, sample_weight, indices)
     locations, form = located(source, options)
     first = locations[0]
     options = replace(options, format=form)
@@ -164,6 +193,17 @@ def file_shards(
         options = replace(options, columns=tuple(dict.fromkeys((*options.columns, *wanted))))
     elif schema is not None:
         options = replace(options, columns=tuple(name for name in schema.names if name not in options.drop))
+    parts = file_parts(locations, options, schema)
+    return [ColumnsShard(part, target, sample_weight, indices) for part in parts]
+
+
+def file_parts(locations: Sequence[Location], options: ReadOptions, schema: Any = None) -> list[FilePart]:
+    """The parts of files of one format, which they alone decide; raises as `file_shards`.
+
+    Their columns must be like those of the schema, where there is one, else like those of the first.
+    """
+    first = locations[0]
+    form = known_format(first.name, options)
     of_files = [parts_of(location) if form == "parquet" else [None] for location in locations]
     parts = [(location, part) for location, of_file in zip(locations, of_files, strict=True) for part in of_file]
     if not parts:
@@ -173,7 +213,7 @@ def file_shards(
         like = Columns.of_dataset(schema, options)
     elif len(parts) > 1:
         like = Columns.of(FileBatches(parts[0][0], options))
-    return [ColumnsShard(location, options, target, sample_weight, indices, like, part) for location, part in parts]
+    return [FilePart(location, options, like, part) for location, part in parts]
 
 
 class Located(NamedTuple):

@@ -6,9 +6,9 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from softgrad.linear_model._data._file_systems import LOCAL, FileSystem, Signature, file_system_of
 from softgrad.linear_model._data._folder_keys import Key, keys_of, with_types
@@ -31,18 +31,25 @@ _SHOWN = 5
 class Location:
     """Where a file is, and what was seen of it when it was found; it can be pickled.
 
-    `keys` are the columns that its folders are named for. Without a `signature` it can be read once only.
+    `keys` are the columns that its folders are named for. Without a `signature` it can be read once only. `called` is
+    what messages call it; None: as its path.
     """
 
     files: FileSystem
     path: str
     keys: tuple[Key, ...] = ()
     signature: Signature | None = None
+    called: str | None = field(default=None, compare=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Where it arrives a process is in another folder.
+        path = os.path.abspath(self.path) if self.files == LOCAL else self.path
+        return Location, (self.files, path, self.keys, self.signature, self.name)
 
     @property
     def name(self) -> str:
         """What messages call it."""
-        return self.files.shown(self.path)
+        return self.files.shown(self.path) if self.called is None else self.called
 
     @property
     def size(self) -> int | None:

@@ -26,6 +26,10 @@ class Extent(NamedTuple):
     most: int
 
 
+# In which every feature is, and its place is its index.
+WIDEST = Extent(0, _LARGEST_INDEX)
+
+
 class SvmlightFile:
     """The rows of an svmlight file as pairs of a sparse matrix and its labels, the same at every iteration.
 
