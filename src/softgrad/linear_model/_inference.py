@@ -90,7 +90,8 @@ class Inference:
         >>> from softgrad.linear_model import SoftmaxRegression
         >>> X, y = load_wine(return_X_y=True)
         >>> summary = SoftmaxRegression(C=np.inf).fit(X[:, :1], y).summary(X[:, :1], y)
-        >>> print("\n".join(str(summary).splitlines()[:4]))
+        >>> for line in str(summary).splitlines()[:4]:
+        ...     print(line)
         class 1 against 0
                          coef     std err           z       P>|z|      [0.025      0.975]
         intercept     68.2270      9.1293       7.473       0.000     50.3339     86.1201
