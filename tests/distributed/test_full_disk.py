@@ -6,11 +6,13 @@ import errno
 import gzip
 import os
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
 
 from softgrad.distributed import dask_rows, ray_rows
 from softgrad.linear_model import SoftmaxRegression
@@ -98,9 +100,14 @@ def copies_of_workers(folder: Path, engine: str) -> dict[str, Any]:
         path.with_suffix(".parquet.gz").write_bytes(gzip.compress(path.read_bytes()))
         path.unlink()
     with ROWS[engine](case.folder, **case.names, workers=2) as rows:
-        # The processes of the workers are there once they answer; the files are opened later.
-        rows._engine.get([answer for worker in range(2) for answer in rows._engine.call(worker, "environment")])
-        fill(folder, 4)
+        # Each process looks once for a folder that has room, and would find another one afterwards.
+        if engine == "ray":
+            actors = rows._engine._actors
+            found = ray.get([actor.__ray_call__.remote(lambda _: tempfile.gettempdir()) for actor in actors])
+        else:
+            found = list(rows._engine._client.run(tempfile.gettempdir).values())
+        assert found == [str(folder)] * 2
+        fill(folder, 0)
         with pytest.raises(OSError) as caught:  # noqa: PT011
             case.fitted(rows)
     return ended(caught, folder, before)

@@ -47,7 +47,9 @@ from softgrad.linear_model import SoftmaxRegression
 
 data, address, *cut = sys.argv[1:]
 ray.init(address, log_to_driver=False)
+deadline = time.monotonic() + 150.0
 while sum(node["Alive"] for node in ray.nodes()) < 3:
+    assert time.monotonic() < deadline, ray.nodes()
     time.sleep(0.1)
 with ray_rows(data, "y", workers=3) as rows:
     def hosts():
@@ -93,30 +95,30 @@ class Hosts:
             subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
 
     def inside(self, number: int) -> list[str]:
-        """What runs Python on a host, 1 to 3."""
-        return ["ip", "netns", "exec", self.names[number - 1], sys.executable]
+        """What runs a command on a host, 1 to 3."""
+        return ["ip", "netns", "exec", self.names[number - 1]]
 
     def wait_for_head(self) -> None:
         """Others that find none end."""
         answers = f"import socket; socket.create_connection({HEAD}, timeout=1.0)"
         deadline = time.monotonic() + 120.0
-        while subprocess.run([*self.inside(2), "-c", answers], capture_output=True, check=False).returncode:
+        while subprocess.run(
+            [*self.inside(2), sys.executable, "-c", answers], capture_output=True, check=False
+        ).returncode:
             assert time.monotonic() < deadline
             time.sleep(0.5)
 
-    def start(self, number: int, *command: object) -> subprocess.Popen[bytes]:
-        """A process on a host."""
-        inside = [*self.inside(number), *map(str, command)]
+    def start(self, number: int, *options: str) -> subprocess.Popen[bytes]:
+        """Ray on a host; on a busy machine it may give up before it has begun, and is started again."""
+        again = 'until "$@"; do sleep 1; done'
+        ray = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", *options]
+        inside = [*self.inside(number), "sh", "-c", again, "sh", *ray]
         quiet = subprocess.DEVNULL
         return subprocess.Popen(inside, env=os.environ | ENVIRONMENT, stdout=quiet, stderr=quiet)
 
 
 def ip(*arguments: str) -> None:
     subprocess.run(["ip", *arguments], check=True)
-
-
-def ray_starts(*options: str) -> list[str]:
-    return ["-m", "ray.scripts.scripts", "start", "--block", *options]
 
 
 @pytest.fixture
@@ -131,10 +133,10 @@ def hosts() -> Iterator[Hosts]:
         hosts.open()
         at = "--node-ip-address=10.77.0."
         options = ["--head", "--port=6379", "--include-dashboard=false", f"--temp-dir={folder}"]
-        started = [hosts.start(1, *ray_starts(*options, f"{at}1", "--num-cpus=1"))]
+        started = [hosts.start(1, *options, f"{at}1", "--num-cpus=1")]
         hosts.wait_for_head()
         for number in (2, 3):
-            started.append(hosts.start(number, *ray_starts(f"--address={ADDRESS}", f"{at}{number}", "--num-cpus=2")))
+            started.append(hosts.start(number, f"--address={ADDRESS}", f"{at}{number}", "--num-cpus=2"))
         stack.callback(lambda: [process.wait() for process in started])
         stack.callback(hosts.close)
         yield hosts
@@ -146,7 +148,7 @@ def test_a_host_is_cut_off(hosts: Hosts, tmp_path: Path) -> None:
     program = tmp_path / "fit.py"
     program.write_text(FIT)
     cut = ["ip", "-n", hosts.hub, "link", "set", "port3", "down"]
-    command = [*hosts.inside(1), program, case.folder, ADDRESS, *cut]
+    command = [*hosts.inside(1), sys.executable, program, case.folder, ADDRESS, *cut]
     fit = subprocess.run(
         command, env=os.environ | ENVIRONMENT, capture_output=True, text=True, check=False, timeout=300.0
     )
