@@ -37,7 +37,7 @@ def machine() -> str:
             processor = f"{models[0].partition(':')[2].strip()} ({platform.machine()}, {len(models)} cores)"
     return (
         f"{processor}, {platform.system()}, Python {platform.python_version()}, NumPy {version('numpy')}, "
-        f"softgrad {version('softgrad')}"
+        f"softgrad {sg.__version__}"
     )
 
 

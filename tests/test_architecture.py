@@ -25,13 +25,13 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "softgrad": (
         {"numpy"},
         CORE
-        | {"softgrad._config", "softgrad._diagonal_plus_rank_one", "softgrad.functional", "softgrad.gradcheck"}
-        | {"softgrad.losses", "softgrad.linear_model"},
+        | {"softgrad._config", "softgrad._diagonal_plus_rank_one", "softgrad._version", "softgrad.functional"}
+        | {"softgrad.gradcheck", "softgrad.losses", "softgrad.linear_model"},
     ),
     "softgrad._blocks": ({"numpy"}, {"softgrad._chunks", "softgrad._contracts"}),
     "softgrad._checksum": ({"numpy"}, set()),
     "softgrad._chunks": ({"numpy"}, set()),
-    "softgrad._config": (set(), {"softgrad._native"}),
+    "softgrad._config": ({"numpy"}, {"softgrad._native", "softgrad._version"}),
     "softgrad._contracts": ({"numpy"}, {"softgrad._chunks", "softgrad._native"}),
     "softgrad._differentiable": ({"numpy"}, {"softgrad._float_mode", "softgrad._verbs"}),
     "softgrad._diagonal_plus_rank_one": ({"numpy"}, {"softgrad._float_mode"}),
@@ -41,6 +41,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "softgrad._negligible": ({"numpy"}, {"softgrad._contracts", "softgrad._native"}),
     "softgrad._products": ({"numpy"}, {"softgrad._contracts", "softgrad._native"}),
     "softgrad._verbs": (set(), set()),
+    "softgrad._version": (set(), set()),
     "softgrad.reference": ({"numpy"}, set()),
     "softgrad.functional": ({"numpy"}, CORE | {"softgrad._products"}),
     "softgrad.losses": (
@@ -100,7 +101,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         | {"softgrad.linear_model._data", "softgrad.linear_model._solvers", "softgrad.linear_model._export"}
         | FIT,
     ),
-    "softgrad.threadpoolctl": ({"threadpoolctl"}, set()),
+    "softgrad.threadpoolctl": ({"threadpoolctl"}, {"softgrad._version"}),
     "softgrad.examples": (
         {"numpy", "matplotlib", "mpmath", "pyarrow", "rich", "sklearn", "torch", "transformers"},
         PUBLIC_API | {"softgrad.distributed", "softgrad.nn", "softgrad.torch"},

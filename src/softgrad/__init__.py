@@ -1,12 +1,12 @@
 """softgrad: softmax, cross-entropy and their gradients, accurate to the last bits and the same bits on every run."""
 
-from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 from softgrad._config import show_config
 from softgrad._diagonal_plus_rank_one import DiagonalPlusRankOne
 from softgrad._differentiable import registry
 from softgrad._native import get_num_threads, num_threads, set_num_threads
+from softgrad._version import __version__ as __version__
 from softgrad.functional import hardmax, log_sigmoid, log_softmax, logsumexp, sigmoid, softmax
 from softgrad.gradcheck import GradientReport, assert_gradient, check_derivatives, check_gradient
 from softgrad.losses import (
@@ -21,8 +21,6 @@ from softgrad.losses import (
 
 if TYPE_CHECKING:
     from softgrad.linear_model import SoftmaxRegression
-
-__version__ = _version("softgrad")
 
 __all__ = [
     "DiagonalPlusRankOne",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Any
 
+import numpy as np
+
 from softgrad import _native
+from softgrad._version import __version__
 
 
 def show_config() -> dict[str, Any]:
@@ -26,9 +28,9 @@ def show_config() -> dict[str, Any]:
     True
     """
     return {
-        "version": version("softgrad"),
+        "version": __version__,
         "instruction_set": _native.instruction_set(),
         "available_instruction_sets": _native.available_instruction_sets(),
         "threads": _native.get_num_threads(),
-        "numpy": version("numpy"),
+        "numpy": np.__version__,
     }

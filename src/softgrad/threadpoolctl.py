@@ -11,9 +11,9 @@ Examples
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
 import threadpoolctl
+
+from softgrad._version import __version__
 
 
 class SoftgradController(threadpoolctl.LibController):  # type: ignore[misc]
@@ -32,7 +32,7 @@ class SoftgradController(threadpoolctl.LibController):  # type: ignore[misc]
         self.dynlib.softgrad_set_num_threads(num_threads)
 
     def get_version(self) -> str:
-        return version("softgrad")
+        return __version__
 
 
 threadpoolctl.register(SoftgradController)

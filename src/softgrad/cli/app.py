@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from softgrad import __version__
 from softgrad.cli.errors import reported
 
 app = typer.Typer(
@@ -126,6 +127,14 @@ WorkerCount = Annotated[
     ),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")]
+
+
+@app.callback(invoke_without_command=True)
+def softgrad(version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False) -> None:
+    if version:
+        with reported(debug=False):
+            print(f"softgrad {__version__}")
+        raise typer.Exit
 
 
 @app.command()
