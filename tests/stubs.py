@@ -12,6 +12,7 @@ from inspect import Parameter, Signature
 
 import softgrad as sg
 from softgrad import losses
+from tests.signatures import written
 
 HEAD = '''"""The losses, each with its gradient. Written by tests/stubs.py."""
 
@@ -76,24 +77,10 @@ def _for(signature: Signature, reduction: str, value: str) -> Signature:
 
 
 def _definition(verb: str, signature: Signature, documentation: str | None) -> Iterator[str]:
-    parameters = ", ".join(_parameters(signature))
     body = "" if documentation else " ..."
-    yield f"    def {verb}({parameters}) -> {signature.return_annotation}:{body}"
+    yield f"    def {verb}{written(signature)}:{body}"
     if documentation:
         yield from _docstring(documentation, " " * 8)
-
-
-def _parameters(signature: Signature) -> Iterator[str]:
-    """The parameters as they are written: positional ones before the slash, those given by name after the star."""
-    kinds = [parameter.kind for parameter in signature.parameters.values()]
-    for place, parameter in enumerate(signature.parameters.values()):
-        if parameter.kind is Parameter.KEYWORD_ONLY and kinds[place - 1] is not Parameter.KEYWORD_ONLY:
-            yield "*"
-        annotation = "" if parameter.annotation is Parameter.empty else f": {parameter.annotation}"
-        default = "" if parameter.default is Parameter.empty else f" = {parameter.default!r}"
-        yield f"{parameter.name}{annotation}{default}"
-        if parameter.kind is Parameter.POSITIONAL_ONLY and kinds[place + 1 : place + 2] != [Parameter.POSITIONAL_ONLY]:
-            yield "/"
 
 
 def _docstring(text: str | None, indent: str) -> Iterator[str]:
