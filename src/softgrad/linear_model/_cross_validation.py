@@ -113,6 +113,12 @@ class SoftmaxRegressionCV(Predictions, ClassifierMixin, BaseEstimator):  # type:
     Cs_: Array
     scores_: Array
     n_features_in_: int
+    n_iter_: int
+    loss_curve_: list[float]
+    relative_gap_: float
+    converged_: bool
+    solver_: str
+    solver_reason_: str
 
     def __init__(
         self,

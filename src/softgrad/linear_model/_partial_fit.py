@@ -8,14 +8,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
-from sklearn.utils.metaestimators import available_if
 
 from softgrad._float_mode import in_ieee_mode
 from softgrad.linear_model._data._class_weights import ClassWeight, checked_class_weights, weighted
 from softgrad.linear_model._data._label_array import label_array
 from softgrad.linear_model._data._labels import Labels
 from softgrad.linear_model._data._rows import Array, Rows
-from softgrad.linear_model._scikit_learn import checks_parameters, row_weights, rows_and_labels
+from softgrad.linear_model._scikit_learn import available_if, checks_parameters, row_weights, rows_and_labels
 from softgrad.linear_model._solvers._averaged_steps import AveragedSteps
 
 
@@ -46,7 +45,7 @@ class PartialFit:
             raise AttributeError(f"steps along gradients give no zeros; l1_ratio is {self.l1_ratio:g}, and must be 0")
         return True
 
-    @available_if(_takes_steps)  # type: ignore[untyped-decorator]
+    @available_if(_takes_steps)
     @checks_parameters
     @in_ieee_mode
     def partial_fit(

@@ -21,6 +21,7 @@ class Predictions:
     coef_: Array
     intercept_: Array
     classes_: NDArray[Any]
+    feature_names_in_: NDArray[Any]
 
     @in_ieee_mode
     def decision_function(self, X: ArrayLike) -> NDArray[Any]:

@@ -13,15 +13,23 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if as _available_if
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from softgrad.linear_model._data._label_array import label_array
 from softgrad.linear_model._data._rows import Array, canonical
 
-__all__ = ["Interval", "StrOptions", "checks_parameters", "row_weights", "rows_and_labels"]
+__all__ = ["Interval", "StrOptions", "available_if", "checks_parameters", "row_weights", "rows_and_labels"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+M = TypeVar("M", bound=Callable[..., Any])
+
+
+def available_if(check: Callable[[Any], bool]) -> Callable[[M], M]:
+    """scikit-learn's decorator of a method that only some parameters have, with the types it leaves out."""
+    available: Callable[[M], M] = _available_if(check)
+    return available
 
 
 def checks_parameters(method: Callable[P, R]) -> Callable[P, R]:
