@@ -1,4 +1,4 @@
-"""The pages of docs/design, CONTRIBUTING.md and README.md name files, functions and commands that are there."""
+"""The pages of docs/design and those on how to work with softgrad name files, functions and commands that are there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 DESIGN = DOCS / "design"
 PAGES = sorted(DESIGN.glob("*.md"))
-HELD = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "README.md"]
+HELD = [*PAGES, *(ROOT / name for name in ("CONTRIBUTING.md", "README.md", "SECURITY.md", "docs/guide/stability.md"))]
 MOST_WORDS = 3000
 LONGEST_LINE = 120
 FOLDERS = ("src/", "cpp/", "tests/", "benchmarks/", "docs/", "examples/")

@@ -98,6 +98,10 @@ def test_a_loss_is_added_by_its_recipe(tmp_path: Path) -> None:
     assert stub.returncode == 0, stub.stderr
     assert "class Toy(" in stub.stdout
     copy.write("src/softgrad/losses/__init__.pyi", stub.stdout)
+    listed = copy.python("-m", "tests.public_api")
+    assert listed.returncode == 0, listed.stderr
+    assert "softgrad.toy.hessian(" in copy.read("tests/public_api.txt")
+    copy.written.add("tests/public_api.txt")
     copy.insert_before("tests/test_bad_arrays.py", '    "quadratic":', '    "toy": {"outputs": X, "targets": X},\n')
     source = copy.read("tests/test_float_mode.py")
     copy.write("tests/test_float_mode.py", source.replace('name == "quadratic"', 'name in ("quadratic", "toy")'))
