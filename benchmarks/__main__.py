@@ -39,7 +39,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--write",
         action="store_true",
-        help="measure nothing; write docs/performance.md and the table of README.md from the figures in --json"
+        help="measure nothing; write docs/performance.md and the table of the READMEs from the figures in --json"
         f" ({RESULTS.relative_to(ROOT)} without it)",
     )
     arguments = parser.parse_args()

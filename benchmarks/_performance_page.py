@@ -1,4 +1,4 @@
-"""docs/performance.md from the file of a run, and with them the table of README.md."""
+"""docs/performance.md from the file of a run, and with them the table of the READMEs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks import _performance_text as text
 from benchmarks._questions import APART, QUESTIONS, heading_and_notes
-from benchmarks._readme_table import readme_with
+from benchmarks._readme_table import READMES, readme_with
 from benchmarks._results import Report, Row, digits
 from benchmarks._tables import aligned, paragraph, tables
 
@@ -56,8 +56,10 @@ def write(results_file: Path, root: Path) -> None:
     unasked = [question for question in QUESTIONS if question not in (*report.questions, *APART)]
     if unasked:
         raise ValueError(f"{results_file} has no answer to {', '.join(unasked)}; the pages are made of a full run")
-    readme, docs = root / "README.md", root / "docs"
-    written = readme_with(readme.read_text(encoding="utf-8"), report)
-    for file, words in ((docs / "performance.md", page(report)), (readme, written)):
+    pages = {root / "docs" / "performance.md": page(report)}
+    for name, language in READMES.items():
+        readme = root / name
+        pages[readme] = readme_with(readme.read_text(encoding="utf-8"), report, language)
+    for file, words in pages.items():
         file.write_text(words, encoding="utf-8")
         print(f"wrote {file}")

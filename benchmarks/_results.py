@@ -105,10 +105,13 @@ class Report:
     questions: Mapping[str, Sequence[Row]]
 
     @property
+    def facts(self) -> list[str]:
+        """What the machine is, and the versions, each in words."""
+        return [f"{what} {words}" for what, words in (*self.machine.items(), *self.versions.items())]
+
+    @property
     def conditions(self) -> str:
-        """The machine and the versions in words."""
-        machine = [f"{what} {words}" for what, words in self.machine.items()]
-        return ", ".join(machine + [f"{package} {number}" for package, number in self.versions.items()])
+        return ", ".join(self.facts)
 
     def of_the_same(self, other: Report) -> bool:
         """Whether both are of the same machine, versions and sizes."""

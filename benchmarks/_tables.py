@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
-import textwrap
+import re
 from collections.abc import Callable, Iterable, Sequence
+from unicodedata import east_asian_width
 
 from benchmarks._peers import PEERS
 from benchmarks._questions import module
 from benchmarks._results import Row, digits, quantity, spread
 
+# A line breaks at a space, or behind a full-width mark, whose right half is blank.
+_BREAK = re.compile(r"( |(?<=[，。；：、）])(?![，。；：、）]))")
+_WIDEST = 120
+
+
+def columns(words: str) -> int:
+    """The width on a terminal, of which a Chinese character takes two columns."""
+    return sum(2 if east_asian_width(character) in "FW" else 1 for character in words)
+
 
 def paragraph(words: str) -> str:
     """The words in lines for a terminal; those of an item of a list stand under its first one."""
     indent = "  " if words.startswith("- ") else ""
-    return textwrap.fill(words, 120, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) + "\n"
+    first, *rest = _BREAK.split(words)
+    lines = [first]
+    for gap, word in zip(rest[::2], rest[1::2], strict=True):
+        if columns(lines[-1] + gap + word) > _WIDEST:
+            lines.append(indent + word)
+        else:
+            lines[-1] += gap + word
+    return "".join(f"{line}\n" for line in lines)
 
 
 def aligned(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [list(header), *map(list, rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    padded = [" | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
+    widths = [max(columns(line[column]) for line in lines) for column in range(len(header))]
+    padded = [
+        " | ".join(cell + " " * (width - columns(cell)) for cell, width in zip(line, widths, strict=True))
+        for line in lines
+    ]
     padded.insert(1, " | ".join("-" * width for width in widths))
     return "".join(f"| {line} |\n" for line in padded)
 

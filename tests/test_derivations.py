@@ -15,6 +15,7 @@ import pytest
 from tests.oracles.inputs import fresh_rng
 
 FOLDER = Path(__file__).parent.parent / "docs" / "derivations"
+FOLDER_IN_CHINESE = FOLDER.parent / "zh" / "derivations"
 PAGES = sorted(FOLDER.glob("[0-9][0-9]-*.md"))
 SLIP = "> **A common slip.**"
 
@@ -113,16 +114,17 @@ def test_every_formula_has_a_check_beside_it(page: Path) -> None:
     assert complaints(page) == []
 
 
-def test_the_table_of_contents_has_every_page_under_its_title() -> None:
-    contents = re.findall(r"^\d+\. \[(.+)\]\((\d\d-.+\.md)\)", (FOLDER / "README.md").read_text("utf-8"), re.MULTILINE)
-    assert contents == [(parts_of(page)[0].text, page.name) for page in PAGES]
+@pytest.mark.parametrize("folder", [FOLDER, FOLDER_IN_CHINESE], ids=["English", "Chinese"])
+def test_the_table_of_contents_has_every_page_under_its_title(folder: Path) -> None:
+    contents = re.findall(r"^\d+\. \[(.+)\]\((\d\d-.+\.md)\)", (folder / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert contents == [(parts_of(folder / page.name)[0].text, page.name) for page in PAGES]
     assert len(PAGES) == 10
 
 
-def anchors_of(page: Path) -> set[str]:
-    """What a link to a heading of the page ends in, as GitHub spells it."""
+def anchors_of(page: Path) -> list[str]:
+    """What a link to each heading of the page ends in, as GitHub spells it."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
+    return [re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings]
 
 
 def test_links_between_the_pages_lead_somewhere() -> None:

@@ -1,4 +1,4 @@
-"""The pages of docs/design and those on how to work with softgrad name files, functions and commands that are there."""
+"""The pages of docs, CONTRIBUTING.md, SECURITY.md and the READMEs name files, functions and commands that are there."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from benchmarks._questions import QUESTIONS
+from benchmarks._tables import columns
 
 from tests.test_derivations import anchors_of
 
@@ -17,7 +19,8 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 DESIGN = DOCS / "design"
 PAGES = sorted(DESIGN.glob("*.md"))
-HELD = [*PAGES, *(ROOT / name for name in ("CONTRIBUTING.md", "README.md", "SECURITY.md", "docs/guide/stability.md"))]
+HELD = [*PAGES, *(ROOT / name for name in ("CONTRIBUTING.md", "README.md", "README.zh-CN.md", "SECURITY.md"))]
+ALL = sorted({*HELD, *DOCS.rglob("*.md")})
 MOST_WORDS = 3000
 LONGEST_LINE = 120
 FOLDERS = ("src/", "cpp/", "tests/", "benchmarks/", "docs/", "examples/")
@@ -104,6 +107,17 @@ def broken_links(page: Path, text: str) -> list[str]:
     return found
 
 
+def begun_items(text: str) -> list[str]:
+    """The lines that begin as an item of a list where the line before is of no list and not blank."""
+    item = re.compile(r"(?:> )?(?:[-+*]|\d+[.)]) ")
+    lines = re.sub(r"^(```|\$\$\n).*?^(```|\$\$)$", "", text, flags=re.MULTILINE | re.DOTALL).splitlines()
+    return [
+        line
+        for before, line in pairwise(lines)
+        if item.match(line) and before.strip() and not before.startswith("  ") and not item.match(before)
+    ]
+
+
 def wrong_commands(text: str) -> list[str]:
     """The commands that ask what is no question of the benchmarks, or test what is not there."""
     found = []
@@ -132,7 +146,7 @@ def test_all_pages_together_are_short() -> None:
     assert sum(len(page.read_text(encoding="utf-8").split()) for page in PAGES) <= MOST_WORDS
 
 
-@pytest.mark.parametrize("page", HELD, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", ALL, ids=lambda page: page.stem)
 def test_what_a_page_names_is_there(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert missing(text) == []
@@ -140,12 +154,18 @@ def test_what_a_page_names_is_there(page: Path) -> None:
     assert wrong_commands(text) == []
 
 
-@pytest.mark.parametrize("page", sorted({*HELD, *DOCS.rglob("*.md")}), ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", ALL, ids=lambda page: page.stem)
 def test_lines_fit_a_terminal(page: Path) -> None:
     """Rows of a table cannot be broken; those of the design are short as well."""
     lines = page.read_text(encoding="utf-8").splitlines()
-    long = [line for line in lines if len(line) > LONGEST_LINE and not (line.startswith("|") and page not in HELD)]
+    long = [line for line in lines if columns(line) > LONGEST_LINE and not (line.startswith("|") and page not in HELD)]
     assert long == []
+
+
+@pytest.mark.parametrize("page", ALL, ids=lambda page: page.stem)
+def test_no_line_of_a_paragraph_begins_an_item(page: Path) -> None:
+    """Markdown would show "x\\n- y" as a list."""
+    assert begun_items(page.read_text(encoding="utf-8")) == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -181,6 +201,9 @@ def test_every_word_of_the_glossary_is_defined_once() -> None:
         (missing, "`src/softgrad/losses/NAME.py`, `softgrad.losses`", []),
         (missing, "`src/nothing/NAME.py`", ["no src/nothing/NAME.py"]),
         (missing, "`src/softgrad/losses/NAME.hpp`", ["no src/softgrad/losses/NAME.hpp"]),
+        (begun_items, "a sum x\n- y", ["- y"]),
+        (begun_items, "> the sum is\n> 1. So", ["> 1. So"]),
+        (begun_items, "words:\n\n- one\n  more\n- two\n\n1. one\n2. two\n```\nx\n- y\n```", []),
         (wrong_commands, "`python -m benchmarks softmax nothing --json FILE`", ["no question nothing"]),
         (wrong_commands, "`pytest -m slow tests/test_nothing.py`", ["no tests/test_nothing.py"]),
         (wrong_commands, "`python -m benchmarks.accuracy`, `pytest tests/test_threads.py`", []),

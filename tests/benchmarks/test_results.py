@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from benchmarks._performance_page import page, write
 from benchmarks._questions import APART, QUESTIONS
-from benchmarks._readme_table import BEGIN, END, WORKS, readme_with, table
+from benchmarks._readme_table import BEGIN, CHINESE, END, ENGLISH, READMES, WORKS, Language, readme_with, table
 from benchmarks._results import Report, Row, Spread, quantity, spread
-from benchmarks._tables import aligned, results, verdict
+from benchmarks._tables import aligned, columns, paragraph, results, verdict
 
 from tests.oracles.bounds import EPS
 
@@ -146,49 +146,74 @@ def test_the_page_names_the_machine_the_missing_and_what_is_missed() -> None:
     assert "Every goal that was measured is met." in page(met)
 
 
-def test_the_table_of_the_readme_has_the_faster_of_scipy_and_numpy() -> None:
+@pytest.mark.parametrize(("language", "work"), [(ENGLISH, "work"), (CHINESE, "任务")])
+def test_the_table_of_the_readme_has_the_faster_of_scipy_and_numpy(language: Language, work: str) -> None:
     report = HEADLINES.with_answer("loss_only", 9, [replace(ROW, work="another")])
-    header, _, *lines = ([cell.strip() for cell in line.strip("|\n").split("|")] for line in table(report).splitlines())
-    assert header == ["work", "softgrad", "PyTorch", "JAX", "SciPy/NumPy"]
+    header, _, *lines = (
+        [cell.strip() for cell in line.strip("|\n").split("|")] for line in table(report, language).splitlines()
+    )
+    assert header == [work, "softgrad", "PyTorch", "JAX", "SciPy/NumPy"]
     assert lines == [[work, "3.00 ms", "3.00x", "-", "2.00x"] for work in WORKS]
 
 
 def test_a_work_of_the_table_that_was_not_measured_is_named() -> None:
     rows = HEADLINES.questions["softmax"]
     with pytest.raises(ValueError, match=f"no figures of {WORKS[1]}, for the table of the README"):
-        table(replace(HEADLINES, questions={"softmax": [rows[0], *rows[2:]]}))
+        table(replace(HEADLINES, questions={"softmax": [rows[0], *rows[2:]]}), ENGLISH)
 
 
-def test_the_table_of_the_readme_is_written_between_its_marks() -> None:
+@pytest.mark.parametrize("language", READMES.values(), ids=READMES)
+def test_a_part_of_a_machine_without_a_chinese_word_is_named(language: Language) -> None:
+    with pytest.raises(ValueError, match="'accelerator' has no word in _IN_CHINESE"):
+        readme_with(f"{BEGIN}{END}", replace(HEADLINES, machine={"accelerator": "none"}), language)
+
+
+def test_the_conditions_are_in_the_language_of_the_readme() -> None:
+    assert ENGLISH.conditions(REPORT) == REPORT.conditions == "processor some processor, softgrad 0.1.0"
+    assert CHINESE.conditions(REPORT) == "处理器 some processor，softgrad 0.1.0"
+
+
+@pytest.mark.parametrize("language", READMES.values(), ids=READMES)
+def test_the_table_of_the_readme_is_written_between_its_marks(language: Language) -> None:
     readme = f"before\n{BEGIN}\nold figures\n{END}\nafter\n"
-    written = readme_with(readme, HEADLINES)
+    written = readme_with(readme, HEADLINES, language)
     assert written.startswith(f"before\n{BEGIN}\n")
     assert written.endswith(f"{END}\nafter\n")
     assert "old figures" not in written
-    assert table(HEADLINES) in written
+    assert table(HEADLINES, language) in written
     assert "some processor" in written
-    assert readme_with(written, HEADLINES) == written
+    assert readme_with(written, HEADLINES, language) == written
 
 
 @pytest.mark.parametrize("readme", ["nothing", BEGIN, END])
 def test_a_readme_without_marks_is_an_error(readme: str) -> None:
     with pytest.raises(ValueError, match="speed: begin"):
-        readme_with(readme, HEADLINES)
+        readme_with(readme, HEADLINES, ENGLISH)
 
 
 def test_the_pages_are_those_of_the_figures() -> None:
     """What `--write` would write is what stands there."""
     report = Report.load(ROOT / "docs" / "performance.json")
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert readme_with(readme, report) == readme
+    for name, language in READMES.items():
+        readme = (ROOT / name).read_text(encoding="utf-8")
+        assert readme_with(readme, report, language) == readme
     assert page(report) == (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
 
 
 def test_words_around_the_tables_fit_a_terminal() -> None:
     machine = {"processor": " ".join(["a name of many words"] * 10)}
     report = replace(HEADLINES, machine=machine, questions=REPORT.questions | HEADLINES.questions)
-    for words in (readme_with(f"{BEGIN}{END}", report), page(report)):
-        assert all(len(line) <= 120 for line in words.splitlines() if not line.startswith("|"))
+    for words in (*(readme_with(f"{BEGIN}{END}", report, each) for each in READMES.values()), page(report)):
+        assert all(columns(line) <= 120 for line in words.splitlines() if not line.startswith("|"))
+
+
+def test_chinese_takes_two_columns_and_breaks_behind_its_marks() -> None:
+    assert columns("核 (x86_64)，") == 13
+    assert paragraph("一二三四，五六七八。" * 7) == f"{'一二三四，五六七八。' * 6}\n一二三四，五六七八。\n"
+    # A mark never begins a line.
+    assert paragraph(f"{'一' * 57}（二），三。") == f"{'一' * 57}（二），\n三。\n"
+    head, line, row = aligned(["任务", "a"], [["xyz", "b"]]).splitlines()
+    assert (head, line, row) == ("| 任务 | a |", "| ---- | - |", "| xyz  | b |")
 
 
 def test_a_quick_run_makes_no_page(tmp_path: Path) -> None:
@@ -207,18 +232,20 @@ def test_a_run_of_some_questions_makes_no_page(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_full_run_makes_both_pages(tmp_path: Path) -> None:
-    file, readme = tmp_path / "performance.json", tmp_path / "README.md"
+def test_a_full_run_makes_all_pages(tmp_path: Path) -> None:
+    file = tmp_path / "performance.json"
     report = HEADLINES
     for question in QUESTIONS:
         if question not in APART:
             report = report.with_answer(question, 9, report.questions.get(question, [ROW]))
     report.save(file)
-    readme.write_text(f"{BEGIN}{END}")
+    for name in READMES:
+        (tmp_path / name).write_text(f"{BEGIN}{END}")
     (tmp_path / "docs").mkdir()
     write(file, tmp_path)
     assert (tmp_path / "docs" / "performance.md").read_text() == page(report)
-    assert table(report) in readme.read_text()
+    for name, language in READMES.items():
+        assert table(report, language) in (tmp_path / name).read_text(encoding="utf-8")
 
 
 def test_figures_of_another_question_are_kept_with_their_seed() -> None:
