@@ -58,7 +58,7 @@ ENGLISH = Language(
     {word: word for word in _IN_CHINESE},
 )
 CHINESE = Language(
-    "softgrad 所用的时间，以及其他库所用的时间是它的多少倍；SciPy 和 NumPy 以较快的一个为准。"
+    "表中是 softgrad 的用时，以及其他库的用时为它的多少倍；SciPy 与 NumPy 取较快者。"
     "float32，{}。[docs/performance.md](docs/performance.md) 列出了全部数据，以及没有达到的目标。",
     "，",
     _IN_CHINESE,

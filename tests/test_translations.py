@@ -46,18 +46,18 @@ def parts(text: str) -> list[str]:
         if number % 2:
             found.append(part if part.startswith("```") else re.sub(r"\\text\{.*?\}", r"\\text{}", part))
         else:
-            found += [kind(paragraph) for paragraph in re.split(r"\n{2,}", part.strip()) if paragraph]
+            found += map(kind, paragraphs(part))
     return found
 
 
-def prose(text: str) -> str:
-    return re.sub(r"\s+", " ", _BLOCK.sub("", text))
+def paragraphs(text: str) -> list[str]:
+    return [paragraph for paragraph in re.split(r"\n{2,}", _BLOCK.sub("\n\n", text).strip()) if paragraph]
 
 
 def signs(text: str) -> Counter[str]:
     """The spans of code, inline formulas and figures outside of blocks: what needs no translation."""
     found: Counter[str] = Counter()
-    rest = prose(text)
+    rest = " ".join(" ".join(paragraphs(text)).split())
     for pattern in (r"`[^`]+`", r"\$[^$]+\$"):
         found.update(re.findall(pattern, rest))
         rest = re.sub(pattern, "", rest)
@@ -89,10 +89,6 @@ def differences(english: str, chinese: str) -> Iterator[str]:
             yield f"only in the {text} page: {', '.join(only.elements())}"
 
 
-def without(pattern: str, text: str) -> str:
-    return re.sub(pattern, "", text, flags=re.DOTALL)
-
-
 def test_every_derivation_is_there_in_chinese_and_no_other() -> None:
     assert sorted(FOLDER_IN_CHINESE.iterdir()) == sorted(FOLDER_IN_CHINESE / page.name for page in FOLDER.iterdir())
     assert len(CHINESE_OF) == 12
@@ -116,24 +112,13 @@ def test_both_pages_lead_to_the_same_pages_and_to_each_other(english: Path) -> N
     assert only_in_chinese == links(english, texts[0])
 
 
-@pytest.mark.parametrize("page", [*CHINESE_OF, *ENGLISH_OF], ids=lambda page: f"{page.parent.parent.name}-{page.stem}")
-def test_inline_formulas_stand_apart(page: Path) -> None:
-    """GitHub shows a formula as it is typed where a letter, or a mark of Chinese, touches its first dollar."""
-    text = without("`[^`]+`", prose(page.read_text(encoding="utf-8")))
-    formulas = list(re.finditer(r"\$[^$]+\$", text))
-    assert [each[0] for each in formulas if text[each.start() - 1] not in " ("] == []
-    assert [each[0] for each in formulas if re.match(r"\w", text[each.end() :])] == []
-
-
 def test_each_term_has_one_word_in_each_language_and_its_english_where_it_comes_first() -> None:
     terms = re.findall(r"^\| (.+) \| ([A-Za-z].+) \|$", GLOSSARY.read_text(encoding="utf-8"), re.MULTILINE)
     assert len(terms) >= 40
     assert len({chinese for chinese, _ in terms}) == len({english for _, english in terms}) == len(terms)
     # Neither the titles of books nor the words of a link define a term.
-    texts = [
-        without(r"《.*?》|\[[^\]]+\]\([^)]+\)|`[^`]+`", prose(CHINESE_OF[page].read_text(encoding="utf-8")))
-        for page in PAGES
-    ]
+    unread = r"《.*?》|\[[^\]]+\]\([^)]+\)|`[^`]+`"
+    texts = [re.sub(unread, "", "\n".join(paragraphs(CHINESE_OF[page].read_text("utf-8")))) for page in PAGES]
     first = {chinese: next((text for text in texts if chinese in text), "") for chinese, _ in terms}
     assert [chinese for chinese, english in terms if f"{chinese}（{english}）" not in first[chinese]] == []
 
