@@ -1,4 +1,4 @@
-"""A page in Chinese has what its English page has: parts, blocks, formulas, code, figures and links, in one order.
+"""A page in Chinese has the parts, blocks and formulas of its English page in their order, its code, figures and links.
 
 Its blocks being those of the English page, they are executed there: tests/test_derivations.py, tests/test_readme.py.
 """
@@ -116,11 +116,13 @@ def test_each_term_has_one_word_in_each_language_and_its_english_where_it_comes_
     terms = re.findall(r"^\| (.+) \| ([A-Za-z].+) \|$", GLOSSARY.read_text(encoding="utf-8"), re.MULTILINE)
     assert len(terms) >= 40
     assert len({chinese for chinese, _ in terms}) == len({english for _, english in terms}) == len(terms)
-    # Neither the titles of books nor the words of a link define a term.
+    # Neither the titles of texts nor the words of a link define a term.
     unread = r"《.*?》|\[[^\]]+\]\([^)]+\)|`[^`]+`"
     texts = [re.sub(unread, "", "\n".join(paragraphs(CHINESE_OF[page].read_text("utf-8")))) for page in PAGES]
     first = {chinese: next((text for text in texts if chinese in text), "") for chinese, _ in terms}
     assert [chinese for chinese, english in terms if f"{chinese}（{english}）" not in first[chinese]] == []
+    places = ["".join(texts).index(f"{chinese}（{english}）") for chinese, english in terms]
+    assert places == sorted(places)
 
 
 ENGLISH_PAGE = """# Title
