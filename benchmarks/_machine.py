@@ -8,7 +8,7 @@ import re
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("softgrad", "numpy", "scipy", "torch", "jax", "optax")
+PACKAGES = ("softgrad", "numpy", "scipy", "scikit-learn", "scikit-learn-intelex", "torch", "jax", "optax")
 _CPUS = Path("/sys/devices/system/cpu")
 
 

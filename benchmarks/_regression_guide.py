@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.__main__ import ROOT
 from benchmarks._marked import with_written
+from benchmarks._regression_solvers import SOLVERS
 from benchmarks._results import Report, Row, digits, quantity
 from benchmarks._tables import aligned, paragraph
 from benchmarks.regression import FASTEST, GAPS, GOAL_GAP
@@ -21,15 +22,20 @@ PLOT = GUIDE.with_suffix(".svg")
 BEGIN = "<!-- figures: begin, written by python -m benchmarks._regression_guide -->"
 END = "<!-- figures: end -->"
 _HEAD = (
-    "One run, {conditions}, seed {seed}. Seconds until the relative gap to the optimum was at most so much. "
-    '"More than": no solver of scikit-learn got there before it was left; the least of their longest fits is named.'
+    "One run, {conditions}, seed {seed}. Seconds until the relative gap to the optimum was at most so much. lbfgs, "
+    "newton-cg, newton-cholesky and saga are scikit-learn's; intelex lbfgs is scikit-learn-intelex's, which has no "
+    "code of its own for sparse rows; torch LBFGS fits an `nn.Linear` to all rows at once. "
+    '"More than": none of the others got there before it was left; the least of their longest fits is named.'
 )
-_COLOURS = {
-    "softgrad": "#d62728",
-    "lbfgs": "#1f77b4",
-    "newton-cg": "#2ca02c",
-    "newton-cholesky": "#9467bd",
-    "saga": "#8c564b",
+# Those of one algorithm have one colour.
+_LINES = {
+    "softgrad": ("#d62728", "-"),
+    "lbfgs": ("#1f77b4", "-"),
+    "intelex lbfgs": ("#1f77b4", "--"),
+    "torch LBFGS": ("#1f77b4", ":"),
+    "newton-cg": ("#2ca02c", "-"),
+    "newton-cholesky": ("#9467bd", "-"),
+    "saga": ("#8c564b", "-"),
 }
 
 
@@ -44,7 +50,7 @@ def by_problem(rows: Sequence[Row]) -> dict[str, dict[float, Row]]:
 
 
 def _fastest(row: Row) -> tuple[str, float]:
-    """The fastest solver of scikit-learn in words, and how many times softgrad's time it took, or took at least."""
+    """The fastest of the others in words, and how many times softgrad's time it took, or took at least."""
     if row.peers:
         name = min(row.peers, key=lambda peer: row.peers[peer].median)
         return f"{quantity(row.peers[name].median, 's')}, {name}", row.of_peer(name)
@@ -68,8 +74,11 @@ def figures(report: Report) -> str:
         if FASTEST in row.peers
     ]
     header = ["problem", *(f"softgrad, to {gap:g}" for gap in GAPS), f"{FASTEST}, to {GOAL_GAP:g}", "times softgrad's"]
-    head = paragraph(_HEAD.format(conditions=report.conditions, seed=report.seeds["regression"]))
-    return f"{head}\n{aligned(header, lines)}"
+    absent = [solver for solver in SOLVERS if not any(solver in row.curves for row in rows)]
+    head = _HEAD.format(conditions=report.conditions, seed=report.seeds["regression"])
+    if absent:
+        head += f" Not installed and left out: {', '.join(absent)}."
+    return f"{paragraph(head)}\n{aligned(header, lines)}"
 
 
 def draw(curves: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], file: Path) -> None:
@@ -84,13 +93,16 @@ def draw(curves: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], file
         for solver, points in of_solvers.items():
             ended = [(at, gap) for at, gap in points if isfinite(gap)]
             seconds, reached = [at for at, _ in ended], [max(gap, 1e-12) for _, gap in ended]
-            axis.loglog(seconds, reached, ".-", color=_COLOURS[solver], markersize=4)
+            colour, style = _LINES[solver]
+            # A mark at each fit would hide the dashes.
+            axis.loglog(seconds, reached, style, color=colour, marker=".", markersize=4, markevery=[-1])
         axis.axhline(GOAL_GAP, color="#888888", linewidth=0.5)
         axis.set_ylim(1e-12, 3.0)
         axis.set_title(name, fontsize=9)
     for axis in list(axes.flat)[len(curves) :]:
         axis.axis("off")
-    axes.flat[0].legend([Line2D([], [], color=colour) for colour in _COLOURS.values()], list(_COLOURS), fontsize=8)
+    lines = [Line2D([], [], color=colour, linestyle=style) for colour, style in _LINES.values()]
+    axes.flat[0].legend(lines, list(_LINES), fontsize=8)
     figure.supxlabel("seconds")
     figure.supylabel("relative gap")
     figure.savefig(file, metadata={"Date": None})

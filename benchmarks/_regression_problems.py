@@ -73,11 +73,32 @@ def ill_conditioned(rng: np.random.Generator, rows: int) -> Problem:
     return Problem(X, _drawn_labels(rng, X @ rng.standard_normal((300, 10))))
 
 
-def words(rng: np.random.Generator, rows: int, features: int, classes: int) -> Problem:
+def blobs(rng: np.random.Generator, rows: int, features: int, classes: int) -> Problem:
+    """Clouds so far apart that a plane lies between any two."""
+    centres = rng.uniform(-10.0, 10.0, (classes, features))
+    y = np.arange(rows) % classes
+    return Problem(centres[y] + rng.standard_normal((rows, features)), y)
+
+
+def skewed(rng: np.random.Generator, rows: int, features: int, classes: int) -> Problem:
+    """Features in units that span six orders of magnitude."""
+    X = rng.standard_normal((rows, features))
+    y = _drawn_labels(rng, X @ rng.standard_normal((features, classes)))
+    return Problem(X * np.logspace(-3, 3, features), y)
+
+
+def dependent(rng: np.random.Generator, rows: int, features: int, classes: int) -> Problem:
+    """Half of the features are combinations of the others."""
+    own = rng.standard_normal((rows, features // 2))
+    X = np.hstack([own, own @ rng.standard_normal((features // 2, features - features // 2))])
+    return Problem(X, _drawn_labels(rng, own @ rng.standard_normal((features // 2, classes)) * 0.3))
+
+
+def words(rng: np.random.Generator, rows: int, features: int, classes: int, length: int = 125) -> Problem:
     """Counts of words whose frequencies follow Zipf's law, weighted as tf-idf; a tenth of the labels at random."""
     frequencies = 1.0 / np.arange(1, features + 1) ** 1.05
     y = rng.integers(0, classes, rows)
-    lengths = rng.poisson(120, rows) + 5
+    lengths = rng.poisson(length - 5, rows) + 5
     at_row, at_word = [], []
     for label in range(classes):
         own = frequencies * np.exp(rng.standard_normal(features))
@@ -149,7 +170,13 @@ def problems() -> dict[str, Draw]:
         "dense 60000 x 784 x 10, correlated": lambda rng: correlated(rng, 60_000, 784, 10),
         "dense 500000 x 54 x 7": lambda rng: terrain(rng, 500_000),
         "ill-conditioned 20000 x 300 x 10": lambda rng: ill_conditioned(rng, 20_000),
+        "blobs 25000 x 80 x 12": lambda rng: blobs(rng, 25_000, 80, 12),
+        "skewed 6000 x 30 x 6": lambda rng: skewed(rng, 6000, 30, 6),
+        "dependent 16000 x 240 x 8": lambda rng: dependent(rng, 16_000, 240, 8),
+        "dense 5000 x 160 x 500": lambda rng: many_classes(rng, 5000, 160, 500),
         "sparse 20000 x 50000 x 20": lambda rng: words(rng, 20_000, 50_000, 20),
+        "sparse 15000 x 25000 x 9": lambda rng: words(rng, 15_000, 25_000, 9),
+        "sparse 9000 x 24000 x 12, short rows": lambda rng: words(rng, 9000, 24_000, 12, length=24),
         "dense 100000 x 512 x 1000": lambda rng: many_classes(rng, 100_000, 512, 1000),
         f"sparse, source lines of 60 modules of Python {sys.version_info[0]}.{sys.version_info[1]}": lambda _rng: (
             source_lines(60, 1 << 16)

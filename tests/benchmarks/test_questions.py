@@ -11,14 +11,14 @@ from benchmarks import __main__ as command
 from benchmarks._harness import Bench
 from benchmarks._peers import PEERS
 from benchmarks._questions import NOT_QUICK, QUESTIONS, heading_and_notes, module
-from benchmarks._regression_race import SCIKIT_LEARN
+from benchmarks._regression_solvers import SOLVERS
 from benchmarks._tables import results
 from benchmarks.regression import FASTEST
 
 from tests.oracles.inputs import fresh_rng
 
 # Of those that are asked only.
-_OTHER_PEERS = {"PyTorch, chunked", *SCIKIT_LEARN, FASTEST}
+_OTHER_PEERS = {"PyTorch, chunked", *SOLVERS, FASTEST}
 
 # At the start of a cluster.
 _OF_ENGINES = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")

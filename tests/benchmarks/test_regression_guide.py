@@ -51,6 +51,9 @@ def cells(words: str, first: str) -> list[str]:
 def test_the_table() -> None:
     words = figures(REPORT)
     assert "some processor, softgrad 0.1.0, seed 7" in words
+    # Of the solvers that have no curve in any row.
+    absent = "intelex lbfgs, newton-cg, newton-cholesky, torch LBFGS"
+    assert f"Not installed and left out: {absent}." in " ".join(words.splitlines())
     assert cells(words, "wine, raw")[1:] == ["2.00 s", "2.00 s", "2.00 s", "3.00 s, saga", "1.50x"]
     # The least of the longest fits is all that is known.
     assert cells(words, "slow")[-2:] == ["more than 7.00 s", "> 3.50x"]
