@@ -134,14 +134,15 @@ def _torch(problem: Problem) -> Fitter:
     return fit
 
 
-# In the order in which they race: a solver is left sooner where one before it was fast.
+# In the order in which they race: a solver is left sooner where one before it was fast, as the first is on dense rows
+# and the second on sparse ones.
 SOLVERS = {
     "intelex lbfgs": Solver("sklearnex", _intelex, takes_sparse=False),
+    "saga": Solver("sklearn", partial(_scikit_learn, "saga")),
     "newton-cg": Solver("sklearn", partial(_scikit_learn, "newton-cg")),
     "newton-cholesky": Solver("sklearn", partial(_scikit_learn, "newton-cholesky")),
     "lbfgs": Solver("sklearn", partial(_scikit_learn, "lbfgs")),
     "torch LBFGS": Solver("torch", _torch),
-    "saga": Solver("sklearn", partial(_scikit_learn, "saga")),
 }
 
 

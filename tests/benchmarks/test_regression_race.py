@@ -41,12 +41,12 @@ def test_a_solver_is_left_when_it_has_lost(monkeypatch: pytest.MonkeyPatch) -> N
     (left,) = {limits[solver] for solver in order[reached + 1 :]}
     assert 3.0 * 1.5 < left <= 8.0 * 1.5
     long = limits_of_a_round([Fit(1e-9, 30.0, 1.0)], {}, monkeypatch)
-    assert long["saga"] == 90.0
+    assert long["lbfgs"] == 90.0
     # As long as shows that the goal is met.
     longer = limits_of_a_round([Fit(1e-6, 200.0, 1.0), Fit(1e-9, 300.0, 1.0)], {}, monkeypatch)
-    assert longer["saga"] == 500.0
+    assert longer["lbfgs"] == 500.0
     short = limits_of_a_round([Fit(1e-9, 1e-3, 1.0)], {}, monkeypatch)
-    assert short["saga"] == 1.0
+    assert short["lbfgs"] == 1.0
 
 
 def test_those_that_lost_in_the_first_round_are_spared_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
