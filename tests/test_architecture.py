@@ -78,7 +78,13 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     ),
     "softgrad.linear_model._model": (
         {"numpy", "scipy"},
-        {"softgrad._negligible", "softgrad._products", "softgrad.losses", "softgrad.linear_model._data"},
+        {
+            "softgrad._native",
+            "softgrad._negligible",
+            "softgrad._products",
+            "softgrad.losses",
+            "softgrad.linear_model._data",
+        },
     ),
     "softgrad.linear_model._solvers": (
         {"numpy", "scipy", "safetensors"},

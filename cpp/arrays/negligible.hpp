@@ -5,8 +5,9 @@
 
 namespace softgrad {
 
-// Entries of a size below the threshold of their row become 0; the entries of a row are contiguous.
+// Entries of a size below the threshold of their row, times the largest in size of the row of `vectors` if they are not
+// null, become 0. The entries of a row are contiguous.
 template <class T>
-void clear_below(const RowView& rows, const double* thresholds);
+void clear_below(const RowView& rows, const double* thresholds, const RowView* vectors);
 
 }  // namespace softgrad

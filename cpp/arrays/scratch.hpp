@@ -9,7 +9,7 @@ namespace softgrad {
 
 constexpr int64_t scratch_kept = 1 << 20;
 
-enum class Use { losses, rows, other_rows, target, staged, gradient, terms, vector };
+enum class Use { losses, rows, other_rows, target, staged, gradient, terms, vector, columns };
 
 // Memory that a thread keeps from call to call (touching fresh pages costs more than the arithmetic on them), from the
 // beginning of a line on: a vector that lies in two lines is read twice.

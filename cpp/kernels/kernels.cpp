@@ -1,5 +1,6 @@
 // Instantiates the kernels; compiled once per instruction set (dispatch/isa.def).
 #include "kernels/conversions.hpp"
+#include "kernels/dense_products.hpp"
 #include "kernels/negligible.hpp"
 #include "kernels/rows/cross_entropy.hpp"
 #include "kernels/rows/log_softmax.hpp"
@@ -14,6 +15,7 @@
 #include "kernels/sparse_products.hpp"
 #include "kernels/table.hpp"
 #include "kernels/tiles/cross_entropy.hpp"
+#include "kernels/tiles/curvature.hpp"
 #include "kernels/tiles/log_softmax.hpp"
 #include "kernels/tiles/logsumexp.hpp"
 #include "kernels/tiles/products.hpp"
@@ -49,7 +51,8 @@ constexpr KernelsOf<T> kernels_of = {
     fill_tile<T>,
     drain_tile<T>,
     {softmax_tile<T>, log_softmax_tile<T>, logsumexp_tile<T>, cross_entropy_tile<T>, soft_cross_entropy_tile<T>,
-     product_tile<T>, product_of_output_tile<T>},
+     product_tile<T>, product_of_output_tile<T>, clear_tile<T>, curvature_tile<T>, add_sums_of_tile<T>},
+    {dense_product<T>, dense_transposed_product<T>},
     sparse_kernels<T, int32_t>,
     sparse_kernels<T, int64_t>,
     products_of_output_rows<T>,

@@ -5,14 +5,38 @@
 
 namespace softgrad::SOFTGRAD_ISA_NAME {
 
-// A NaN is below nothing.
+// A NaN is passed over.
 template <class T>
-void clear_below(T* x, int64_t n, T threshold) {
+SOFTGRAD_INLINE T largest_magnitude(const T* v, int64_t n) {
     constexpr int width = Simd<T>::width;
-    const Vec<T> least = broadcast(threshold);
+    T largest = T(0);
+    if (n < width) {
+        for (int64_t i = 0; i < n; ++i) {
+            const T magnitude = v[i] < T(0) ? -v[i] : v[i];
+            largest = magnitude > largest ? magnitude : largest;
+        }
+        return largest;
+    }
+    Vec<T> lanes{};
+    const auto add = [&](int64_t i) __attribute__((always_inline)) {
+        const Vec<T> entries = load(v + i);
+        lanes = maximum(-entries, maximum(entries, lanes));
+    };
+    for (int64_t i = 0; i + width <= n; i += width) add(i);
+    add(n - width);
+    return largest_of_lanes(lanes);
+}
+
+// What is below the threshold, times the largest magnitude of v if that is not null, becomes 0. A NaN is below nothing.
+template <class T>
+void clear_below(T* x, const T* v, int64_t n, double least) {
+    if (v != nullptr) least *= static_cast<double>(largest_magnitude(v, n));
+    const T threshold = static_cast<T>(least);
+    constexpr int width = Simd<T>::width;
+    const Vec<T> limit = broadcast(threshold);
     const auto clear = [&](int64_t i) __attribute__((always_inline)) {
-        const Vec<T> v = load(x + i);
-        store(x + i, (v < least) & (v > -least) ? Vec<T>{} : v);
+        const Vec<T> entries = load(x + i);
+        store(x + i, (entries < limit) & (entries > -limit) ? Vec<T>{} : entries);
     };
     if (n < width) {
         for (int64_t i = 0; i < n; ++i)

@@ -73,6 +73,17 @@ struct TileKernels {
                     double* means);
     // The tile: of outputs.
     void (*product_of_output)(Product product, T* tile, const T* v, int64_t n, int64_t rows, double scale);
+    // What of weighted rows goes into a product of matrices (tiles/curvature.hpp).
+    void (*clear)(T* tile, int64_t n, int64_t rows, const double* weights, double least);
+    void (*curvature)(T* tile, const T* v, int64_t n, int64_t rows, const double* weights, double least);
+    void (*add_sums)(const T* tile, int64_t n, int64_t rows, double* sums);
+};
+
+// Dense rows times a matrix of few columns, and their transpose times a tile (dense_products.hpp).
+template <class T>
+struct DenseKernels {
+    void (*product)(const T* x, int64_t n, int64_t d, const T* weight, int64_t apart, const T* bias, T* out);
+    void (*transposed_product)(const T* x, int64_t n, int64_t d, const T* tile, int64_t k, T* out, T* rest);
 };
 
 // Rows in CSR form times a dense matrix of k columns, and their transpose (sparse_products.hpp).
@@ -93,12 +104,13 @@ struct KernelsOf : RowKernels<T> {
     TokenRow (*token_logprobs)(const T* x, int64_t n, int64_t label);
     void (*sigmoid)(const T* x, T* out, int64_t n);
     void (*log_sigmoid)(const T* x, T* out, int64_t n);
-    void (*clear_below)(T* x, int64_t n, T threshold);
+    void (*clear_below)(T* x, const T* v, int64_t n, double least);
     // Between `count` contiguous rows of n entries in memory, `stride` bytes apart, and the n columns of a tile,
     // `apart` elements apart, from the first of it on.
     void (*fill)(const char* rows, int64_t stride, int64_t n, int64_t count, T* tile, int64_t apart);
     void (*drain)(const T* tile, int64_t apart, int64_t n, int64_t count, char* rows, int64_t stride);
     TileKernels<T> tiles;
+    DenseKernels<T> dense;
     SparseKernels<T, int32_t> sparse32;
     SparseKernels<T, int64_t> sparse64;
     // Products of the outputs of softmax or log_softmax, x here, instead of their arguments.

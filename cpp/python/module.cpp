@@ -9,12 +9,14 @@
 #include <utility>
 
 #include "dispatch/dispatch.hpp"
+#include "kernels/table.hpp"
 #include "python/cross_entropy.hpp"
 #include "python/labels.hpp"
 #include "python/maps.hpp"
 #include "python/negligible.hpp"
 #include "python/numbers.hpp"
 #include "python/products.hpp"
+#include "python/regression_sums.hpp"
 #include "python/settings.hpp"
 #include "python/sparse_products.hpp"
 #include "threads/float_mode.hpp"
@@ -50,6 +52,7 @@ NB_MODULE(_core, m) {
     m.def("instruction_set", [] { return softgrad::instruction_set().name; });
     m.def("available_instruction_sets", &python::available_instruction_sets);
     m.def("dtypes", &python::dtypes);
+    m.attr("most_tile_classes") = softgrad::most_tile_classes;
     m.def("get_num_threads", &softgrad::thread_count);
     m.def("set_num_threads", &softgrad::set_thread_count, "count"_a);
     m.def("enter_ieee_mode", &python::enter_ieee_mode);
@@ -69,8 +72,12 @@ NB_MODULE(_core, m) {
     define(m, "products_of_output", &python::products_of_output, "product"_a, "output"_a, "v"_a, "axes"_a,
            "where"_a.none(), "scale"_a, "out"_a);
     define(m, "products_of_output_if_plain", &python::products_of_output_if_plain);
-    define(m, "clear_below", &python::clear_below);
+    define(m, "clear_below", &python::clear_below, "rows"_a, "thresholds"_a, "vectors"_a.none());
     define(m, "softmax_means", &python::softmax_means, "x"_a, "v"_a, "axes"_a, "where"_a.none(), "out"_a);
+    define<softgrad::FlushingMode>(m, "add_loss_gradient", &python::add_loss_gradient, "x"_a, "labels"_a, "weights"_a,
+                                   "least"_a, "weight"_a, "bias"_a.none(), "out"_a, "out_bias"_a.none());
+    define<softgrad::FlushingMode>(m, "add_hessian_product", &python::add_hessian_product, "x"_a, "probabilities"_a,
+                                   "weights"_a, "least"_a, "weight"_a, "bias"_a.none(), "out"_a, "out_bias"_a.none());
     define(m, "sparse_product", &python::sparse_product, "data"_a, "indices"_a, "indptr"_a, "dense"_a, "bias"_a.none(),
            "out"_a);
     define(m, "sparse_transposed_product", &python::sparse_transposed_product, "data"_a, "indices"_a, "indptr"_a,

@@ -7,6 +7,6 @@
 
 namespace softgrad::python {
 
-void clear_below(nb::handle rows, nb::handle thresholds);
+void clear_below(nb::handle rows, nb::handle thresholds, nb::handle vectors);
 
 }  // namespace softgrad::python

@@ -9,6 +9,10 @@ _Mask = NDArray[np.bool_]
 _Float64 = NDArray[np.float64]
 _Int64 = NDArray[np.int64]
 _Index = NDArray[np.int32] | NDArray[np.int64]
+# (n, d); or the data, indices and indptr of a matrix in CSR form.
+_Features = _Buffer | tuple[_Buffer, _Index, _Index]
+
+most_tile_classes: int
 
 def instruction_set() -> str: ...
 def available_instruction_sets() -> list[str]: ...
@@ -60,10 +64,46 @@ def products_of_output_if_plain(product: str, output: _Buffer, v: _Buffer, out: 
     They are as for `softmax_if_plain`, of one shape and dtype; `out` may be `output`.
     """
 
-def clear_below(rows: _Buffer, thresholds: _Float64) -> None:
-    """Make 0 what is smaller in size than the threshold of its row; float32 or float64, each row contiguous."""
+def clear_below(rows: _Buffer, thresholds: _Float64, vectors: _Buffer | None) -> None:
+    """Make 0 what is smaller in size than the threshold of its row; float32 or float64, each row contiguous.
+
+    With vectors, of the shape and dtype of the rows, a threshold is multiplied by the largest size in its row of them.
+    """
 
 def softmax_means(x: _Buffer, v: _Buffer, axes: Sequence[int], where: _Mask | None, out: _Float64) -> None: ...
+def add_loss_gradient(
+    x: _Features,
+    labels: _Int64,
+    weights: _Float64,
+    least: float,
+    weight: _Buffer,
+    bias: _Buffer | None,
+    out: _Buffer,
+    out_bias: _Float64 | None,
+) -> float:
+    """Add the gradient of the weighted cross-entropies of rows by what makes logits of their features; their sum.
+
+    All but the labels (n,), the row weights (n,) and `out_bias` is in one dtype. Dense features have a `weight` and an
+    `out` of shape (k, d), sparse ones (d, k), C-contiguous; both biases (k,), or neither. Gradients by a logit below
+    `least` times the weight of the row are left out. At most `most_tile_classes` classes; on the calling thread.
+    """
+
+def add_hessian_product(
+    x: _Features,
+    probabilities: _Buffer,
+    weights: _Float64,
+    least: float,
+    weight: _Buffer,
+    bias: _Buffer | None,
+    out: _Buffer,
+    out_bias: _Float64 | None,
+) -> None:
+    """Add the product of the Hessian of these cross-entropies with a direction, `weight` and `bias`.
+
+    The probabilities are (n, k); the rest as for `add_loss_gradient`. What is below `least` times the weight of the row
+    and the largest logit that the direction has there is left out.
+    """
+
 def sparse_product(
     data: _Buffer, indices: _Index, indptr: _Index, dense: _Buffer, bias: _Buffer | None, out: _Buffer
 ) -> None:

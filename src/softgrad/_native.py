@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from softgrad import _core
 from softgrad._core import (
+    add_hessian_product,
+    add_loss_gradient,
     available_instruction_sets,
     clear_below,
     cross_entropy_if_plain,
@@ -27,6 +29,7 @@ from softgrad._core import (
     log_softmax_if_plain,
     logsumexp,
     logsumexp_if_plain,
+    most_tile_classes,
     probability_weights,
     products_of_output,
     products_of_output_if_plain,
@@ -45,6 +48,8 @@ from softgrad._core import (
 )
 
 __all__ = [
+    "add_hessian_product",
+    "add_loss_gradient",
     "available_instruction_sets",
     "buffer",
     "clear_below",
@@ -61,6 +66,7 @@ __all__ = [
     "log_softmax_if_plain",
     "logsumexp",
     "logsumexp_if_plain",
+    "most_tile_classes",
     "num_threads",
     "probability_weights",
     "products_of_output",

@@ -7,6 +7,7 @@ small weights, a large normalizer or a small gradient from above leave the same 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,23 +19,20 @@ from softgrad._contracts import Float64, Floating
 _MARGIN = 2.0**30
 
 
-def clear_negligible(gradient: Floating, factors: Float64 | float, dtype: np.dtype[Any]) -> None:
+def clear_negligible(
+    gradient: Floating, factors: Float64 | float, dtype: np.dtype[Any], vectors: Floating | None = None
+) -> None:
     """Entries of rows (N, K) below `least_kept` times the factor of their row become 0.
 
-    The entries of a row are contiguous. `dtype`: of the products. A factor may be negative; where it is 0 or NaN
-    nothing changes.
+    With `vectors` (N, K) also times the largest magnitude of their row. The entries of a row are contiguous. `dtype`:
+    of the products. A factor may be negative; where it is 0 or NaN nothing changes.
     """
     thresholds = np.empty(len(gradient))
     np.multiply(np.abs(factors), least_kept(dtype), out=thresholds)
-    _native.clear_below(gradient, thresholds)
+    _native.clear_below(gradient, thresholds, vectors)
 
 
+@cache
 def least_kept(dtype: np.dtype[Any]) -> float:
     """The least entry of a row of factor 1 that stays: 2^-96 for float32, 2^-992 for float64."""
     return float(np.finfo(dtype).smallest_normal) * _MARGIN
-
-
-def largest_of_rows(values: Floating) -> Float64:
-    """The largest magnitude in each row of (N, K)."""
-    largest: Float64 = np.maximum(values.max(axis=1, initial=0.0), -values.min(axis=1, initial=0.0)).astype(np.float64)
-    return largest

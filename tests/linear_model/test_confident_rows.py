@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from softgrad._native import most_tile_classes
 from softgrad.linear_model._data._rows import ArrayRows, Rows
 from softgrad.linear_model._model import _hessian_terms as terms
 from softgrad.linear_model._model._objective import SoftmaxObjective
@@ -13,6 +14,8 @@ from tests.oracles.bounds import FLOAT32, FLOAT64
 from tests.oracles.inputs import fresh_rng
 
 ROWS, FEATURES, CLASSES = 300, 12, 40
+# More than the core makes the whole sums of.
+MANY_CLASSES = most_tile_classes + 10
 # The standard deviation of logits at which many probabilities are subnormal.
 SPREAD = {FLOAT32: 40.0, FLOAT64: 350.0}
 # What an entry of the gradient of a row's own loss must have to be kept.
@@ -20,11 +23,11 @@ LEAST = {FLOAT32: 2.0**-96, FLOAT64: 2.0**-992}
 dtypes = pytest.mark.parametrize("dtype", [FLOAT32, FLOAT64], ids=str)
 
 
-def confident(rng, dtype):
+def confident(rng, dtype, classes=CLASSES):
     """Standardised features, labels and theta."""
     X = rng.standard_normal((ROWS, FEATURES)).astype(dtype)
-    theta = rng.standard_normal((CLASSES, FEATURES + 1)) * SPREAD[dtype] / np.sqrt(FEATURES)
-    return X, rng.integers(CLASSES, size=ROWS), theta - theta.mean(axis=0)
+    theta = rng.standard_normal((classes, FEATURES + 1)) * SPREAD[dtype] / np.sqrt(FEATURES)
+    return X, rng.integers(classes, size=ROWS), theta - theta.mean(axis=0)
 
 
 def probabilities(objective, X, theta):
@@ -55,16 +58,17 @@ def subnormal(array):
 
 
 @dtypes
-def test_gradients_and_products(dtype, multiplied):
+@pytest.mark.parametrize("classes", [CLASSES, MANY_CLASSES])
+def test_gradients_and_products(dtype, classes, multiplied):
     rng = fresh_rng()
-    X, y, theta = confident(rng, dtype)
-    objective = SoftmaxObjective(ArrayRows(X, y, np.ones(ROWS)), n_classes=CLASSES, C=1.0, fit_intercept=True)
+    X, y, theta = confident(rng, dtype, classes)
+    objective = SoftmaxObjective(ArrayRows(X, y, np.ones(ROWS)), n_classes=classes, C=1.0, fit_intercept=True)
     design, p = probabilities(objective, X, theta)
     assert subnormal((p / ROWS).astype(dtype)) > 0
     tolerance = 32 * SPREAD[dtype] * float(np.finfo(dtype).eps)
 
     _, gradient = objective.loss_and_gradient(theta)
-    expected = (p - np.eye(CLASSES)[y]).T @ design / ROWS
+    expected = (p - np.eye(classes)[y]).T @ design / ROWS
     assert np.max(np.abs(gradient - expected)) <= tolerance * np.max(np.abs(expected))
 
     hessian, direction = objective.hessian(theta), rng.standard_normal(theta.shape)
@@ -77,6 +81,9 @@ def test_gradients_and_products(dtype, multiplied):
     expected = spread.T @ design**2 / ROWS + objective.ridge
     assert np.max(np.abs(hessian.diagonal() - expected)) <= tolerance * np.max(np.abs(expected))
 
+    if classes <= most_tile_classes:
+        # tests/linear_model/test_regression_sums.py looks at what the core leaves out.
+        return
     assert [factors.dtype for factors in multiplied] == [dtype, dtype]
     assert [subnormal(factors) for factors in multiplied] == [0, 0]
     for factors, scale in zip(multiplied, (1.0, np.min(np.max(np.abs(moved), axis=1))), strict=True):
@@ -92,6 +99,41 @@ def test_joint_probabilities_below_the_smallest_normal_number():
     p = np.exp(logits[0].astype(np.float32).astype(np.float64))
     assert p[1] * p[2] < np.finfo(np.float32).smallest_normal
     assert np.all(np.abs(joint - np.outer(p, p)) <= 8 * np.finfo(np.float32).eps * np.outer(p, p))
+
+
+@dtypes
+def test_the_whole_hessian(dtype):
+    rng = fresh_rng()
+    X, y, theta = confident(rng, dtype)
+    objective = SoftmaxObjective(ArrayRows(X, y, np.ones(ROWS)), n_classes=CLASSES, C=1.0, fit_intercept=True)
+    design, p = probabilities(objective, X, theta)
+    ground = int(rng.integers(CLASSES))
+    others = np.delete(np.arange(CLASSES), ground)
+    by_class = (p[:, others, None] * design[:, None, :]).reshape(ROWS, -1)
+    loss = (-by_class.T @ by_class / ROWS).reshape(len(others), FEATURES + 1, len(others), FEATURES + 1)
+    for k, label in enumerate(others):
+        loss[k, :, k] = (design * (p * (1.0 - p))[:, label, None]).T @ design / ROWS
+    expected = loss.reshape(by_class.shape[1], -1) + np.kron(
+        np.eye(len(others)) - 1.0 / CLASSES, np.diag(objective.ridge)
+    )
+    found = objective.hessian(theta).matrix(ground)
+    tolerance = 32 * SPREAD[dtype] * float(np.finfo(dtype).eps)
+    assert np.max(np.abs(np.tril(found - expected))) <= tolerance * np.max(np.abs(expected))
+
+
+@dtypes
+def test_products_of_shares_are_normal_numbers(dtype):
+    logits = (fresh_rng().standard_normal((ROWS, CLASSES)) * SPREAD[dtype]).astype(dtype)
+    weights = np.full(ROWS, 1.0 / ROWS)
+    rows = Rows(np.zeros((ROWS, 1), dtype), np.zeros(ROWS, np.int64), weights)
+    shares = terms.Block(rows, logits).root_shares()
+    products = shares[:, :, None] * shares[:, None, :]
+    assert products.dtype == dtype
+    assert np.isfinite(products).all()
+    assert subnormal(products) == 0
+    kept = shares > 0.0
+    assert ROWS < np.count_nonzero(kept) < kept.size
+    assert np.array_equal(products > 0.0, kept[:, :, None] & kept[:, None, :])
 
 
 @dtypes

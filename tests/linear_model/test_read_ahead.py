@@ -135,7 +135,7 @@ def test_no_thread_stays_behind(error: type[BaseException], rows: Path, monkeypa
         raise error
 
     # In the middle of a pass.
-    monkeypatch.setattr("softgrad.linear_model._model._loss.CrossEntropyProblem.row_losses", interrupted)
+    monkeypatch.setattr("softgrad.linear_model._model._loss.add_loss_gradient", interrupted)
     with pytest.raises(error):
         SoftmaxRegression().fit_stream(rows, "y")
     assert settled(lambda: not readers())

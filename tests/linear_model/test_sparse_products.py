@@ -15,6 +15,7 @@ from scipy import sparse
 import softgrad as sg
 from softgrad import _native
 from softgrad.linear_model._data._rows import Rows
+from softgrad.linear_model._model._standardisation import Standardisation
 from tests.oracles.inputs import fresh_rng
 from tests.test_instruction_sets import AVAILABLE, WITH_FMA
 
@@ -63,6 +64,23 @@ def test_products_are_sums_of_their_entries(dtype: type, index: type, columns: i
     assert_sums(rows_of(X).gather(factors).T, dense.T, factors)
 
 
+@dtypes
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_squares_are_those_of_standardised_features(dtype: type, fit_intercept: bool) -> None:
+    """The sums on the diagonal of a Hessian, in what it takes of the rows: their entries alone."""
+    rng = fresh_rng()
+    X = matrix(rng, dtype)
+    centre = rng.standard_normal(30) if fit_intercept else np.zeros(30)
+    scale = rng.uniform(0.5, 2.0, 30)
+    factors = rng.random((40, 5)).astype(dtype)
+    found = Standardisation(centre, scale, fit_intercept=fit_intercept).squares(X, factors)
+    dense, wide = X.toarray().astype(np.longdouble), factors.astype(np.longdouble)
+    expected = wide.T @ ((dense - centre) / scale) ** 2
+    size = wide.T @ ((np.abs(dense) + np.abs(centre)) / scale) ** 2
+    assert found.dtype == np.float64
+    assert np.all(np.abs(found - expected) <= 50 * float(np.finfo(dtype).eps) * size)
+
+
 def test_a_sum_goes_on_from_what_is_there() -> None:
     rng = fresh_rng()
     X = matrix(rng, np.float64)
@@ -70,6 +88,15 @@ def test_a_sum_goes_on_from_what_is_there() -> None:
     total = before.copy()
     _native.sparse_transposed_product(X.data, X.indices, X.indptr, factors, total)
     assert_sums(total, X.toarray().T, factors, before)
+
+
+def test_blocks_of_rows_share_their_entries() -> None:
+    X = sparse.csr_array(sparse.vstack([matrix(fresh_rng(), np.float64)] * 20))
+    rows = rows_of(X)
+    blocks = list(rows.blocks(300))
+    assert len(blocks) == 3
+    assert all(np.shares_memory(block.X.data, rows.X.data) for block in blocks)
+    np.testing.assert_array_equal(np.vstack([block.X.toarray() for block in blocks]), rows.X.toarray())
 
 
 def test_what_is_no_entry_is_not_multiplied() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 import softgrad as sg
 from softgrad import _native, reference
-from softgrad._negligible import clear_negligible, largest_of_rows
+from softgrad._negligible import clear_negligible
 from softgrad.losses._linear_cross_entropy import _head
 from tests.oracles.bounds import FLOAT32, FLOAT64
 from tests.oracles.inputs import fresh_rng
@@ -150,16 +150,20 @@ def test_entries_are_cleared_by_the_threshold_of_their_row(dtype):
         values = (LEAST[dtype] * 2.0 ** rng.uniform(-3.0, 3.0, (37, classes))).astype(dtype)
         values *= rng.choice([-1.0, 1.0], size=values.shape).astype(dtype)
         values[rng.random(values.shape) < 0.1] = np.nan
-        wider = np.full((37, classes + 3), 7.0, dtype)
-        wider[:, 1:-2] = values
-        clear_negligible(wider[:, 1:-2], factors, dtype)
-        with np.errstate(invalid="ignore"):
-            expected = np.where(np.abs(values) < (np.abs(factors) * LEAST[dtype])[:, None], 0.0, values)
-        np.testing.assert_array_equal(wider[:, 1:-2], expected)
-        assert np.all(wider[:, [0, -2, -1]] == 7.0)
-        np.testing.assert_array_equal(
-            largest_of_rows(np.nan_to_num(values)), np.abs(np.nan_to_num(values)).max(axis=1).astype(np.float64)
+        vectors = (2.0 ** rng.uniform(-3.0, 3.0, values.shape) * rng.choice([-1.0, 1.0], size=values.shape)).astype(
+            dtype
         )
+        vectors[rng.random(37) < 0.2] = 0.0
+        vectors[0, rng.integers(classes)] = np.inf
+        for beside, largest in (None, 1.0), (vectors, np.abs(vectors).max(axis=1).astype(np.float64)):
+            wider = np.full((37, classes + 3), 7.0, dtype)
+            wider[:, 1:-2] = values
+            clear_negligible(wider[:, 1:-2], factors, dtype, beside)
+            with np.errstate(invalid="ignore"):
+                thresholds = np.broadcast_to(np.abs(factors) * LEAST[dtype] * largest, 37).astype(dtype)
+                expected = np.where(np.abs(values) < thresholds[:, None], 0.0, values)
+            np.testing.assert_array_equal(wider[:, 1:-2], expected)
+            assert np.all(wider[:, [0, -2, -1]] == 7.0)
 
 
 @dtypes

@@ -30,6 +30,8 @@ SOFTGRAD_INLINE void store_lanes(double* to, Double v, int count) {
 
 SOFTGRAD_INLINE Float fma(Float a, Float b, Float c) { return _mm256_fmadd_ps(a, b, c); }
 SOFTGRAD_INLINE Double fma(Double a, Double b, Double c) { return _mm256_fmadd_pd(a, b, c); }
+SOFTGRAD_INLINE HalfFloat fma(HalfFloat a, HalfFloat b, HalfFloat c) { return _mm_fmadd_ps(a, b, c); }
+SOFTGRAD_INLINE HalfDouble fma(HalfDouble a, HalfDouble b, HalfDouble c) { return _mm_fmadd_pd(a, b, c); }
 
 // GCC makes a comparison and a blend of it where the comparison serves twice.
 SOFTGRAD_INLINE Float maximum(Float a, Float kept) { return _mm256_max_ps(a, kept); }

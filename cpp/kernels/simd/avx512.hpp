@@ -28,6 +28,10 @@ SOFTGRAD_INLINE void store_lanes(double* to, Double v, int count) {
 
 SOFTGRAD_INLINE Float fma(Float a, Float b, Float c) { return _mm512_fmadd_ps(a, b, c); }
 SOFTGRAD_INLINE Double fma(Double a, Double b, Double c) { return _mm512_fmadd_pd(a, b, c); }
+SOFTGRAD_INLINE HalfFloat fma(HalfFloat a, HalfFloat b, HalfFloat c) { return _mm256_fmadd_ps(a, b, c); }
+SOFTGRAD_INLINE HalfDouble fma(HalfDouble a, HalfDouble b, HalfDouble c) { return _mm256_fmadd_pd(a, b, c); }
+SOFTGRAD_INLINE Slice<float> fma(Slice<float> a, Slice<float> b, Slice<float> c) { return _mm_fmadd_ps(a, b, c); }
+SOFTGRAD_INLINE Slice<double> fma(Slice<double> a, Slice<double> b, Slice<double> c) { return _mm_fmadd_pd(a, b, c); }
 
 // GCC makes a comparison and a blend of it where the comparison serves twice.
 SOFTGRAD_INLINE Float maximum(Float a, Float kept) { return _mm512_max_ps(a, kept); }

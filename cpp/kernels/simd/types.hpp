@@ -17,6 +17,7 @@ using Int32 = int32_t __attribute__((vector_size(SOFTGRAD_VECTOR_BYTES)));
 using Int64 = int64_t __attribute__((vector_size(SOFTGRAD_VECTOR_BYTES)));
 using UInt32 = uint32_t __attribute__((vector_size(SOFTGRAD_VECTOR_BYTES)));
 using HalfFloat = float __attribute__((vector_size(SOFTGRAD_VECTOR_BYTES / 2)));
+using HalfDouble = double __attribute__((vector_size(SOFTGRAD_VECTOR_BYTES / 2)));
 using HalfUInt16 = uint16_t __attribute__((vector_size(SOFTGRAD_VECTOR_BYTES / 2)));
 
 #define SOFTGRAD_INLINE inline __attribute__((always_inline))
@@ -28,6 +29,14 @@ SOFTGRAD_INLINE void unrolled(const Use& use) {
         use.template operator()<begin>();
         unrolled<begin + 1, end>(use);
     }
+}
+
+// Calls use.operator()<count>() for a count from 1 to `most`.
+template <int most, class Use>
+SOFTGRAD_INLINE void with_count(int64_t count, const Use& use) {
+    if constexpr (most > 1)
+        if (count < most) return with_count<most - 1>(count, use);
+    use.template operator()<most>();
 }
 
 // What a scalar type T becomes: its vector V, the integer vector M of the same lanes (also the type of comparisons).

@@ -33,6 +33,7 @@ SOFTGRAD_INLINE void store_first(T* to, Vec<T> v, int count) {
 }
 
 inline double fma(double a, double b, double c) { return fused ? __builtin_fma(a, b, c) : a * b + c; }
+inline float fma(float a, float b, float c) { return fused ? __builtin_fmaf(a, b, c) : a * b + c; }
 
 // Lane i is lane i ^ by of v.
 template <int by, class V>

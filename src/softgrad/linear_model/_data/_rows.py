@@ -24,7 +24,7 @@ _LEAST_ENTRIES = 16
 class Rows(NamedTuple):
     """Some rows in memory.
 
-    X : shape (n, d), finite, float32 or float64, C-contiguous or sparse as `canonical` makes it. labels : class
+    X : shape (n, d), finite, float32 or float64, contiguous or sparse as `canonical` makes it. labels : class
     numbers, int, shape (n,), from 0; or class probabilities, float64, shape (n, K). weights : shape (n,), each row's
     share of the total weight.
     """
@@ -45,7 +45,15 @@ class Rows(NamedTuple):
             return
         for i in range(number):
             part = slice(n * i // number, n * (i + 1) // number)
-            yield Rows(self.X[part], self.labels[part], self.weights[part])
+            X = _shared_rows(self.X, part) if sparse.issparse(self.X) else self.X[part]
+            yield Rows(X, self.labels[part], self.weights[part])
+
+    @property
+    def features(self) -> Any:
+        """X as the native core takes it; a copy of what is in Fortran order."""
+        if sparse.issparse(self.X):
+            return self.X.data, self.X.indices, self.X.indptr
+        return np.ascontiguousarray(self.X)
 
     def logits(self, weight: NDArray[Any], bias: NDArray[Any] | None) -> NDArray[Any]:
         """X @ weight.T + bias for a weight (K, d) of the dtype of X, for sparse X best in Fortran order; (n, K)."""
@@ -65,6 +73,15 @@ class Rows(NamedTuple):
             return transposed_product(self.X, factors).T
         product: NDArray[Any] = factors.T @ self.X
         return product
+
+
+def _shared_rows(X: Any, part: slice) -> Any:
+    """Neighbouring rows of a `csr_array`, which share its entries: SciPy's slices, and its constructor, copy them."""
+    indptr = X.indptr[part.start : part.stop + 1]
+    entries = slice(indptr[0], indptr[-1])
+    rows = sparse.csr_array((part.stop - part.start, X.shape[1]), dtype=X.dtype)
+    rows.data, rows.indices, rows.indptr = X.data[entries], X.indices[entries], indptr - indptr[0]
+    return rows
 
 
 def class_totals(labels: NDArray[Any], weights: Array, n_classes: int) -> Array:

@@ -45,7 +45,7 @@ class DualStep(Term[Rows, DualPoint]):
         return DualPoint(np.inf, 0.0, self.step.zeros())
 
     def part(self, block: Rows) -> DualPoint:
-        probabilities = Block(block, block.logits(*self.point)).probabilities()
+        probabilities = Block(block, block.logits(*self.point)).probabilities
         changes = block.logits(*self.step)
         changes -= np.sum(probabilities * changes, axis=1, keepdims=True)
         factors = probabilities * changes

@@ -6,14 +6,15 @@ for p_k (1 - p_k) comes from the other classes' probabilities.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from softgrad._negligible import clear_negligible, largest_of_rows, least_kept
+from softgrad._native import add_hessian_product, most_tile_classes
+from softgrad._negligible import clear_negligible, least_kept
 from softgrad._products import row_products
 from softgrad.linear_model._data._rows import Array, Rows
 from softgrad.linear_model._data._terms import ArrayTerm, Term
@@ -21,17 +22,34 @@ from softgrad.linear_model._model._affine import Affine
 from softgrad.linear_model._model._standardisation import Standardisation
 
 
-class Block(NamedTuple):
+@dataclass
+class Block:
     """Rows and their logits, (number of rows, K)."""
 
     rows: Rows
     logits: NDArray[Any]
 
+    def first_for_all(self) -> Block:
+        """The first row, with the weight of all rows of the source."""
+        return Block(Rows(self.rows.X[:1], self.rows.labels[:1], np.ones(1)), self.logits[:1])
+
+    @cached_property
     def probabilities(self) -> NDArray[Any]:
-        """The probability of each class, (number of rows, K)."""
+        """The probability of each class, (number of rows, K); for reading alone."""
         probabilities = row_products("probabilities", self.logits, None, (1,), flushing=True)
         clear_negligible(probabilities, 1.0, probabilities.dtype)
         return probabilities
+
+    def root_shares(self) -> NDArray[Any]:
+        """p_k times the roots of the row's weight and of 1 / `least_kept`, (number of rows, K).
+
+        `least_kept` times the product of two is a share of the weight. Without it no product is subnormal, and none
+        overflows.
+        """
+        dtype = self.probabilities.dtype
+        roots = np.sqrt(self.rows.weights / least_kept(dtype)).astype(dtype)
+        shares: NDArray[Any] = self.probabilities * roots[:, None]
+        return shares
 
     def variances(self) -> NDArray[Any]:
         """p_k (1 - p_k) times the weights of the rows, (number of rows, K)."""
@@ -42,7 +60,7 @@ class Block(NamedTuple):
     def product(self, vector: NDArray[Any]) -> NDArray[Any]:
         """diag(p) - p p^T times the vector of each row times its weight, (number of rows, K)."""
         product = row_products("softmax", self.logits, vector, (1,), factor=self.rows.weights, flushing=True)
-        clear_negligible(product, self.rows.weights * largest_of_rows(vector), product.dtype)
+        clear_negligible(product, self.rows.weights, product.dtype, vector)
         return product
 
 
@@ -68,12 +86,12 @@ class WithLikelyLogits:
     least: float
 
     def __call__(self, rows: Rows) -> Block:
-        block = Block(rows, rows.logits(*self.affine))
-        probabilities = block.probabilities()
+        logits = rows.logits(*self.affine)
+        probabilities = Block(rows, logits).probabilities
         likeliest = probabilities.max(axis=1, keepdims=True)
         left = (probabilities * rows.weights[:, None] <= self.least) & (probabilities < likeliest)
-        block.logits[left] = -np.inf
-        return block
+        logits[left] = -np.inf
+        return Block(rows, logits)
 
 
 @dataclass
@@ -86,7 +104,11 @@ class Product(Term[Block, Affine]):
         return self.direction.zeros()
 
     def part(self, block: Block) -> Affine:
-        return self.direction.gathered(block.rows, block.product(block.rows.logits(*self.direction)))
+        rows = block.rows
+        if len(self.direction.weight) > most_tile_classes:
+            return self.direction.gathered(rows, block.product(rows.logits(*self.direction)))
+        _, sums = self.direction.summed(partial(add_hessian_product, rows.features, block.probabilities, rows.weights))
+        return sums
 
     def add(self, total: Affine, part: Affine) -> Affine:
         return total.add(part)
@@ -102,14 +124,9 @@ class JointProbabilities(ArrayTerm[Block]):
         return np.zeros((self.n_classes, self.n_classes))
 
     def part(self, block: Block) -> Array:
-        probabilities = block.probabilities()
-        least = least_kept(probabilities.dtype)
-        # Products of two that are kept may be as small as the square of the least: times the root of its inverse, none
-        # is subnormal and none overflows.
-        probabilities *= math.sqrt(1.0 / least)
-        weighted = probabilities * block.rows.weights.astype(probabilities.dtype)[:, None]
-        joint: NDArray[Any] = weighted.T @ probabilities
-        return joint.astype(np.float64) * least
+        shares = block.root_shares()
+        joint: NDArray[Any] = shares.T @ shares
+        return joint.astype(np.float64) * least_kept(shares.dtype)
 
 
 @dataclass
@@ -148,7 +165,9 @@ class Whole(ArrayTerm[Block]):
 
     def part(self, block: Block) -> Array:
         roots = np.sqrt(block.variances())
-        probabilities = block.probabilities() if len(self.others) > 1 else None
+        # NumPy gives a product the order of memory of its factors: the rows of one class are neighbours in it.
+        shares = np.ascontiguousarray(block.root_shares()[:, self.others].T) if len(self.others) > 1 else None
+        least = least_kept(block.logits.dtype)
         total = self.start()
         for start in range(0, len(block.logits), self.length):
             cut = slice(start, start + self.length)
@@ -157,11 +176,10 @@ class Whole(ArrayTerm[Block]):
                 # BLAS does half the work for a square.
                 half = X * roots[cut, label, None]
                 total[k, :, k] += half.T @ half
-                if probabilities is not None and k:
-                    p = probabilities[cut]
-                    weights = block.rows.weights[cut, None].astype(p.dtype)
-                    factors = weights * p[:, label, None] * p.take(self.others[:k], axis=1)
-                    clear_negligible(factors, block.rows.weights[cut], factors.dtype)
-                    stacked = (X[:, None, :] * factors[:, :, None]).reshape(len(X), -1)
-                    total[k, :, :k] -= (X.T @ stacked).reshape(self.columns, k, self.columns)
+            if shares is None:
+                continue
+            by_class = X * shares[:, cut, None]
+            for k in range(1, len(self.others)):
+                joint = by_class[k].T @ by_class[:k]
+                total[k, :, :k] -= np.multiply(joint, least, dtype=np.float64).swapaxes(0, 1)
         return total

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
+from softgrad._native import add_loss_gradient, most_tile_classes
 from softgrad._negligible import clear_negligible
 from softgrad.linear_model._data._rows import Array, Rows
 from softgrad.linear_model._data._terms import Term
@@ -17,10 +19,13 @@ from softgrad.losses._cross_entropy_problem import CrossEntropyProblem, cross_en
 
 
 class Block(NamedTuple):
-    """Rows and their losses, the gradient of each times the weight of the row."""
+    """Rows and their losses, the gradient of each times the weight of the row.
+
+    The problem is None where the core makes the sum over the rows: of few classes, against one of them.
+    """
 
     rows: Rows
-    problem: CrossEntropyProblem
+    problem: CrossEntropyProblem | None
 
 
 @dataclass
@@ -31,6 +36,8 @@ class WithLosses:
     label_smoothing: float
 
     def __call__(self, rows: Rows) -> Block:
+        if self.n_classes <= most_tile_classes and rows.labels.ndim == 1 and self.label_smoothing == 0.0:
+            return Block(rows._replace(labels=np.ascontiguousarray(rows.labels, np.int64)), None)
         problem = cross_entropy_problem(
             (len(rows.labels), self.n_classes),
             (1,),
@@ -52,10 +59,13 @@ class LossAndGradient(Term[Block, tuple[float, Affine]]):
         return 0.0, self.affine.zeros()
 
     def part(self, block: Block) -> tuple[float, Affine]:
-        logits = block.rows.logits(*self.affine)
+        rows = block.rows
+        if block.problem is None:
+            return self.affine.summed(partial(add_loss_gradient, rows.features, rows.labels, rows.weights))
+        logits = rows.logits(*self.affine)
         losses = block.problem.row_losses(logits, logits)
         clear_negligible(logits, block.problem.row_factors(), logits.dtype)
-        return float(block.rows.weights @ losses), self.affine.gathered(block.rows, logits)
+        return float(rows.weights @ losses), self.affine.gathered(rows, logits)
 
     def add(self, total: tuple[float, Affine], part: tuple[float, Affine]) -> tuple[float, Affine]:
         return total[0] + part[0], total[1].add(part[1])
@@ -76,8 +86,8 @@ class PenalisedLoss:
         self.dtype = rows.source.dtype
         self.ridge = ridge
         self._rows = rows
-        # Where all rows stay in memory and a block of them is no copy, the losses are checked once.
-        self._blocks = rows.prepared(with_losses, keep=rows.source.resident and not rows.source.is_sparse)
+        # Where all rows stay in memory the losses are checked once.
+        self._blocks = rows.prepared(with_losses, keep=rows.source.resident)
 
     @np.errstate(over="ignore", invalid="ignore")
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:

@@ -41,7 +41,9 @@ class Extents(Term[Rows, Extent]):
     def part(self, block: Rows) -> Extent:
         X = block.X
         if sparse.issparse(X):
-            return Extent(X.T @ block.weights, X.min(axis=0).toarray().ravel(), X.max(axis=0).toarray().ravel())
+            columns = X.tocsc()
+            least, most = columns.min(axis=0), columns.max(axis=0)
+            return Extent(X.T @ block.weights, least.toarray().ravel(), most.toarray().ravel())
         return Extent(block.weights @ X, X.min(axis=0), X.max(axis=0))
 
     @np.errstate(over="ignore", invalid="ignore")
@@ -123,8 +125,11 @@ class Standardisation:
         if by_bias is None:
             return by_weight * self.inverse_scale
         result = np.empty((len(by_bias), len(self.centre) + 1))
-        np.subtract(by_weight, np.outer(by_bias, self.centre), out=result[:, :-1])
-        result[:, :-1] *= self.inverse_scale
+        # New arrays take longer than what is computed in them where there are many unknowns.
+        features = result[:, :-1]
+        np.multiply(by_bias[:, None], -self.centre, out=features)
+        features += by_weight
+        features *= self.inverse_scale
         result[:, -1] = by_bias
         return result
 
@@ -197,9 +202,10 @@ class Standardisation:
         if not sparse.issparse(X):
             dense: Array = factors.T @ self.apply(X) ** 2
             return dense
-        squared = sparse.csr_array((X.data**2, X.indices, X.indptr), shape=X.shape)
-        centre = self.centre[:, None]
-        sums = transposed_product(squared, factors) - 2.0 * centre * transposed_product(X, factors)
-        sums += centre**2 * factors.sum(axis=0, dtype=np.float64)
-        centred: Array = sums.T * self.inverse_scale**2
+        # Of (x - c)^2 what is not 0 where x is; the c^2 of all rows is added for the sum over them.
+        changes = X.data * (X.data - 2.0 * self.centre.astype(X.dtype)[X.indices])
+        squared = sparse.csr_array((changes, X.indices, X.indptr), shape=X.shape)
+        centred = transposed_product(squared, factors).T.astype(np.float64, order="C")
+        centred += np.outer(factors.sum(axis=0, dtype=np.float64), self.centre**2)
+        centred *= self.inverse_scale**2
         return np.maximum(centred, 0.0, out=centred)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from softgrad._contracts import Float64, Floating, Int64
-from softgrad._negligible import clear_negligible, largest_of_rows
+from softgrad._negligible import clear_negligible
 from softgrad.losses._linear_cross_entropy._gradients import Sums
 from softgrad.losses._linear_cross_entropy._head import Head
 from softgrad.losses._linear_cross_entropy._operands import Along
@@ -46,9 +46,7 @@ def add_changes_of_gradients(head: Head, along: Along, sums: Sums, gauss_newton:
         problem = head.problem.rows(part)
         change_of_logits = _change(head, along, part, rows, moved)
         change = problem.hvp(logits, change_of_logits)
-        with np.errstate(invalid="ignore"):
-            factors = problem.row_factors() * largest_of_rows(change_of_logits)
-        clear_negligible(change, factors, change.dtype)
+        clear_negligible(change, problem.row_factors(), change.dtype, change_of_logits)
         sums.add(change, rows, head.operands.weight)
         moving = along.hidden_rows(part, head.operands.work)
         if not gauss_newton and (moving is not None or along.weight is not None):
