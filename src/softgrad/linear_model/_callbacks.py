@@ -46,7 +46,7 @@ class FitTask:
     max_iter : int
     """
 
-    def __init__(self, estimator: object, X: object, y: object, sample_weight: object, max_iter: int) -> None:
+    def __init__(self, estimator: Any, X: object, y: object, sample_weight: object, max_iter: int) -> None:
         self._hooks = {
             "estimator": estimator,
             "X": X,
@@ -54,7 +54,8 @@ class FitTask:
             "metadata": None if sample_weight is None else {"sample_weight": sample_weight},
         }
         self._context: Any = None
-        if hasattr(estimator, "_init_callback_context"):
+        # Else nobody is told of the tasks, and to make them takes as long as a step of a small fit.
+        if hasattr(estimator, "_skl_callbacks") or hasattr(estimator, "_parent_callback_ctx"):
             self._context = estimator._init_callback_context(max_subtasks=max_iter)
             self._context.call_on_fit_task_begin(**self._hooks)
 

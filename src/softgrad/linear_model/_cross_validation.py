@@ -24,14 +24,26 @@ from softgrad.linear_model._data._rows import Array
 from softgrad.linear_model._estimator import SoftmaxRegression
 from softgrad.linear_model._fold import Fold, FoldRows, PathModel, scores_of_fold
 from softgrad.linear_model._predictions import Predictions
-from softgrad.linear_model._scikit_learn import Interval, StrOptions, checks_parameters, row_weights, rows_and_labels
+from softgrad.linear_model._scikit_learn import (
+    Interval,
+    ParameterNames,
+    StrOptions,
+    checks_parameters,
+    row_weights,
+    rows_and_labels,
+)
 from softgrad.linear_model._solvers._choice import SolverName
 from softgrad.linear_model._solvers._iteration import IterationReport
 
 _OWN = ("Cs", "cv", "scoring", "n_jobs")
 
 
-class SoftmaxRegressionCV(Predictions, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class SoftmaxRegressionCV(
+    Predictions,
+    ParameterNames,
+    ClassifierMixin,  # type: ignore[misc]
+    BaseEstimator,  # type: ignore[misc]
+):
     """Softmax regression with the `C` that predicts best on rows left out.
 
     For each fold it goes along the values of C from the smallest, each fit starting from the one before it. The C with

@@ -13,6 +13,7 @@ from softgrad._float_mode import in_ieee_mode
 from softgrad.functional import log_softmax, softmax
 from softgrad.linear_model._data._label_array import label_array
 from softgrad.linear_model._data._rows import Array, Rows, canonical
+from softgrad.linear_model._scikit_learn import FLOATS, are_plain_rows
 
 
 class Predictions:
@@ -107,6 +108,9 @@ class Predictions:
 
     def _logits(self, X: ArrayLike) -> NDArray[Any]:
         check_is_fitted(self)
-        data = validate_data(self, canonical(X), accept_sparse="csr", dtype=[np.float64, np.float32], reset=False)
+        data = canonical(X)
+        data = validate_data(
+            self, data, accept_sparse="csr", dtype=FLOATS, reset=False, skip_check_array=are_plain_rows(data)
+        )
         rows = Rows(data, np.empty(0), np.empty(0))
         return rows.logits(self.coef_.astype(data.dtype), self.intercept_.astype(data.dtype))

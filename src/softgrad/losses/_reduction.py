@@ -106,7 +106,7 @@ def planner(reduction: Reduction, normalizer: Normalizer, upstream: ArrayLike | 
 def product(factors: list[Float64 | None]) -> Float64 | None:
     """The product of factors of the rows; 0 where any of them is, whatever the others hold. None is 1 for all."""
     present = [factor for factor in factors if factor is not None]
-    if not present:
-        return None
+    if len(present) < 2:
+        return present[0] if present else None
     counts = np.all([factor != 0.0 for factor in present], axis=0)
     return np.where(counts, np.prod(present, axis=0), 0.0)

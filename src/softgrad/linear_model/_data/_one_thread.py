@@ -13,7 +13,7 @@ from functools import cache
 from threading import Lock
 from typing import NamedTuple
 
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import LibController, ThreadpoolController
 
 from softgrad._native import num_threads
 
@@ -21,38 +21,40 @@ from softgrad._native import num_threads
 class _Libraries(NamedTuple):
     """BLAS, by whether its number of threads is the whole process's or each calling thread's."""
 
-    of_process: ThreadpoolController
-    of_thread: ThreadpoolController
+    of_process: list[LibController]
+    of_thread: list[LibController]
 
 
 @cache
 def _libraries() -> _Libraries:
     """Finding them takes milliseconds, as long as a small fit."""
     blas = ThreadpoolController().select(user_api="blas")
-    of_thread = blas.select(threading_layer="openmp")
-    others = {library.filepath for library in blas.lib_controllers}
-    others -= {library.filepath for library in of_thread.lib_controllers}
-    return _Libraries(blas.select(filepath=list(others)), of_thread)
+    of_thread = blas.select(threading_layer="openmp").lib_controllers
+    return _Libraries([library for library in blas.lib_controllers if library not in of_thread], of_thread)
 
 
-def _free_control(libraries: ThreadpoolController) -> None:
+def _free_control(libraries: list[LibController]) -> None:
     """Since 3.8 threadpoolctl ignores all threads but the first to set OpenBLAS's, and here another may be the last."""
-    for library in libraries.lib_controllers:
+    for library in libraries:
         if hasattr(library, "clear_controlling_thread"):
             library.clear_controlling_thread(force=True)
 
 
-@contextmanager
-def _process_on_one_thread() -> Iterator[None]:
-    libraries = _libraries().of_process
+def _set_threads(libraries: list[LibController], counts: list[int]) -> None:
     _free_control(libraries)
-    before = libraries.limit(limits=1)
+    for library, count in zip(libraries, counts, strict=True):
+        library.set_num_threads(count)
+
+
+@contextmanager
+def _limited(libraries: list[LibController]) -> Iterator[None]:
+    """Without what threadpoolctl's own context finds out about each library, which takes longer than setting it."""
+    before = [library.num_threads for library in libraries]
+    _set_threads(libraries, [1] * len(libraries))
     try:
-        with num_threads(1):
-            yield
+        yield
     finally:
-        _free_control(libraries)
-        before.restore_original_limits()
+        _set_threads(libraries, before)
         _free_control(libraries)
 
 
@@ -67,7 +69,8 @@ class _Overlap:
     def __enter__(self) -> None:
         with self._lock:
             if self._inside == 0:
-                self._settings.enter_context(_process_on_one_thread())
+                self._settings.enter_context(_limited(_libraries().of_process))
+                self._settings.enter_context(num_threads(1))
             self._inside += 1
 
     def __exit__(self, *exception: object) -> None:
@@ -82,5 +85,5 @@ _OVERLAP = _Overlap()
 
 @contextmanager
 def on_one_thread() -> Iterator[None]:
-    with _OVERLAP, _libraries().of_thread.limit(limits=1):
+    with _OVERLAP, _limited(_libraries().of_thread):
         yield
