@@ -170,11 +170,13 @@ def test_bad_arguments() -> None:
     ):
         with pytest.raises(ValueError, match=r"standard errors from the optimum of these rows; at most 0\.1"):
             model.summary(X, y, weights)
+    # Steep logits, so that the optimum is more than a step away.
+    y = (data.X @ [[4.0, 0.0, 0.0], [0.0, 4.0, 0.0]] + rng.gumbel(size=(300, 3))).argmax(axis=1)
     loose = SoftmaxRegression(C=np.inf, max_iter=1)
     with pytest.warns(UserWarning, match="max_iter=1 iterations were not enough"):
-        loose.fit(data.X, data.y)
+        loose.fit(data.X, y)
     with pytest.raises(ValueError, match="standard errors from the optimum"):
-        loose.summary(data.X, data.y)
+        loose.summary(data.X, y)
 
 
 def test_dependent_features_are_named() -> None:

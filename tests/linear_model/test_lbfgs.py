@@ -10,7 +10,7 @@ import pytest
 from softgrad.linear_model import SoftmaxRegression
 from softgrad.linear_model._model._hessian import Hessian
 from softgrad.linear_model._model._loss import PenalisedLoss
-from softgrad.linear_model._solvers import _lbfgs, _newton
+from softgrad.linear_model._solvers import _diagonal_blocks, _lbfgs, _newton
 from softgrad.linear_model._solvers._iteration import Pair
 from softgrad.linear_model._solvers._lbfgs import lbfgs_direction
 from tests.linear_model import data_sets
@@ -126,7 +126,59 @@ def test_it_saves_most_products_where_many_classes_are_nearly_separable(monkeypa
     assert evaluations + products < 0.8 * (newton_evaluations + newton_products)
 
 
-@pytest.mark.parametrize("solver", ["lbfgs-gram", "lbfgs-diagonal"])
+def test_diagonal_blocks_save_half_the_passes_of_many_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = data_sets.random(fresh_rng(), rows=3000, features=30, classes=100, strength=4.0)
+    blocks, gram = (sum(passes_of(solver, data, monkeypatch)[:2]) for solver in ("lbfgs-blocks", "lbfgs-gram"))
+    assert blocks < 0.6 * gram
+
+
+def test_the_diagonal_blocks_are_made_once_where_they_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = 0
+    make = Hessian.sampled_diagonal_blocks
+
+    def counted(self: Hessian, count: int, function: Any) -> Any:
+        nonlocal made
+        made += 1
+        return make(self, count, function)
+
+    monkeypatch.setattr(Hessian, "sampled_diagonal_blocks", counted)
+    data = data_sets.random(fresh_rng(), rows=2000, features=20, classes=30)
+    SoftmaxRegression(solver="lbfgs-blocks").fit(*data)
+    assert made == 1
+    monkeypatch.setattr(_diagonal_blocks, "_COST", 0)
+    model = SoftmaxRegression(solver="lbfgs-blocks", tol=1e-12).fit(*data)
+    assert model.converged_
+    assert made > 2
+
+
+def test_exact_steps_take_over_where_the_optimum_does_not_come_near(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With next to nothing to hold the coefficients L-BFGS takes several times as many iterations to 1e-12."""
+    iterations = 0
+    search, make = _lbfgs.line_search, Hessian.sampled_diagonal_blocks
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        nonlocal iterations
+        iterations += 1
+        return search(*arguments, **options)
+
+    def counted_from_here(self: Hessian, *arguments: Any) -> Any:
+        nonlocal iterations
+        iterations = 0
+        return make(self, *arguments)
+
+    monkeypatch.setattr(_lbfgs, "line_search", counted)
+    monkeypatch.setattr(Hessian, "sampled_diagonal_blocks", counted_from_here)
+    monkeypatch.setattr(_lbfgs, "_NEAR", 0.0)
+    monkeypatch.setattr(_newton, "newton_step", None)
+    rng = fresh_rng()
+    X, y = data_sets.random(rng, rows=1500, features=30, classes=40, strength=3.0)
+    X = X @ rng.standard_normal((30, 30)) * rng.standard_exponential((1500, 1)) ** 2
+    with pytest.raises(TypeError):
+        SoftmaxRegression(solver="lbfgs-blocks", C=1e6, tol=1e-12).fit(X, y)
+    assert iterations == _lbfgs._MOST_NEAR
+
+
+@pytest.mark.parametrize("solver", ["lbfgs-blocks", "lbfgs-gram", "lbfgs-diagonal"])
 @pytest.mark.parametrize("tol", [0.3, 1e-3, 1e-9])
 def test_the_end_is_left_to_newton(solver: str, tol: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """L-BFGS knows no bound of the gap."""

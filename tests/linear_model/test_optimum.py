@@ -152,7 +152,7 @@ def test_the_gap_of_an_exact_step_is_that_of_the_point_it_reached() -> None:
         assert abs(model.relative_gap_ - reached) <= slack * reached
 
 
-@pytest.mark.parametrize("solver", ["newton-blocks", "newton-gram", "newton-diagonal"])
+@pytest.mark.parametrize("solver", ["newton-blocks", "newton-gram", "newton-diagonal", "lbfgs-blocks"])
 def test_the_gap_of_an_inexact_step_is_bounded_at_the_point_it_reached(solver: str) -> None:
     """The smallest eigenvalue bounds it: the estimate is more than the gap, and far less than that before the step."""
     data = data_sets.random(fresh_rng(), rows=2000, features=40, classes=6, strength=1.5)
@@ -348,9 +348,9 @@ def test_the_shape_of_the_data_chooses_the_solver() -> None:
     digits, iris = data_sets.real("digits"), data_sets.real("iris")
     assert SoftmaxRegression().fit(*iris).solver_ == "newton-cholesky"
     expected = SoftmaxRegression().fit(*digits)
-    assert expected.solver_ == "newton-blocks"
+    assert expected.solver_ == "lbfgs-blocks"
     wide = SoftmaxRegression().fit(digits.X[:50], digits.y[:50])
-    assert wide.solver_ == "newton-blocks, row space"
+    assert wide.solver_ == "lbfgs-gram, row space"
     with pytest.MonkeyPatch.context() as patch:
         # Ten classes are then as many as 10000 are.
         patch.setattr(_choice, "_LARGEST_DIAGONAL_BLOCKS", 10 * 65**2 - 1)

@@ -105,6 +105,7 @@ def partial_fit(X: Any, y: NDArray, tmp_path: Path) -> SoftmaxRegression:  # noq
 USES: dict[str, tuple[Callable[..., Any], dict[str, Any], type]] = {
     "fit": (fit, {}, np.float64),
     "newton-blocks": (fit, {"solver": "newton-blocks"}, np.float64),
+    "lbfgs-blocks": (fit, {"solver": "lbfgs-blocks"}, np.float64),
     "newton-diagonal": (fit, {"solver": "newton-diagonal"}, np.float64),
     "lbfgs-gram": (fit, {"solver": "lbfgs-gram"}, np.float64),
     "elastic net": (fit, {"l1_ratio": 0.5}, np.float64),

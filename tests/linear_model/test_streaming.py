@@ -537,11 +537,12 @@ def test_no_memory_is_no_fault_of_the_file(tmp_path: Path, monkeypatch: pytest.M
         SoftmaxRegression().fit_stream(path, "y")
 
 
-def test_a_solver_that_keeps_the_probabilities_takes_no_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("solver", ["newton-blocks", "lbfgs-blocks"])
+def test_a_solver_that_keeps_the_probabilities_takes_no_stream(solver: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = fresh_rng()
     X, y = data_sets.random(rng, rows=60, features=3, classes=3)
-    model = SoftmaxRegression(solver="newton-blocks")
-    with pytest.raises(ValueError, match=r"'newton-blocks' keeps .* in memory, .* 60 rows of 3 classes in a stream$"):
+    model = SoftmaxRegression(solver=solver)
+    with pytest.raises(ValueError, match=rf"'{solver}' .*in memory, .* 60 rows of 3 classes in a stream$"):
         model.fit_stream([(X, y)])
     assert not hasattr(model, "coef_")
     monkeypatch.setattr(_hessian, "KEPT_LOGIT_BYTES", 60 * 3 * 4 - 1)

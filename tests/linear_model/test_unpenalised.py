@@ -13,11 +13,9 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from softgrad.linear_model import IterationReport, SoftmaxRegression
-from softgrad.linear_model._solvers import _unpenalised
+from softgrad.linear_model._solvers import _choice, _unpenalised
 from tests.linear_model import bounds, data_sets, unpenalised
 from tests.oracles.inputs import fresh_rng
-
-SOLVERS = ["newton-cholesky", "newton-blocks", "newton-gram", "newton-diagonal", "lbfgs-gram", "lbfgs-diagonal"]
 
 
 def fitted(data: data_sets.DataSet, **parameters: Any) -> SoftmaxRegression:
@@ -35,7 +33,7 @@ def not_separable(rng: np.random.Generator) -> data_sets.DataSet:
             return data
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", _choice.SOLVERS)
 def test_the_gap_bounds_the_distance_to_the_optimum(solver: str) -> None:
     """And by no more than it takes: near the optimum the bound is the gap."""
     rng = fresh_rng()
@@ -138,7 +136,7 @@ def hidden_separation(rng: np.random.Generator) -> data_sets.DataSet:
     return data_sets.DataSet(X, y)
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", _choice.SOLVERS)
 def test_a_separation_that_many_rows_do_not_notice(solver: str) -> None:
     data = hidden_separation(fresh_rng())
     assert unpenalised.separable(unpenalised.with_ones(data.X), data.y)
@@ -146,7 +144,7 @@ def test_a_separation_that_many_rows_do_not_notice(solver: str) -> None:
         fitted(data, solver=solver)
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", _choice.SOLVERS)
 def test_where_the_direction_is_not_looked_for_no_fit_converges(solver: str) -> None:
     """Over 2048 unknowns: a direction that some rows do not notice would be worth less than the tolerance."""
     data = hidden_separation(fresh_rng())

@@ -25,7 +25,14 @@ from softgrad.linear_model._fit import Coefficients, FitParameters, Fitted, fit_
 from softgrad.linear_model._inference import Inference
 from softgrad.linear_model._partial_fit import PartialFit
 from softgrad.linear_model._predictions import Predictions
-from softgrad.linear_model._scikit_learn import Interval, StrOptions, checks_parameters, row_weights, rows_and_labels
+from softgrad.linear_model._scikit_learn import (
+    Interval,
+    ParameterNames,
+    StrOptions,
+    checks_parameters,
+    row_weights,
+    rows_and_labels,
+)
 from softgrad.linear_model._solvers._choice import LARGEST_FACTOR, SOLVERS, SolverName
 from softgrad.linear_model._solvers._iteration import IterationReport, State
 from softgrad.linear_model._solvers._separable import SeparableClasses
@@ -37,6 +44,7 @@ class SoftmaxRegression(
     PartialFit,
     Inference,
     Predictions,
+    ParameterNames,
     CallbackSupport,  # type: ignore[misc]
     ClassifierMixin,  # type: ignore[misc]
     BaseEstimator,  # type: ignore[misc]
@@ -118,9 +126,9 @@ class SoftmaxRegression(
     ValueError
         X has no rows, NaN or inf, or another number of rows than y; a label is missing, of another kind than the first,
         or an integer beyond int64 and uint64; y has fewer than two classes with positive weight; a weight is negative;
-        a parameter is out of its range; `warm_start` meets other classes or features; or "newton-blocks" was asked for
-        where the probabilities are not kept in memory. Where C is inf also if the classes are separable, see Notes, or
-        `l1_ratio` is above 0.
+        a parameter is out of its range; `warm_start` meets other classes or features; or a solver with blocks was
+        asked for where the probabilities are not kept in memory. Where C is inf also if the classes are separable, see
+        Notes, or `l1_ratio` is above 0.
     FloatingPointError
         The logits at the start overflow the dtype of X.
 
@@ -136,16 +144,17 @@ class SoftmaxRegression(
     follows from the shape of the data:
 
     - "newton-cholesky", where (K - 1) * (d + 1) <= 128: the Hessian itself.
-    - "newton-blocks", where d <= 4096, for sparse X d <= 1024, X and the probabilities are in memory, and
-      K * (d + 1)^2 <= 2^25: the diagonal block of the Hessian for each class, made from a sample of the rows if
-      d > 127, and made anew only when that pays.
-    - "lbfgs-gram", for the same d: the mean covariance of the class probabilities times the Gram matrix of the
-      features, by Cholesky factors of order d. L-BFGS with 20 pairs goes before the Newton iterations, until what its
-      model promises is less than 3e-5 of the objective; the preconditioner is then that of the starting point. The
-      pairs take 40 times the memory of `coef_`.
-    - "newton-diagonal": the diagonal of the Hessian.
-    - "newton-gram" is "lbfgs-gram" without L-BFGS, and "lbfgs-diagonal" is "newton-diagonal" with it; they are only
-      taken where they are asked for.
+    - "lbfgs-blocks", where d <= 4096, for sparse X d <= 1024, X and the probabilities are in memory, (d + 1)^2 <= 16 n
+      and K * (d + 1)^2 <= 2^28: L-BFGS with 20 pairs, then Newton's method. The preconditioner is at first the mean
+      covariance of the class probabilities times the Gram matrix of the features at the starting point, by Cholesky
+      factors of order d; and where the model of L-BFGS promises less than 1e-3 of the objective the diagonal block of
+      the Hessian for each class, made from 6 (d + 1) rows if there are twice as many. Newton's method takes over where
+      less than 3e-5 is promised, or after 15 iterations with these blocks; it makes them anew where that pays. The
+      blocks take d + 1 times the memory of `coef_`, or half of that as float32; the pairs take 40 times.
+    - "lbfgs-gram", for the same d: the first of these preconditioners throughout.
+    - "newton-diagonal": the diagonal of the Hessian, without L-BFGS.
+    - "newton-blocks", "newton-gram" and "lbfgs-diagonal" are only taken where they are asked for: the preconditioners
+      of their names, with L-BFGS or without.
     - ", row space" follows the name where X is dense, d > n and n <= 4096: the fit was made in the space that the rows
       span, with n features. This takes about three times the memory of X as float64.
     - "elastic net", with an `l1_ratio` above 0: Newton steps on the coefficients that are not at 0 or would

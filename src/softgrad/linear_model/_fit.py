@@ -184,6 +184,5 @@ def _minimise(
         return "elastic net", f"l1_ratio is {parameters.l1_ratio:g}", solution
     asked = parameters.solver
     solver, reason = choose_solver(objective) if asked == "auto" else (asked, "it was asked for")
-    make_preconditioner, approaches = SOLVERS[solver]
-    preconditioner = make_preconditioner(objective)
-    return solver, reason, _newton.minimise(objective, preconditioner, state, course, approaches=approaches)
+    preconditioner, far = SOLVERS[solver].preconditioners(objective)
+    return solver, reason, _newton.minimise(objective, preconditioner, state, course, far=far)

@@ -24,6 +24,9 @@ _LEAST_FACTOR_ROWS = 256
 # With fewer operations than this in it an item is not worth a thread.
 _LEAST_WORK_OF_A_THREAD = 1 << 23
 
+# A feature with less than this part of its curvature in a sample of the rows is one that few of them have.
+_SEEN = 0.5
+
 Result = TypeVar("Result")
 
 
@@ -47,6 +50,7 @@ class Hessian:
     """
 
     def __init__(self, rows: StandardisedRows, theta: Array, ridge: Array, *, left_out: float | None = None) -> None:
+        self.dtype = rows.source.dtype
         self._rows = rows
         self._ridge = ridge
         self._shape = theta.shape
@@ -63,7 +67,11 @@ class Hessian:
 
     def class_covariance(self) -> Array:
         """The mean over the rows of diag(p) - p p^T, (K, K): the Hessian by the intercepts."""
-        return _laplacian(self._blocks.total(terms.JointProbabilities(self._shape[0])))
+        joint = terms.JointProbabilities(self._shape[0])
+        kept = self._blocks.kept
+        if kept is not None and _are_alike(kept):
+            return _laplacian(joint.part(kept[0].first_for_all()))
+        return _laplacian(self._blocks.total(joint))
 
     def diagonal(self) -> Array:
         """The diagonal of the Hessian, (K, P)."""
@@ -85,33 +93,39 @@ class Hessian:
         diagonals += (np.eye(classes - 1) - 1.0 / classes)[:, :, None] * self._ridge
         matrix = total.reshape((classes - 1) * columns, -1)
         # Without a ridge nothing may be left, as of a diagonal alone.
-        np.fill_diagonal(matrix, np.maximum(np.diag(matrix), least_kept(self._rows.source.dtype)))
+        diagonal = np.einsum("ii->i", matrix)
+        np.maximum(diagonal, least_kept(self._rows.source.dtype), out=diagonal)
         return matrix
 
     def sampled_diagonal_blocks(self, count: int, function: Callable[[Array], Result]) -> Iterator[Result]:
         """A function of the diagonal block of each class, the Hessian by its theta, (P, P), from about `count` rows.
 
-        The rows are taken at equal steps of the summed p_k (1 - p_k), so that a row comes as often as it counts. The
-        diagonal is that of all rows: a feature that is 0 in every row taken would else seem to have no curvature.
+        The rows are taken at equal steps of the summed p_k (1 - p_k), so that a row comes as often as it counts. Of a
+        feature that is 0 in most rows they may say nothing: its diagonal is that of all rows. That of others is left,
+        as a combination of features that is 0 in every row must be 0 in the sample as well.
         The logits must be kept.
         """
         kept = self._blocks.kept
         assert kept is not None
         starts = np.cumsum([0, *(len(block.logits) for block in kept)])
-        variances = np.ascontiguousarray(np.vstack([block.variances() for block in kept]).T)
-        least = self.diagonal() - self._ridge
-        whole = self._taken(kept, starts, np.arange(starts[-1])) if _takes_all(starts[-1], count) else None
+        variances = np.empty((self._shape[0], starts[-1]), self.dtype)
+        for block, start, end in zip(kept, starts, starts[1:], strict=False):
+            variances[:, start:end] = block.variances().T
+        exact = self.diagonal() - self._ridge
+        taken = _sample_size(starts[-1], count)
+        whole = self._taken(kept, starts, np.arange(starts[-1])) if taken == starts[-1] else None
 
         def of_class(label: int) -> Result:
             rows, factors = _sample(variances[label], count)
             X = self._taken(kept, starts, rows) if whole is None else whole
             X = X * np.sqrt(factors).astype(X.dtype)[:, None]
             diagonal_block = (X.T @ X).astype(np.float64, copy=False)
-            np.fill_diagonal(diagonal_block, np.maximum(np.diag(diagonal_block), least[label]))
+            found = np.diag(diagonal_block)
+            np.fill_diagonal(diagonal_block, np.where(found < _SEEN * exact[label], exact[label], found))
             diagonal_block.flat[:: self._shape[1] + 1] += self._ridge
             return function(diagonal_block)
 
-        small = min(count, starts[-1]) * self._shape[1] ** 2 <= _LEAST_WORK_OF_A_THREAD
+        small = taken * self._shape[1] ** 2 <= _LEAST_WORK_OF_A_THREAD
         return (map if small else self._rows.workers.map)(of_class, range(self._shape[0]))
 
     def _taken(self, kept: list[terms.Block], starts: NDArray[np.intp], rows: NDArray[np.intp]) -> NDArray[Any]:
@@ -122,13 +136,20 @@ class Hessian:
         return np.vstack([columns(block.rows.X[rows[a:b] - start]) for block, start, a, b in bounds])
 
 
-def _takes_all(rows: int, count: int) -> bool:
-    return rows <= 2 * count
+def _are_alike(blocks: list[terms.Block]) -> bool:
+    """Whether all rows have the same logits, as at the start of a fit."""
+    first = blocks[0].logits[0]
+    return all(bool((block.logits[-1] == first).all() and (block.logits == first).all()) for block in blocks)
+
+
+def _sample_size(rows: int, count: int) -> int:
+    """How many of the rows a sample of about `count` has: all if they are few."""
+    return rows if rows <= 2 * count else count
 
 
 def _sample(amounts: Array, count: int) -> tuple[NDArray[np.intp], Array]:
     """Rows at equal steps of the summed amounts, and what to multiply each by to have the sum; all if they are few."""
-    if _takes_all(len(amounts), count):
+    if _sample_size(len(amounts), count) == len(amounts):
         return np.arange(len(amounts)), amounts
     sums = np.cumsum(amounts)
     steps = (np.arange(count) + 0.5) * (sums[-1] / count)

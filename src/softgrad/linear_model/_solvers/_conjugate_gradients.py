@@ -68,7 +68,7 @@ def newton_step(
     if preconditioner.is_exact:
         direction = -centre(preconditioner.apply(gradient))
         decrease = -0.5 * float(np.vdot(gradient, direction))
-        return NewtonStep(direction, np.zeros_like(direction), decrease, 1.0, 0)
+        return NewtonStep(direction, np.zeros(direction.shape), decrease, 1.0, 0)
     direction = np.zeros_like(gradient)
     residual = -gradient
     search = centre(preconditioner.apply(residual))

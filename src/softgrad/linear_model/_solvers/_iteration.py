@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -71,7 +72,7 @@ class Point(NamedTuple):
         return cls(theta, *objective.value_and_gradient(theta))
 
     def is_finite(self) -> bool:
-        return bool(np.isfinite(self.value) and np.isfinite(self.gradient).all())
+        return bool(math.isfinite(self.value) and np.isfinite(self.gradient).all())
 
 
 class Pair(NamedTuple):

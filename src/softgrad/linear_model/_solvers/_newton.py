@@ -8,12 +8,11 @@ from itertools import pairwise
 import numpy as np
 
 from softgrad.linear_model._data._rows import Array
-from softgrad.linear_model._model._loss import PenalisedLoss
 from softgrad.linear_model._model._objective import SoftmaxObjective
 from softgrad.linear_model._model._zero_sums import centre
 from softgrad.linear_model._solvers._conjugate_gradients import NewtonStep, newton_step
 from softgrad.linear_model._solvers._iteration import Course, Point, Solution, State, Step, iterate, rounding
-from softgrad.linear_model._solvers._lbfgs import approach
+from softgrad.linear_model._solvers._lbfgs import Approach
 from softgrad.linear_model._solvers._line_search import line_search
 from softgrad.linear_model._solvers._preconditioners import Preconditioner
 from softgrad.linear_model._solvers._unpenalised import gap_bound, refuse_separated
@@ -29,14 +28,20 @@ _LOCAL_CONTRACTION = 0.035
 
 
 def minimise(
-    objective: SoftmaxObjective, preconditioner: Preconditioner, state: State, course: Course, *, approaches: bool
+    objective: SoftmaxObjective,
+    preconditioner: Preconditioner,
+    state: State,
+    course: Course,
+    *,
+    far: Preconditioner | None,
 ) -> Solution:
     """The minimum of the objective, which has no absolute values.
 
-    With `approaches` L-BFGS goes before, as far as it does well, in the precision of the products. Then each iteration
-    solves H x = -g by conjugate gradients. How far the objective is above its minimum is estimated by the decrease of
-    the quadratic model, g^T H^-1 g / 2, at the point that the iteration starts from; and at the point that it reaches,
-    where the Hessian has changed little. Without a penalty it is bounded at the former.
+    With a preconditioner for what is `far` from the optimum L-BFGS goes before, as far as it does well, in the
+    precision of the products. Then each iteration solves H x = -g by conjugate gradients. How far the objective is
+    above its minimum is estimated by the decrease of the quadratic model, g^T H^-1 g / 2, at the point that the
+    iteration starts from; and at the point that it reaches, where the Hessian has changed little. Without a penalty it
+    is bounded at the former.
 
     Raises
     ------
@@ -44,22 +49,18 @@ def minimise(
         Without a penalty, where the classes are separable.
     """
     products = 0
-    rough: PenalisedLoss = objective
-    if approaches and state.pairs is not None:
-        rough = objective.rough()
-        # The Hessian of no other point follows: what the probabilities become is in the pairs.
-        preconditioner.update(objective.hessian(objective.start()), products)
+    approach = None if far is None or state.pairs is None else Approach(objective, far, preconditioner)
 
     def advance(state: State) -> State:
         nonlocal products
         point = state.point
-        if approaches and state.pairs is not None:
-            nearer = approach(rough, preconditioner, state, tol=course.tol)
+        if approach is not None and state.pairs is not None:
+            nearer = approach.advance(state, tol=course.tol)
             if nearer is not None:
                 if not objective.is_penalised:
                     refuse_separated(objective, nearer.point.theta)
                 return nearer
-            if state.pairs and rough is not objective:
+            if state.pairs and approach.rough is not objective:
                 point = Point.of(objective, point.theta)
             state = state._replace(pairs=None)
         hessian = objective.hessian(point.theta)
@@ -126,9 +127,11 @@ def _gap_reached(preconditioner: Preconditioner, newton: NewtonStep, step: Step)
         return 0.5 * max(float(np.vdot(gradient, centre(preconditioner.apply(gradient)))), 0.0) / newton.smallest
 
     gradient = step.point.gradient
-    contraction = math.sqrt(decrease_of(gradient + newton.residual) / newton.decrease)
+    decrease = decrease_of(gradient)
+    spoiled = decrease if preconditioner.is_exact else decrease_of(gradient + newton.residual)
+    contraction = math.sqrt(spoiled / newton.decrease)
     correction = math.exp((min(contraction, 0.5) / _LOCAL_CONTRACTION) ** 2)
-    return decrease_of(gradient) * correction / step.point.value if step.point.value > 0 else math.inf
+    return decrease * correction / step.point.value if step.point.value > 0 else math.inf
 
 
 def _forcing(state: State) -> float:

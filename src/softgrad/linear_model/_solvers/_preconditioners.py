@@ -16,17 +16,11 @@ import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs, dtrtri
 
 from softgrad.linear_model._data._rows import Array
-from softgrad.linear_model._model._hessian import KEPT_LOGIT_BYTES, Hessian
+from softgrad.linear_model._model._hessian import Hessian
 from softgrad.linear_model._model._objective import SoftmaxObjective
 from softgrad.linear_model._model._zero_sums import zero_sum_basis
 
-# Rows that a diagonal block is made from; all where that costs no more than a few products.
-_FEW_COLUMNS = 128
-_SAMPLE_PER_COLUMN, _LEAST_SAMPLE = 6, 4096
-# How much faster BLAS is at X.T @ X than at matrix products with few columns.
-_SPEED_OF_SQUARES = 3
-
-# What is added to a diagonal of ones first, and more of it where that is not enough.
+# What part of itself is added to a diagonal first, and more where that is not enough.
 _LEAST_LIFT = 1e-14
 
 Solver = Callable[[Array], Array]
@@ -51,50 +45,17 @@ class HessianPreconditioner:
     def __init__(self, objective: SoftmaxObjective) -> None:
         # The class that has the most to do with the others.
         self._ground = int(objective.class_shares.argmax())
-        self._others = [k for k in range(objective.n_classes) if k != self._ground]
+        self._others = np.delete(np.arange(objective.n_classes), self._ground)
 
     def update(self, hessian: Hessian, products: int) -> None:  # noqa: ARG002
-        self._upper, self._units, lift = _cholesky(hessian.matrix(self._ground))
+        self._upper, lift = _cholesky(hessian.matrix(self._ground))
         self.is_exact = lift == _LEAST_LIFT
 
     def apply(self, residual: Array) -> Array:
-        right = residual[self._others].ravel() * self._units
-        differences = np.zeros_like(residual)
-        differences[self._others] = (dpotrs(self._upper, right)[0].ravel() * self._units).reshape(-1, residual.shape[1])
+        solved, _ = dpotrs(self._upper, residual[self._others].ravel())
+        differences = np.zeros(residual.shape)
+        differences[self._others] = solved.reshape(-1, residual.shape[1])
         return differences
-
-
-class DiagonalBlockPreconditioner:
-    """The diagonal blocks of the Hessian, one for the coefficients of each class, each from a sample of the rows.
-
-    They are made anew only where the products that a step took would have paid for that.
-    """
-
-    is_exact = False
-
-    def __init__(self, objective: SoftmaxObjective) -> None:
-        if not objective.keeps_logits():
-            there_are = f"{objective.source.n_rows} rows of {objective.n_classes} classes"
-            raise ValueError(
-                "solver='newton-blocks' keeps the rows and their probabilities in memory, "
-                f"at most {KEPT_LOGIT_BYTES >> 20} MiB of the latter; there are {there_are}"
-                f"{'' if objective.source.resident else ' in a stream'}"
-            )
-        rows, columns = objective.source.n_rows, objective.shape[1]
-        self._count = rows if columns <= _FEW_COLUMNS else max(_SAMPLE_PER_COLUMN * columns, _LEAST_SAMPLE)
-        taken = min(self._count, rows)
-        self._cost = columns * (taken + columns) / (4 * rows) / _SPEED_OF_SQUARES
-        self._inverses: Array | None = None
-
-    def update(self, hessian: Hessian, products: int) -> None:
-        if self._inverses is None or products > self._cost:
-            self._inverses = np.stack(list(hessian.sampled_diagonal_blocks(self._count, _inverse_factor)))
-
-    def apply(self, residual: Array) -> Array:
-        assert self._inverses is not None
-        half = np.matmul(self._inverses, residual[:, :, None])
-        solved: Array = np.matmul(self._inverses.transpose(0, 2, 1), half)[:, :, 0]
-        return solved
 
 
 class GramPreconditioner:
@@ -123,7 +84,7 @@ class GramPreconditioner:
 
     def _solver(self, eigenvalue: float) -> Solver:
         """Solves (eigenvalue * G + R) x = r for rows r, (m, d)."""
-        inverse = _inverse_factor(eigenvalue * self._gram + np.diag(self._ridge))
+        inverse = inverse_factor(eigenvalue * self._gram + np.diag(self._ridge))
         return lambda right: (right @ inverse.T) @ inverse
 
     def apply(self, residual: Array) -> Array:
@@ -154,29 +115,27 @@ class DiagonalPreconditioner:
         return result
 
 
-def _cholesky(matrix: Array) -> tuple[Array, Array, float]:
-    """U, u and what the diagonal was lifted by, with U.T @ U = u[:, None] * matrix * u but for the lift.
+def _cholesky(matrix: Array) -> tuple[Array, float]:
+    """U, and what part of itself was added to the diagonal, with U.T @ U = matrix but for that.
 
     The matrix is positive definite but for rounding; its lower triangle counts.
     """
-    # So that no feature's unit matters.
-    units = 1.0 / np.sqrt(np.diag(matrix))
-    scaled = matrix * units * units[:, None]
+    lifted = matrix.copy()
     lift = _LEAST_LIFT
     while True:
-        # Collinear features and next to no penalty.
-        np.fill_diagonal(scaled, 1.0 + lift)
-        upper, failed = dpotrf(scaled.T)
+        # Collinear features and next to no penalty. No feature's unit matters.
+        np.fill_diagonal(lifted, (1.0 + lift) * np.diag(matrix))
+        upper, failed = dpotrf(lifted.T)
         if not failed:
-            return upper, units, lift
+            return upper, lift
         if lift > 1.0:
             raise np.linalg.LinAlgError("the Hessian is not finite")
         lift *= 100
 
 
-def _inverse_factor(matrix: Array) -> Array:
+def inverse_factor(matrix: Array) -> Array:
     """F with F.T @ F the inverse of a matrix that is positive definite but for rounding."""
-    upper, units, _ = _cholesky(matrix)
+    upper, _ = _cholesky(matrix)
     inverse, _ = dtrtri(upper)
-    factor: Array = inverse.T * units
+    factor: Array = inverse.T
     return factor
