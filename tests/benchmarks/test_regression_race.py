@@ -70,7 +70,7 @@ def test_those_that_lost_in_the_first_round_are_spared_the_others(monkeypatch: p
 
 
 def test_the_goals_of_a_row() -> None:
-    """Those of solvers that got there; and those that nobody can tell of are not counted as met."""
+    """Each has those of the solvers that got there; one that nobody can tell of does not count as met."""
     curves = {
         "softgrad": [Fit(1e-6, 1.0, 1.0)],
         "lbfgs": [Fit(1, 1.9, 2.0), Fit(9, 2.5, 1.0)],
