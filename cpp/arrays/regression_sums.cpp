@@ -46,18 +46,19 @@ double add_loss_gradient(const Features& features, const int64_t* labels, const 
                          const AffineLogits<typename Features::Entry>& logits,
                          const ByAffine<typename Features::Entry>& out) {
     using T = typename Features::Entry;
-    double total = 0.0;
+    Scratch<double, Use::losses> weighted(features.n);
     through_logits(features, weights, logits, out,
                    [&](int64_t first, int64_t count, int64_t whole, T* tile, const double* of_tile) {
         int64_t of_rows[tile_rows] = {};
         std::copy_n(labels + first, count, of_rows);
         double losses[tile_rows];
         kernels<T>().tiles.cross_entropy(tile, logits.k, whole, of_rows, of_tile, losses);
-        for (int64_t i = 0; i < count; ++i) total += of_tile[i] == 0.0 ? 0.0 : of_tile[i] * losses[i];
+        for (int64_t i = 0; i < count; ++i)
+            weighted.data()[first + i] = of_tile[i] == 0.0 ? 0.0 : of_tile[i] * losses[i];
         kernels<T>().tiles.clear(tile, logits.k, whole, of_tile, least);
         return tile;
     });
-    return total;
+    return sum(weighted.data(), features.n);
 }
 
 template <class Features>
