@@ -278,10 +278,11 @@ def without_intercepts(rng: np.random.Generator, X: np.ndarray) -> tuple[Softmax
 def test_a_sample_knows_the_combinations_that_are_0_in_every_row() -> None:
     """Along one the Hessian has the ridge alone, and a preconditioner with more makes that a slow direction."""
     rng = fresh_rng()
-    Z, mixing = rng.standard_normal((200, 4)), rng.standard_normal((4, 3))
+    # So many that a sample has more than half of the curvature of each feature.
+    Z, mixing = rng.standard_normal((3000, 4)), rng.standard_normal((4, 3))
     objective, curvature = without_intercepts(rng, np.hstack([Z, Z @ mixing]))
     combinations = objective.standardisation.theta(np.hstack([mixing.T, -np.eye(3)]), np.zeros(3)).T
-    for found in curvature.sampled_diagonal_blocks(60, np.copy):
+    for found in curvature.sampled_diagonal_blocks(600, np.copy):
         rounding = 1024 * bounds.EPS * np.abs(found).max() * np.abs(combinations).max()
         np.testing.assert_allclose(found @ combinations, objective.ridge[:, None] * combinations, rtol=0, atol=rounding)
         assert np.diag(found).min() > 100 * objective.ridge.max()

@@ -111,6 +111,18 @@ def test_where_every_target_has_all_classes_nothing_is_separable() -> None:
         assert model.loss_curve_[-1] == pytest.approx(best, rel=2 * model.tol, abs=0.0)
 
 
+def test_equal_rows_of_more_features_are_not_told_apart() -> None:
+    """In the space that they span they differ by rounding, which C=inf would follow without end."""
+    rng = fresh_rng()
+    for rows in (2, 3, 5):
+        X = np.tile(rng.standard_normal(rows + 4), (rows, 1))
+        model = SoftmaxRegression(C=np.inf).fit(X, np.arange(rows) % 2)
+        assert model.solver_.endswith("row space")
+        assert model.converged_
+        share = np.mean(np.arange(rows) % 2)
+        np.testing.assert_allclose(model.predict_proba(X)[:, 1], share, rtol=64 * bounds.EPS)
+
+
 def test_the_error_names_the_feature_that_one_class_has_alone() -> None:
     pandas = pytest.importorskip("pandas")
     rng = fresh_rng()

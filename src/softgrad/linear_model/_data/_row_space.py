@@ -25,6 +25,9 @@ class RowSpace:
         with on_one_thread():
             self._basis, triangle = scipy.linalg.qr(X.T.astype(np.float64), mode="economic", overwrite_a=True)
         self.data: Array = np.ascontiguousarray(triangle.T)
+        # Along what the rows have by rounding alone, rows that are equal would be told apart.
+        sizes = np.abs(self.data).max(axis=0)
+        self.data[:, sizes <= max(X.shape) * np.finfo(np.float64).eps * sizes.max()] = 0.0
 
     def enter(self, coef: Array) -> Array:
         """Coefficients (K, d) of X as coefficients (K, n) of `data`; what no row of X sees is dropped."""
