@@ -177,7 +177,7 @@ def problems() -> dict[str, Draw]:
         "sparse 20000 x 50000 x 20": lambda rng: words(rng, 20_000, 50_000, 20),
         "sparse 15000 x 25000 x 9": lambda rng: words(rng, 15_000, 25_000, 9),
         "sparse 9000 x 24000 x 12, short rows": lambda rng: words(rng, 9000, 24_000, 12, length=24),
-        "dense 100000 x 512 x 1000": lambda rng: many_classes(rng, 100_000, 512, 1000),
+        "dense 30000 x 512 x 1000": lambda rng: many_classes(rng, 30_000, 512, 1000),
         f"sparse, source lines of 60 modules of Python {sys.version_info[0]}.{sys.version_info[1]}": lambda _rng: (
             source_lines(60, 1 << 16)
         ),
