@@ -4,12 +4,9 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "arrays/kernels_of.hpp"
-#include "arrays/scratch.hpp"
+#include "arrays/tiles.hpp"
 
 namespace softgrad {
-
-inline int64_t whole_vectors(int64_t n, int64_t width) { return (n + width - 1) / width * width; }
 
 // Rows in C order. A matrix by which they are multiplied has a row a column of the product.
 template <class T>
@@ -24,10 +21,7 @@ class DenseFeatures {
     class Affine {
       public:
         Affine(const DenseFeatures& features, const T* weight, const T* bias, int64_t k)
-            : features_(features),
-              k_(k),
-              apart_(whole_vectors(k, kernels<T>().together)),
-              columns_((features.d + 1) * apart_) {
+            : features_(features), k_(k), apart_(whole_packs<T>(k)), columns_((features.d + 1) * apart_) {
             T* const columns = columns_.data();
             std::fill(columns, columns + (features.d + 1) * apart_, T(0));
             for (int64_t c = 0; c < k; ++c)

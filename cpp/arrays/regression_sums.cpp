@@ -7,7 +7,7 @@ namespace {
 // Rows of k entries, `apart` from each other, as a tile; what it lacks to whole vectors is 0.
 template <class T>
 void fill_tile(const T* rows, int64_t apart, int64_t k, int64_t count, T* tile) {
-    const int64_t whole = whole_vectors(count, kernels<T>().together);
+    const int64_t whole = whole_packs<T>(count);
     for (int64_t c = 0; c < k && whole != count; ++c)
         std::fill(tile + c * tile_rows + count, tile + c * tile_rows + whole, T(0));
     kernels<T>().fill(reinterpret_cast<const char*>(rows), apart * static_cast<int64_t>(sizeof(T)), k, count, tile,
@@ -27,7 +27,7 @@ void through_logits(const Features& features, const double* weights, const Affin
     T *const rows = row_scratch.data(), *const tile = tile_scratch.data();
     for (int64_t first = 0; first < features.n; first += tile_rows) {
         const int64_t count = std::min(tile_rows, features.n - first);
-        const int64_t whole = whole_vectors(count, kernel.together);
+        const int64_t whole = whole_packs<T>(count);
         double of_tile[tile_rows] = {};
         std::copy_n(weights + first, count, of_tile);
         affine(first, count, rows);

@@ -23,6 +23,7 @@ from softgrad.linear_model._data._rows import Array, canonical
 __all__ = [
     "FLOATS",
     "Interval",
+    "ParameterNames",
     "StrOptions",
     "are_plain_rows",
     "available_if",
