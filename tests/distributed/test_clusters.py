@@ -372,7 +372,11 @@ def test_ctrl_c_ends_the_fit_and_the_cluster(engine: str, tmp_path: Path) -> Non
     (at,) = [float(line.split()[1]) for line in told.splitlines() if line.startswith("interrupted")]
     assert at - sent < 1.0
     assert folders_of(process.pid) == []
-    assert not others_of_session(process.pid)
+    # multiprocessing's resource tracker ends by itself, when it sees that the driver has ended.
+    deadline = time.monotonic() + 5.0
+    while others := others_of_session(process.pid):
+        assert time.monotonic() < deadline, others
+        time.sleep(0.01)
 
 
 @pytest.mark.slow
