@@ -1,6 +1,7 @@
 // The Python module softgrad._core; softgrad._native is its only importer. _core.pyi says what its functions do.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -19,6 +20,7 @@
 #include "python/regression_sums.hpp"
 #include "python/settings.hpp"
 #include "python/sparse_products.hpp"
+#include "python/unknowns.hpp"
 #include "threads/float_mode.hpp"
 #include "threads/thread_pool.hpp"
 
@@ -82,6 +84,15 @@ NB_MODULE(_core, m) {
            "out"_a);
     define(m, "sparse_transposed_product", &python::sparse_transposed_product, "data"_a, "indices"_a, "indptr"_a,
            "dense"_a, "out"_a);
+    define(m, "advance", &python::advance, "columns"_a, "length"_a, "search"_a, "curved"_a, "direction"_a,
+           "residual"_a);
+    define(m, "turn", &python::turn, "columns"_a, "ratio"_a, "next"_a, "search"_a);
+    define(m, "divide", &python::divide, "columns"_a, "residual"_a, "diagonal"_a, "out"_a);
+    define(m, "add_pull", &python::add_pull, "columns"_a, "ridge"_a, "theta"_a, "result"_a);
+    define(m, "to_weights", &python::to_weights, "columns"_a, "theta"_a, "centre"_a, "inverse_scale"_a, "transposed"_a,
+           "weights"_a, "along"_a);
+    define(m, "from_weights", &python::from_weights, "columns"_a, "by_weights"_a, "by_biases"_a.none(), "centre"_a,
+           "inverse_scale"_a, "transposed"_a, "by_theta"_a);
 
     define_both(m, "cross_entropy_loss", &python::cross_entropy_loss, "logits"_a, "labels"_a, "axes"_a, nb::kw_only(),
                 "label_weight"_a = nb::none(), "sample_weight"_a = nb::none(), "class_weight"_a = nb::none(),

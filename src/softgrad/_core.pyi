@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 _Buffer = NDArray[Any]
 _Mask = NDArray[np.bool_]
 _Float64 = NDArray[np.float64]
+_Range = tuple[int, int]
 _Int64 = NDArray[np.int64]
 _Index = NDArray[np.int32] | NDArray[np.int64]
 # (n, d); or the data, indices and indptr of a matrix in CSR form.
@@ -103,6 +104,51 @@ def add_hessian_product(
     The probabilities are (n, k); the rest as for `add_loss_gradient`. What is below `least` times the weight of the row
     and the largest logit that the direction has there is left out.
     """
+
+def advance(
+    columns: _Range, length: float, search: _Float64, curved: _Float64, direction: _Float64, residual: _Float64
+) -> None:
+    """direction += length * search and residual -= length * curved, in the range of the columns.
+
+    This one and those that follow work on C-contiguous arrays (k, p) of the unknowns, on the calling thread.
+    """
+
+def turn(columns: _Range, ratio: float, next: _Float64, search: _Float64) -> None:
+    """search = next + ratio * search."""
+
+def divide(columns: _Range, residual: _Float64, diagonal: _Float64, out: _Float64) -> float:
+    """Make `out` residual / diagonal less its mean over the classes; its inner product with the residual."""
+
+def add_pull(columns: _Range, ridge: _Float64, theta: _Float64, result: _Float64) -> tuple[float, float]:
+    """Take its mean over the classes off the result and add ridge * theta, the ridge (p,).
+
+    The inner products of theta with the result, and with what the ridge adds.
+    """
+
+def to_weights(
+    columns: _Range,
+    theta: _Float64,
+    centre: _Float64,
+    inverse_scale: _Float64,
+    transposed: bool,
+    weights: _Buffer,
+    along: _Float64,
+) -> None:
+    """Make weights (k, d) of theta on standardised features, float32 or float64; transposed: (d, k).
+
+    Their products with the centre (d,) are added to `along` (k,).
+    """
+
+def from_weights(
+    columns: _Range,
+    by_weights: _Float64,
+    by_biases: _Float64 | None,
+    centre: _Float64,
+    inverse_scale: _Float64,
+    transposed: bool,
+    by_theta: _Float64,
+) -> None:
+    """The transpose of `to_weights`; with derivatives by biases (k,), theta has a last column for intercepts."""
 
 def sparse_product(
     data: _Buffer, indices: _Index, indptr: _Index, dense: _Buffer, bias: _Buffer | None, out: _Buffer

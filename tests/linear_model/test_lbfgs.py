@@ -27,9 +27,9 @@ class Matrix:
 
     def update(self, hessian: Hessian, products: int) -> None: ...
 
-    def apply(self, residual: np.ndarray) -> np.ndarray:
-        applied: np.ndarray = (self.matrix @ residual.ravel()).reshape(residual.shape)
-        return applied
+    def solve(self, residual: np.ndarray) -> tuple[np.ndarray, float]:
+        solved = (self.matrix @ residual.ravel()).reshape(residual.shape)
+        return solved, float(np.vdot(residual, solved))
 
 
 def zero_sum(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
@@ -96,14 +96,14 @@ def test_a_pair_that_is_lost_in_rounding_is_left_out() -> None:
 def passes_of(solver: str, data: data_sets.DataSet, monkeypatch: pytest.MonkeyPatch, **parameters: Any) -> list[int]:
     """Evaluations and products of a fit, each a pass over the rows; evaluations before the first product."""
     evaluations = products = before = 0
-    evaluate, multiply = PenalisedLoss.value_and_gradient, Hessian.product
+    evaluate, multiply = PenalisedLoss.value_and_gradient, Hessian.product_and_bend
 
     def counted_evaluation(self: PenalisedLoss, theta: np.ndarray) -> tuple[float, np.ndarray]:
         nonlocal evaluations
         evaluations += 1
         return evaluate(self, theta)
 
-    def counted_product(self: Hessian, direction: np.ndarray) -> np.ndarray:
+    def counted_product(self: Hessian, direction: np.ndarray) -> tuple[np.ndarray, float]:
         nonlocal products, before
         before = before or evaluations
         products += 1
@@ -111,7 +111,7 @@ def passes_of(solver: str, data: data_sets.DataSet, monkeypatch: pytest.MonkeyPa
 
     with monkeypatch.context() as patch:
         patch.setattr(PenalisedLoss, "value_and_gradient", counted_evaluation)
-        patch.setattr(Hessian, "product", counted_product)
+        patch.setattr(Hessian, "product_and_bend", counted_product)
         model = SoftmaxRegression(solver=solver, **parameters).fit(*data)
     assert model.converged_
     return [evaluations, products, before]

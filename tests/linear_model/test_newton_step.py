@@ -9,6 +9,8 @@ import pytest
 import scipy.linalg
 
 from softgrad.linear_model._data._rows import ArrayRows
+from softgrad.linear_model._data._workers import Workers
+from softgrad.linear_model._model._columns import Columns
 from softgrad.linear_model._model._hessian import Hessian
 from softgrad.linear_model._model._objective import SoftmaxObjective
 from softgrad.linear_model._model._zero_sums import zero_sum_basis
@@ -40,7 +42,7 @@ def matrix_of(preconditioner: Preconditioner, shape: tuple[int, int]) -> np.ndar
     """The preconditioner on the coordinates of the zero sums."""
     basis = zero_sum_basis(shape[0])
     size = basis.shape[1] * shape[1]
-    rows = [basis.T @ preconditioner.apply(basis @ unit.reshape(-1, shape[1])) for unit in np.eye(size)]
+    rows = [basis.T @ preconditioner.solve(basis @ unit.reshape(-1, shape[1]))[0] for unit in np.eye(size)]
     return np.array(rows).reshape(size, size)
 
 
@@ -113,12 +115,12 @@ def test_diagonal_blocks_are_kept_until_a_step_took_more_products_than_they_cost
     residual = rng.standard_normal(objective.shape)
     fresh.update(here, 0)
     moved.update(objective.hessian(objective.start()), 0)
-    before = moved.apply(residual)
+    before, _ = moved.solve(residual)
     moved.update(here, 10)
-    np.testing.assert_array_equal(moved.apply(residual), before)
+    np.testing.assert_array_equal(moved.solve(residual)[0], before)
     moved.update(here, 11)
-    np.testing.assert_array_equal(moved.apply(residual), fresh.apply(residual))
-    assert np.any(before != fresh.apply(residual))
+    np.testing.assert_array_equal(moved.solve(residual)[0], fresh.solve(residual)[0])
+    assert np.any(before != fresh.solve(residual)[0])
 
 
 def test_factors_are_kept_while_the_curvature_stays_near(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,10 +146,12 @@ class Spectrum:
 
     def __init__(self, eigenvalues: np.ndarray) -> None:
         self.eigenvalues, self.products = eigenvalues, 0
+        self.columns = Columns((2, len(eigenvalues)), Workers(1))
 
-    def product(self, direction: np.ndarray) -> np.ndarray:
+    def product_and_bend(self, direction: np.ndarray) -> tuple[np.ndarray, float]:
         self.products += 1
-        return direction * self.eigenvalues
+        product = direction * self.eigenvalues
+        return product, float(np.vdot(direction, product))
 
 
 class Identity:
@@ -155,8 +159,8 @@ class Identity:
 
     def update(self, hessian: Any, products: int) -> None: ...
 
-    def apply(self, residual: np.ndarray) -> np.ndarray:
-        return residual.copy()
+    def solve(self, residual: np.ndarray) -> tuple[np.ndarray, float]:
+        return residual.copy(), float(np.vdot(residual, residual))
 
 
 # Most of the decrease lies in the first two, half of it in the many slow ones.

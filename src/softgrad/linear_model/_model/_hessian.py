@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from softgrad._negligible import least_kept
 from softgrad.linear_model._data._rows import Array, RowSource
 from softgrad.linear_model._model import _hessian_terms as terms
+from softgrad.linear_model._model._columns import Columns
 from softgrad.linear_model._model._standardised_rows import StandardisedRows
-from softgrad.linear_model._model._zero_sums import centre
 
 # Logits are kept between Hessian products up to this size, and made again for each product above it.
 KEPT_LOGIT_BYTES = 1 << 29
@@ -54,16 +54,20 @@ class Hessian:
         self._rows = rows
         self._ridge = ridge
         self._shape = theta.shape
+        self.columns = Columns(theta.shape, rows.workers)
         affine = rows.affine(theta)
         with_logits = terms.WithLogits(affine) if left_out is None else terms.WithLikelyLogits(affine, left_out)
         self._blocks = rows.prepared(with_logits, keep=keeps_logits(rows.source, len(theta)))
 
     def product(self, direction: Array) -> Array:
         """The Hessian times a direction (K, P), the same shape."""
+        return self.product_and_bend(direction)[0]
+
+    def product_and_bend(self, direction: Array) -> tuple[Array, float]:
+        """The product, and its inner product with the direction."""
         by_rows = self._blocks.total(terms.Product(self._rows.affine(direction)))
-        result = centre(self._rows.standardisation.by_theta(by_rows))
-        result += self._ridge * direction
-        return result
+        product, bend, _ = self._rows.by_theta_and_ridge(by_rows, self._ridge, direction)
+        return product, bend
 
     def class_covariance(self) -> Array:
         """The mean over the rows of diag(p) - p p^T, (K, K): the Hessian by the intercepts."""

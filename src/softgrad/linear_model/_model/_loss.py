@@ -14,7 +14,6 @@ from softgrad.linear_model._data._rows import Array, Rows
 from softgrad.linear_model._data._terms import Term
 from softgrad.linear_model._model._affine import Affine
 from softgrad.linear_model._model._standardised_rows import StandardisedRows
-from softgrad.linear_model._model._zero_sums import centred
 from softgrad.losses._cross_entropy_problem import CrossEntropyProblem, cross_entropy_problem
 
 
@@ -92,11 +91,11 @@ class PenalisedLoss:
     @np.errstate(over="ignore", invalid="ignore")
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """The mean loss plus the ridge, and its gradient by theta."""
-        loss, by_theta = self.loss_and_gradient(theta)
-        pull = self.ridge * theta
-        return loss + 0.5 * float(np.vdot(pull, theta)), by_theta + pull
+        loss, by_rows = self._blocks.total(LossAndGradient(self._rows.affine(theta)))
+        gradient, _, pull = self._rows.by_theta_and_ridge(by_rows, self.ridge, theta)
+        return loss + 0.5 * pull, gradient
 
     def loss_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """The mean loss and its gradient by theta, whose columns sum to zero."""
         loss, by_rows = self._blocks.total(LossAndGradient(self._rows.affine(theta)))
-        return loss, centred(self._rows.standardisation.by_theta(by_rows))
+        return loss, self._rows.by_theta(by_rows)

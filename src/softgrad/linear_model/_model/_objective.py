@@ -26,6 +26,7 @@ from softgrad.linear_model._data._rows import Array, ArrayRows, Rows, RowSource,
 from softgrad.linear_model._data._terms import ArrayTerm
 from softgrad.linear_model._data._widened_rows import WidenedRows
 from softgrad.linear_model._data._workers import Workers
+from softgrad.linear_model._model._columns import Columns
 from softgrad.linear_model._model._dual_step import DualStep
 from softgrad.linear_model._model._hessian import Hessian, keeps_logits
 from softgrad.linear_model._model._loss import PenalisedLoss, WithLosses
@@ -221,13 +222,14 @@ class SoftmaxObjective(PenalisedLoss):
         rows = self._rows
         term = DualStep(rows.affine(theta), rows.affine(step))
         least, divergence, product = rows.source.total(term, rows.workers, rows.block_length)
-        return least, divergence, centred(rows.standardisation.by_theta(product))
+        return least, divergence, rows.by_theta(product)
 
     @np.errstate(over="ignore", invalid="ignore")
     def is_separated_by(self, direction: Array) -> bool:
         """Whether no row loses by a direction, and some gain; to within rounding."""
         order: Literal["C", "F"] = "F" if self.is_sparse else "C"
-        affine = self.standardisation.affine(direction, np.dtype(np.float64), order)
+        columns = Columns(direction.shape, self._given.workers)
+        affine = self.standardisation.affine(direction, np.dtype(np.float64), order, columns)
         magnitude = self.standardisation.magnitude(direction, order)
         term = Separation(affine, magnitude, self._with_losses.label_smoothing > 0.0)
         lost, gained = self.source.total(term, self._given.workers, self.block_length)

@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from softgrad._native import from_weights, to_weights
 from softgrad.linear_model._data._rows import Array, Rows, transposed_product
 from softgrad.linear_model._data._terms import Term
 from softgrad.linear_model._model._affine import Affine
+from softgrad.linear_model._model._columns import Columns, Range
 
 # Spreads of a feature whose square, and whose inverse square, stay representable.
 _SPREAD_RANGE = {np.dtype(np.float64): (1e-140, 1e140), np.dtype(np.float32): (1e-30, 1e30)}
@@ -102,14 +104,20 @@ class Standardisation:
         scale = np.where(spread <= np.maximum(rounding, smallest), 0.0, spread)
         return cls(centre, scale, fit_intercept=fit_intercept)
 
-    def affine(self, theta: Array, dtype: np.dtype[Any], order: Literal["C", "F"]) -> Affine:
+    def affine(self, theta: Array, dtype: np.dtype[Any], order: Literal["C", "F"], columns: Columns) -> Affine:
         """Weight and bias on the rows as they are, with the logits that theta has on the standardised features."""
         if self._is_identity:
             return Affine(theta.astype(dtype, order, copy=False), None)
-        weight = theta[:, : len(self.centre)] * self.inverse_scale
-        bias = theta[:, -1] - weight @ self.centre if self.fit_intercept else None
-        bias = None if bias is None else bias.astype(dtype, copy=False)
-        return Affine(weight.astype(dtype, order, copy=False), bias)
+        weight = np.empty((len(theta), len(self.centre)), dtype, order)
+        stored, transposed = _stored(weight)
+
+        def fill(part: Range) -> Array:
+            along = np.zeros(len(theta))
+            to_weights(part, theta, self.centre, self.inverse_scale, transposed, stored, along)
+            return along
+
+        along = np.sum(columns.map(fill), axis=0)
+        return Affine(weight, (theta[:, -1] - along).astype(dtype, copy=False) if self.fit_intercept else None)
 
     def magnitude(self, theta: Array, order: Literal["C", "F"]) -> Affine:
         """`affine` with the magnitude of each term for the term."""
@@ -117,20 +125,18 @@ class Standardisation:
         bias = np.abs(theta[:, -1]) + weight @ np.abs(self.centre) if self.fit_intercept else None
         return Affine(weight.astype(np.float64, order, copy=False), bias)
 
-    def by_theta(self, by_rows: Affine) -> Array:
-        """The transpose of `affine`."""
+    def by_theta(self, by_rows: Affine, columns: Columns) -> Array:
+        """The transpose of `affine`, in float64."""
         by_weight, by_bias = by_rows
         if self._is_identity:
             return by_weight
-        if by_bias is None:
-            return by_weight * self.inverse_scale
-        result = np.empty((len(by_bias), len(self.centre) + 1))
-        # New arrays take longer than what is computed in them where there are many unknowns.
-        features = result[:, :-1]
-        np.multiply(by_bias[:, None], -self.centre, out=features)
-        features += by_weight
-        features *= self.inverse_scale
-        result[:, -1] = by_bias
+        result = np.empty((len(by_weight), len(self.centre) + self.fit_intercept))
+        stored, transposed = _stored(by_weight)
+
+        def fill(part: Range) -> None:
+            from_weights(part, stored, by_bias, self.centre, self.inverse_scale, transposed, result)
+
+        columns.map(fill)
         return result
 
     def spans_zero(self) -> bool:
@@ -150,10 +156,11 @@ class Standardisation:
         )
 
     def theta(self, coef: Array, intercept: Array) -> Array:
-        """The theta of given coefficients."""
-        theta: Array = coef * self.scale
+        """The theta of given coefficients, in C order."""
+        theta = np.empty((len(coef), len(self.scale) + self.fit_intercept))
+        np.multiply(coef, self.scale, out=theta[:, : len(self.scale)])
         if self.fit_intercept:
-            theta = np.column_stack([theta, intercept + coef @ self.centre])
+            theta[:, -1] = intercept + coef @ self.centre
         return theta
 
     def coefficients(self, theta: Array) -> tuple[Array, Array]:
@@ -203,9 +210,17 @@ class Standardisation:
             dense: Array = factors.T @ self.apply(X) ** 2
             return dense
         # Of (x - c)^2 what is not 0 where x is; the c^2 of all rows is added for the sum over them.
-        changes = X.data * (X.data - 2.0 * self.centre.astype(X.dtype)[X.indices])
+        changes = (-2.0 * self.centre).astype(X.dtype)[X.indices]
+        changes += X.data
+        changes *= X.data
         squared = sparse.csr_array((changes, X.indices, X.indptr), shape=X.shape)
         centred = transposed_product(squared, factors).T.astype(np.float64, order="C")
         centred += np.outer(factors.sum(axis=0, dtype=np.float64), self.centre**2)
         centred *= self.inverse_scale**2
         return np.maximum(centred, 0.0, out=centred)
+
+
+def _stored(weight: NDArray[Any]) -> tuple[NDArray[Any], bool]:
+    """An array (K, d) as it lies in memory, and whether that is its transpose."""
+    transposed = weight.flags.fnc
+    return weight.T if transposed else weight, transposed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from scipy import sparse
@@ -12,7 +12,9 @@ from softgrad.linear_model._data._prepared import PreparedBlocks
 from softgrad.linear_model._data._rows import Array, ArrayRows, Rows, RowSource
 from softgrad.linear_model._data._workers import Workers
 from softgrad.linear_model._model._affine import Affine
+from softgrad.linear_model._model._columns import Columns
 from softgrad.linear_model._model._standardisation import Standardisation
+from softgrad.linear_model._model._zero_sums import centre
 
 Prepared = TypeVar("Prepared")
 
@@ -30,7 +32,20 @@ class StandardisedRows(NamedTuple):
 
     def affine(self, theta: Array) -> Affine:
         """The logits of theta, by the rows as they are; of sparse ones in the order that needs no copy."""
-        return self.standardisation.affine(theta, self.source.dtype, "F" if self.source.is_sparse else "C")
+        order: Literal["C", "F"] = "F" if self.source.is_sparse else "C"
+        return self.standardisation.affine(theta, self.source.dtype, order, Columns(theta.shape, self.workers))
+
+    def by_theta(self, by_rows: Affine) -> Array:
+        """What a function of the logits, given by the rows as they are, is by theta: of zero sum over the classes."""
+        classes, features = by_rows.weight.shape
+        columns = Columns((classes, features + (by_rows.bias is not None)), self.workers)
+        return centre(self.standardisation.by_theta(by_rows, columns))
+
+    def by_theta_and_ridge(self, by_rows: Affine, ridge: Array, theta: Array) -> tuple[Array, float, float]:
+        """`by_theta` plus the ridge times theta; and the inner products of theta with that, and with the ridge's."""
+        columns = Columns(theta.shape, self.workers)
+        result = self.standardisation.by_theta(by_rows, columns)
+        return result, *columns.add_pull(ridge, theta, result)
 
     def prepared(self, prepare: Callable[[Rows], Prepared], *, keep: bool) -> PreparedBlocks[Prepared]:
         return PreparedBlocks(self.source, self.workers, self.block_length, prepare, keep=keep)

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from softgrad.linear_model._data._rows import Array
 from softgrad.linear_model._model._hessian import Hessian
-from softgrad.linear_model._model._zero_sums import centre
 from softgrad.linear_model._solvers._preconditioners import Preconditioner
 
 # What part of the smallest eigenvalue of the step before is relied on. With a half 6 of 480 fits to heavy-tailed
@@ -66,32 +65,27 @@ def newton_step(
         The estimate of the previous step; it may have doubled since.
     """
     if preconditioner.is_exact:
-        direction = -centre(preconditioner.apply(gradient))
-        decrease = -0.5 * float(np.vdot(gradient, direction))
-        return NewtonStep(direction, np.zeros(direction.shape), decrease, 1.0, 0)
+        solved, inner = preconditioner.solve(gradient)
+        return NewtonStep(-solved, np.zeros(solved.shape), 0.5 * inner, 1.0, 0)
     direction = np.zeros_like(gradient)
     residual = -gradient
-    search = centre(preconditioner.apply(residual))
-    inner = float(np.vdot(residual, search))
-    # New arrays take longer than what is computed in them where there are many unknowns.
-    scratch = np.empty_like(search)
+    search, inner = preconditioner.solve(residual)
+    columns = hessian.columns
     decrease = left_out = 0.0
     lanczos = _Lanczos()
     trusted = _TRUSTED * smallest if np.isfinite(smallest) else 0.0
     smallest = 2.0 * smallest
     for count in range(1, _MOST_PRODUCTS + 1):
-        curved = hessian.product(search)
-        bend = float(np.vdot(search, curved))
+        curved, bend = hessian.product_and_bend(search)
         if not (inner > 0 and bend > 0):
             break
         length = inner / bend
-        direction += np.multiply(search, length, out=scratch)
-        residual -= np.multiply(curved, length, out=scratch)
+        columns.advance(length, search, curved, direction, residual)
         part = 0.5 * length * inner
         decrease += part
 
-        preconditioned = centre(preconditioner.apply(residual))
-        inner, before = float(np.vdot(residual, preconditioned)), inner
+        before = inner
+        preconditioned, inner = preconditioner.solve(residual)
         ratio = inner / before
         lanczos.append(length, ratio)
         left_out = count * part
@@ -108,8 +102,7 @@ def newton_step(
                 break
         if decrease > ceiling:
             break
-        search *= ratio
-        search += preconditioned
+        columns.turn(ratio, preconditioned, search)
     return NewtonStep(direction, residual, decrease + left_out, min(smallest, lanczos.smallest()), lanczos.length)
 
 

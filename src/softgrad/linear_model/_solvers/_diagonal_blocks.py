@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from softgrad.linear_model._data._rows import Array
 from softgrad.linear_model._model._hessian import KEPT_LOGIT_BYTES, Hessian
 from softgrad.linear_model._model._objective import SoftmaxObjective
-from softgrad.linear_model._solvers._preconditioners import inverse_factor
+from softgrad.linear_model._solvers._preconditioners import inverse_factor, of_zero_sums
 
 # About as many products as making them costs.
 _COST = 10
@@ -50,8 +50,8 @@ class DiagonalBlockPreconditioner:
         for label, factor in enumerate(factors):
             self._inverses[label] = factor
 
-    def apply(self, residual: Array) -> Array:
+    def solve(self, residual: Array) -> tuple[Array, float]:
         assert self._inverses is not None
         half = np.matmul(self._inverses, residual.astype(self._inverses.dtype, copy=False)[:, :, None])
-        solved: Array = np.matmul(self._inverses.transpose(0, 2, 1), half)[:, :, 0].astype(np.float64, copy=False)
-        return solved
+        solved = np.matmul(self._inverses.transpose(0, 2, 1), half)[:, :, 0]
+        return of_zero_sums(solved.astype(np.float64, copy=False), residual)

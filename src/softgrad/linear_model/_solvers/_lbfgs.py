@@ -87,10 +87,10 @@ def lbfgs_direction(preconditioner: Preconditioner, pairs: list[Pair], gradient:
         share = float(np.vdot(pair.step, residual)) / bend
         residual -= share * pair.change
         shares.append(share)
-    direction = centre(preconditioner.apply(residual))
+    direction, _ = preconditioner.solve(residual)
     if kept:
         last, bend = kept[-1]
-        direction *= bend / float(np.vdot(last.change, centre(preconditioner.apply(last.change))))
+        direction *= bend / preconditioner.solve(last.change)[1]
     for (pair, bend), share in zip(kept, reversed(shares), strict=True):
         direction += (share - float(np.vdot(pair.change, direction)) / bend) * pair.step
     # The sums of the steps over the classes are rounding, but would add up.

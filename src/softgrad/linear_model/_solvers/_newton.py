@@ -5,11 +5,8 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-import numpy as np
-
 from softgrad.linear_model._data._rows import Array
 from softgrad.linear_model._model._objective import SoftmaxObjective
-from softgrad.linear_model._model._zero_sums import centre
 from softgrad.linear_model._solvers._conjugate_gradients import NewtonStep, newton_step
 from softgrad.linear_model._solvers._iteration import Course, Point, Solution, State, Step, iterate, rounding
 from softgrad.linear_model._solvers._lbfgs import Approach
@@ -124,7 +121,7 @@ def _gap_reached(preconditioner: Preconditioner, newton: NewtonStep, step: Step)
         return math.inf
 
     def decrease_of(gradient: Array) -> float:
-        return 0.5 * max(float(np.vdot(gradient, centre(preconditioner.apply(gradient)))), 0.0) / newton.smallest
+        return 0.5 * max(preconditioner.solve(gradient)[1], 0.0) / newton.smallest
 
     gradient = step.point.gradient
     decrease = decrease_of(gradient)

@@ -18,7 +18,7 @@ from scipy.linalg.lapack import dpotrf, dpotrs, dtrtri
 from softgrad.linear_model._data._rows import Array
 from softgrad.linear_model._model._hessian import Hessian
 from softgrad.linear_model._model._objective import SoftmaxObjective
-from softgrad.linear_model._model._zero_sums import zero_sum_basis
+from softgrad.linear_model._model._zero_sums import centre, zero_sum_basis
 
 # What part of itself is added to a diagonal first, and more where that is not enough.
 _LEAST_LIFT = 1e-14
@@ -35,8 +35,11 @@ class Preconditioner(Protocol):
     def update(self, hessian: Hessian, products: int) -> None:
         """Move to the Hessian of another point, after so many products in the step that led there."""
 
-    def apply(self, residual: Array) -> Array:
-        """The approximate inverse times a residual (K, P), but for what all classes have in common; a new array."""
+    def solve(self, residual: Array) -> tuple[Array, float]:
+        """The approximate inverse times a residual (K, P), of zero sum over the classes, and their inner product.
+
+        The array is a new one.
+        """
 
 
 class HessianPreconditioner:
@@ -51,11 +54,11 @@ class HessianPreconditioner:
         self._upper, lift = _cholesky(hessian.matrix(self._ground))
         self.is_exact = lift == _LEAST_LIFT
 
-    def apply(self, residual: Array) -> Array:
+    def solve(self, residual: Array) -> tuple[Array, float]:
         solved, _ = dpotrs(self._upper, residual[self._others].ravel())
         differences = np.zeros(residual.shape)
         differences[self._others] = solved.reshape(-1, residual.shape[1])
-        return differences
+        return of_zero_sums(differences, residual)
 
 
 class GramPreconditioner:
@@ -87,15 +90,14 @@ class GramPreconditioner:
         inverse = inverse_factor(eigenvalue * self._gram + np.diag(self._ridge))
         return lambda right: (right @ inverse.T) @ inverse
 
-    def apply(self, residual: Array) -> Array:
+    def solve(self, residual: Array) -> tuple[Array, float]:
         rotated = self._eigenvectors.T @ residual
         # The intercept, if there is one, does not mix with centred features, and has no ridge.
         solved = rotated / self._eigenvalues[:, None]
         for level, solve in self._solvers.items():
             chosen = self._levels == level
             solved[chosen, : self._features] = solve(rotated[chosen, : self._features])
-        result: Array = self._eigenvectors @ solved
-        return result
+        return of_zero_sums(self._eigenvectors @ solved, residual)
 
 
 class DiagonalPreconditioner:
@@ -103,16 +105,20 @@ class DiagonalPreconditioner:
 
     is_exact = False
 
-    def __init__(self, objective: SoftmaxObjective) -> None:  # noqa: ARG002
-        self._diagonal: Array | None = None
+    def __init__(self, objective: SoftmaxObjective) -> None:
+        pass
 
     def update(self, hessian: Hessian, products: int) -> None:  # noqa: ARG002
-        self._diagonal = hessian.diagonal()
+        self._diagonal, self._columns = hessian.diagonal(), hessian.columns
 
-    def apply(self, residual: Array) -> Array:
-        assert self._diagonal is not None
-        result: Array = residual / self._diagonal
-        return result
+    def solve(self, residual: Array) -> tuple[Array, float]:
+        return self._columns.divide(residual, self._diagonal)
+
+
+def of_zero_sums(solved: Array, residual: Array) -> tuple[Array, float]:
+    """What is solved, less its mean over the classes, in its memory; and the inner product of both."""
+    centre(solved)
+    return solved, float(np.vdot(residual, solved))
 
 
 def _cholesky(matrix: Array) -> tuple[Array, float]:

@@ -78,8 +78,11 @@ def gap_bound(
     if gap == np.inf:
         _refuse_separable(objective, point, newton, promised)
     elif gap <= tol or preconditioner.is_exact:
-        apply = preconditioner.apply if preconditioner.is_exact else lambda right: _solve(hessian, -right, _ROUGH)
-        gap += abs(float(np.vdot(residual, centre(apply(residual))))) / point.value
+        if preconditioner.is_exact:
+            _, inner = preconditioner.solve(residual)
+        else:
+            inner = float(np.vdot(residual, centre(_solve(hessian, -residual, _ROUGH))))
+        gap += abs(inner) / point.value
     return gap, newton
 
 
