@@ -31,6 +31,7 @@ WITH_INTRINSICS = {
     "kernels/simd/avx2.hpp",
     "kernels/simd/sse2.hpp",
     "kernels/simd/neon.hpp",
+    "dispatch/x86_64.hpp",
     "threads/float_mode_x86_64.hpp",
     "threads/float_mode_arm64.hpp",
 }

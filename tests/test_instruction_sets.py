@@ -38,6 +38,19 @@ def test_the_levels_are_known():
     assert set(AVAILABLE) <= set(KNOWN)
 
 
+CPUINFO = Path("/proc/cpuinfo")
+FLAGS = {
+    "avx2": {"avx2", "fma", "f16c"},
+    "avx512": {"avx2", "fma", "f16c", "avx512f", "avx512dq", "avx512vl", "avx512bw"},
+}
+
+
+@pytest.mark.skipif(not CPUINFO.exists() or "baseline" not in AVAILABLE, reason="Linux on x86-64 alone lists flags")
+def test_the_levels_are_those_of_the_processor_as_the_system_lists_them():
+    flags = set(next(line for line in CPUINFO.read_text().splitlines() if line.startswith("flags")).split())
+    assert {level for level, needed in FLAGS.items() if needed <= flags} == set(AVAILABLE) - {"baseline"}
+
+
 @pytest.mark.parametrize("level", AVAILABLE)
 def test_the_bounds_hold(level):
     report = probe(level)

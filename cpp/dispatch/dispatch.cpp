@@ -3,6 +3,10 @@
 #include <cstdlib>
 #include <stdexcept>
 
+#if defined(SOFTGRAD_X86_64)
+#include "dispatch/x86_64.hpp"
+#endif
+
 // The lines of isa.def for this architecture, given to SOFTGRAD_SET(name, has).
 #define SOFTGRAD_KEEP(...) __VA_ARGS__
 #define SOFTGRAD_DROP(...)

@@ -36,7 +36,7 @@ void clear_below(T* x, const T* v, int64_t n, double least) {
     const Vec<T> limit = broadcast(threshold);
     const auto clear = [&](int64_t i) __attribute__((always_inline)) {
         const Vec<T> entries = load(x + i);
-        store(x + i, (entries < limit) & (entries > -limit) ? Vec<T>{} : entries);
+        store(x + i, ((entries < limit) & (entries > -limit)) ? Vec<T>{} : entries);
     };
     if (n < width) {
         for (int64_t i = 0; i < n; ++i)

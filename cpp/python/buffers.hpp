@@ -68,7 +68,11 @@ class Array {
         if (view_.ndim != 2) throw nb::type_error("softgrad._core: wrong buffer");
         return view_.shape[axis];
     }
-    char format() const { return view_.format[0] == 'q' ? 'l' : view_.format[0]; }
+    // That of an integer by its bits, 'l' for 64 and 'i' for 32: which of C's types has them depends on the system.
+    char format() const {
+        const char type = view_.format[0];
+        return type == 'q' || type == 'l' ? (view_.itemsize == 8 ? 'l' : 'i') : type;
+    }
 
     template <class T>
     T* contiguous(char wanted) const {

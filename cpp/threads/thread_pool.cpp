@@ -1,9 +1,10 @@
 #include "threads/thread_pool.hpp"
 
+#include "threads/float_mode.hpp"
+#if !defined(_WIN32)
 #include <pthread.h>
 #include <signal.h>
-
-#include "threads/float_mode.hpp"
+#endif
 #if defined(__linux__)
 #include <sched.h>
 #endif
@@ -47,6 +48,27 @@ class Affinity {
   private:
 #endif
     static int hardware_threads() { return static_cast<int>(std::max(1u, std::thread::hardware_concurrency())); }
+};
+
+// A thread started meanwhile is given no signal: a handler, or a thread that waits for one, belongs to the program.
+// On Windows there is nothing to inherit.
+class NoSignals {
+  public:
+#if defined(_WIN32)
+    NoSignals() {}
+#else
+    NoSignals() {
+        sigset_t all;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before_);
+    }
+    ~NoSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    NoSignals(const NoSignals&) = delete;
+    NoSignals& operator=(const NoSignals&) = delete;
+
+  private:
+    sigset_t before_;
+#endif
 };
 
 // Neighbouring ranges, handed out in their order; on a cache line of its own.
@@ -132,18 +154,14 @@ class Pool {
     }
 
   private:
-    // As many as there can be: where the system allows no more threads, the others take the ranges. A worker is given
-    // no signal: a handler, or a thread that waits for one, belongs to the program.
+    // As many as there can be: where the system allows no more threads, the others take the ranges.
     void start_workers(int wanted) {
         if (workers_ >= wanted) return;
-        sigset_t all, before;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
+        const NoSignals inherited;
         try {
             for (; workers_ < wanted; ++workers_) std::thread([this] { serve(); }).detach();
         } catch (const std::exception&) {
         }
-        pthread_sigmask(SIG_SETMASK, &before, nullptr);
     }
 
     void serve() {
@@ -195,7 +213,9 @@ int allowed_threads(const Affinity& affinity) {
 // library is loaded: a child forked while another thread makes a function's static would wait for that thread, which it
 // does not have.
 std::atomic<Pool*> pool{new Pool};
+#if !defined(_WIN32)
 const int watching_fork = pthread_atfork(nullptr, nullptr, [] { pool = new Pool; });
+#endif
 
 }  // namespace
 

@@ -18,8 +18,10 @@ SOFTGRAD_INLINE Double load_first(const double* from, int count, double padding)
     const Int64 is_first = Int64{0, 1, 2, 3} < static_cast<int64_t>(count);
     return is_first ? _mm256_maskload_pd(from, (__m256i)is_first) : broadcast(padding);
 }
-SOFTGRAD_INLINE bool any(Int32 mask) { return !_mm256_testz_si256((__m256i)mask, (__m256i)mask); }
-SOFTGRAD_INLINE bool any(Int64 mask) { return !_mm256_testz_si256((__m256i)mask, (__m256i)mask); }
+template <class M>
+SOFTGRAD_INLINE bool any(M mask) {
+    return !_mm256_testz_si256((__m256i)mask, (__m256i)mask);
+}
 
 SOFTGRAD_INLINE void store_lanes(float* to, Float v, int count) {
     _mm256_maskstore_ps(to, (__m256i)(Int32{0, 1, 2, 3, 4, 5, 6, 7} < count), v);

@@ -16,8 +16,10 @@ SOFTGRAD_INLINE Float load_first(const float* from, int count, float padding) {
 SOFTGRAD_INLINE Double load_first(const double* from, int count, double padding) {
     return _mm512_mask_loadu_pd(broadcast(padding), static_cast<__mmask8>((1u << count) - 1), from);
 }
-SOFTGRAD_INLINE bool any(Int32 mask) { return _mm512_test_epi32_mask((__m512i)mask, (__m512i)mask) != 0; }
-SOFTGRAD_INLINE bool any(Int64 mask) { return _mm512_test_epi64_mask((__m512i)mask, (__m512i)mask) != 0; }
+template <class M>
+SOFTGRAD_INLINE bool any(M mask) {
+    return _mm512_test_epi32_mask((__m512i)mask, (__m512i)mask) != 0;
+}
 
 SOFTGRAD_INLINE void store_lanes(float* to, Float v, int count) {
     _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << count) - 1), v);

@@ -43,7 +43,8 @@ SOFTGRAD_INLINE V minimum(V a, V other) {
     return other < a ? other : a;
 }
 
-// Whether any lane of a comparison is true.
+// Whether any lane of a comparison is true. A template, since Clang compares doubles into lanes of long long, which are
+// not those of Int64 where int64_t is long.
 template <class M>
 SOFTGRAD_INLINE bool any(M mask) {
     uint64_t words[sizeof mask / sizeof(uint64_t)], found = 0;

@@ -11,8 +11,10 @@ using portable::fma, portable::fused, portable::load_first, portable::maximum, p
 using portable::joined_slices, portable::slice_of;
 using portable::narrow_float16, portable::widen_float16;
 
-SOFTGRAD_INLINE bool any(Int32 mask) { return _mm_movemask_epi8((__m128i)mask) != 0; }
-SOFTGRAD_INLINE bool any(Int64 mask) { return _mm_movemask_epi8((__m128i)mask) != 0; }
+template <class M>
+SOFTGRAD_INLINE bool any(M mask) {
+    return _mm_movemask_epi8((__m128i)mask) != 0;
+}
 
 SOFTGRAD_INLINE Double widen_low(Float v) { return _mm_cvtps_pd(v); }
 SOFTGRAD_INLINE Double widen_high(Float v) { return _mm_cvtps_pd(_mm_movehl_ps(v, v)); }

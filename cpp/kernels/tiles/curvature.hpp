@@ -26,7 +26,7 @@ struct Weighing {
             for (int h = 0; h < halves<T>; ++h) {
                 const Double each = value(h, half_of(entries, h));
                 const Double magnitude = maximum(each, -each);
-                kept[h] = (magnitude < threshold[h]) | (weight[h] == 0.0) ? Double{} : each;
+                kept[h] = ((magnitude < threshold[h]) | (weight[h] == 0.0)) ? Double{} : each;
             }
             store(tile + j * tile_rows, joined(kept, Vec<T>{}));
         }
