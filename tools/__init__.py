@@ -1,0 +1,1 @@
+"""What maintainers of softgrad run; none of it is in the package."""

@@ -1,0 +1,1 @@
+"""Wheels and the source distribution, built and checked: `python -m tools.wheels`."""
