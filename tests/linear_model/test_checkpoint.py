@@ -19,9 +19,10 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 from safetensors import safe_open
-from safetensors.numpy import save
+from safetensors.numpy import load, save
 from sklearn.exceptions import ConvergenceWarning
 
+from softgrad._checksum import checksum
 from softgrad.linear_model import SoftmaxRegression
 from softgrad.linear_model._data import _pieces
 from softgrad.linear_model._solvers._checkpoint import load_checkpoint, save_checkpoint
@@ -117,6 +118,48 @@ def test_other_safetensors_are_refused(metadata: dict[str, str] | None, message:
     (tmp_path / "fit").write_bytes(save({"coef": np.ones(4)}, {"softgrad-checkpoint": "{}"}))
     with pytest.raises(ValueError, match=r"holds the tensors \['coef'\]"):
         load_checkpoint(tmp_path / "fit", FIT)
+
+
+@pytest.mark.parametrize(("name", "tensor", "message"), [
+    ("numbers", np.array([0.5, 1.0, 1.0, np.nan, 0.0, 0.0]), "iterations without a decrease is nan"),
+    ("numbers", np.array([np.inf, 1.0, 1.0, 3.0, 0.0, 0.0]), "its objective is inf"),
+    ("numbers", np.ones(5), r"numbers has shape \(5,\), not \(6,\)"),
+    ("numbers", np.float64(1.0), r"numbers has shape \(\), not \(6,\)"),
+    ("gradient", np.ones((4, 3)), r"gradient has shape \(4, 3\), not \(3, 4\)"),
+    ("steps", np.float64(1.0), r"steps has shape \(\), not \(0, 3, 4\)"),
+    ("changes", np.ones((1, 3, 4)), r"changes has shape \(1, 3, 4\), not \(2, 3, 4\)"),
+    ("objectives", np.ones((1, 2)), r"objectives has shape \(1, 2\), not \(2,\)"),
+    ("theta", np.ones((3, 4), np.float32), "theta is F32, not F64"),
+])  # fmt: skip
+def test_tensors_that_are_no_state_are_refused(name: str, tensor: Any, message: str, tmp_path: Path) -> None:
+    """Whoever makes a file can make its checksum, too."""
+    tensors, description = content_of_one(tmp_path / "fit")
+    forge(tmp_path / "fit", {**tensors, name: tensor}, description)
+    with pytest.raises(ValueError, match=f"fit is not a usable checkpoint of softgrad: .*{message}"):
+        load_checkpoint(tmp_path / "fit", FIT)
+
+
+@pytest.mark.parametrize("fit", [None, [], "C"])
+def test_a_checkpoint_of_no_fit_is_refused(fit: object, tmp_path: Path) -> None:
+    tensors, description = content_of_one(tmp_path / "fit")
+    forge(tmp_path / "fit", tensors, {**description, "problem": fit})
+    with pytest.raises(ValueError, match=r"fit is not a usable checkpoint of softgrad: its problem is .*, no object"):
+        load_checkpoint(tmp_path / "fit", FIT)
+
+
+def content_of_one(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The tensors and the description of a checkpoint, which is there then."""
+    save_checkpoint(path, FIT, some_state())
+    with safe_open(path, framework="np") as file:
+        description = json.loads(file.metadata()["softgrad-checkpoint"])
+    return load(path.read_bytes()), description
+
+
+def forge(path: Path, tensors: dict[str, Any], description: dict[str, Any]) -> None:
+    tensors = {name: np.asarray(tensor) for name, tensor in tensors.items()}
+    content = {name: entry for name, entry in description.items() if name != "sha256"}
+    content["sha256"] = checksum(tensors, content)
+    path.write_bytes(save(tensors, {"softgrad-checkpoint": json.dumps(content)}))
 
 
 @pytest.mark.parametrize("written", [2, 4])
@@ -271,6 +314,7 @@ def test_the_old_checkpoint_survives_a_full_disk(source: list[Any], tmp_path: Pa
 PROGRAM = """
 import sys
 import numpy as np
+from softgrad._checksum import checksum
 from softgrad.linear_model import SoftmaxRegression
 from softgrad.linear_model._data import _pieces
 _pieces._PIECE_BYTES = 1

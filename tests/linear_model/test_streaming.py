@@ -324,7 +324,7 @@ BAD_TUPLES = {
     "one dimension": ((np.ones(3), [0, 1, 0]), "X of batch 1 has shape (3,); it must have rows and columns"),
     "text": ((GOOD[0].astype(str), [0, 1, 0]), "dtype <U"),
     "no tuple": ([1], "batch 1 of the source is list; without target it must be a tuple (X, y)"),
-    "real labels": ((GOOD[0], [0.5, 0.25, 1.0]), "Unknown label type: continuous"),
+    "real labels": ((GOOD[0], [1.0, 0.25, 1.0]), "y, row 5 is 0.25; a label that is a number must be whole"),
     "other labels": ((GOOD[0], ["a", "b", "c"]), "the labels are of several kinds: int, str"),
 }  # fmt: skip
 
@@ -377,6 +377,10 @@ def test_a_bad_svmlight_file(tmp_path: Path) -> None:
     path.write_text("1 1:1\ninf 2:1\n")
     with pytest.raises(ValueError, match=r"data.svmlight, y, row 2 is inf; a label must be"):
         SoftmaxRegression().fit_stream(path)
+    for label, told in (("0.5", "0.5"), ("1e22", r"1e\+22")):
+        path.write_text(f"1 1:1\n{label} 2:1\n")
+        with pytest.raises(ValueError, match=rf"data.svmlight, y, row 2 is {told}; a label .* must be whole"):
+            SoftmaxRegression().fit_stream(path)
     path.write_text("1 1:1\n0 2:nan\n")
     with pytest.raises(ValueError, match=r"data.svmlight, X, row 2, feature 1 is nan"):
         SoftmaxRegression().fit_stream(path)

@@ -229,7 +229,10 @@ def test_labels_that_are_none() -> None:
     for column, message in [
         (pa.array([None] * 4), "column 'y', row 1 has no value"),
         (pa.array([Decimal(1), Decimal(10) ** 30] * 2), f"column 'y', row 2 is {10**30}; integers must be from"),
-        (pa.array([Decimal("1.5"), Decimal("2.5")] * 2), "Unknown label type: continuous"),
+        (
+            pa.array([Decimal("1.5"), Decimal("2.5")] * 2),
+            "column 'y', row 1 is 1.5; a label that is a number must be whole",
+        ),
     ]:
         with pytest.raises(ValueError, match=re.escape(message)):
             SoftmaxRegression().fit_stream([pa.table({"z": NUMBERS, "y": column})], "y")

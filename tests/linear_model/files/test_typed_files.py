@@ -12,6 +12,7 @@ import pytest
 
 from softgrad.linear_model import SoftmaxRegression
 from softgrad.linear_model._data._files import FileBatches
+from softgrad.linear_model._data._typed_file import IpcFile
 from tests.linear_model.files.reading import columns_of
 
 WORDS = ["b", "a", None, "b"] * 5
@@ -78,3 +79,24 @@ def test_columns_and_words_for_a_missing_cell(ending: str, tmp_path: Path) -> No
     assert columns_of(path, drop=["a"]) == {"a.b": [1, 2, 3], "c": ["?", "y", "?"]}
     with pytest.raises(ValueError, match=f"the option decimal is not for {ending[1:]} files"):
         columns_of(path, decimal=",")
+
+
+@pytest.mark.parametrize("new", [pa.ipc.new_file, pa.ipc.new_stream])
+def test_offsets_that_lead_out_of_the_file_are_refused(new, tmp_path: Path) -> None:
+    offsets = pa.array([0, 1 << 30, 2], pa.int32()).buffers()[1]
+    column = pa.StringArray.from_buffers(2, offsets, pa.py_buffer(b"ab"))
+    path = tmp_path / "data.arrow"
+    with new(str(path), pa.schema({"x": pa.string()})) as writer:
+        writer.write_batch(pa.RecordBatch.from_arrays([column], ["x"]))
+    with pytest.raises(ValueError, match=f"cannot read {path}: .*offset"):
+        list(FileBatches(path))
+
+
+def test_what_a_file_asks_of_memory_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(*_: object) -> None:
+        raise pa.ArrowMemoryError("malloc of size 4774451406201421888 failed")
+
+    monkeypatch.setattr(IpcFile, "batches", ask)
+    pyarrow.feather.write_feather(pa.table({"x": [1.0]}), str(tmp_path / "data.feather"))
+    with pytest.raises(MemoryError, match=f"reading {tmp_path / 'data.feather'}: malloc of size 4774451406201421888"):
+        list(FileBatches(tmp_path / "data.feather"))

@@ -196,7 +196,7 @@ class ArrowBatches(Batches):
             return f"{self._at}column {self._target!r}, row {first_row + int((codes == code).argmax()) + 1}"
 
         labels = label_array(values, place)
-        check_labels(labels)
+        check_labels(labels, place)
         return labels.tolist(), codes
 
 

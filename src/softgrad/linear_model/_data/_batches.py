@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -46,7 +46,16 @@ class Batches(ABC):
     def __iter__(self) -> Iterator[Batch]: ...
 
 
-def check_labels(labels: NDArray[Any]) -> None:
+def check_labels(labels: NDArray[Any], where: Callable[[int], str]) -> None:
+    """Raises ValueError where they are no classes; `where` is the name of a row in a message."""
+    if labels.dtype.kind == "f":
+        fine = (labels == np.rint(labels)) & (np.abs(labels) < 2.0**63)
+        if not fine.all():
+            row = int(fine.argmin())
+            raise ValueError(
+                f"{where(row)} is {labels[row]}; a label that is a number must be whole, from -2**63 to 2**63 - 1: "
+                f"regression targets are not supported"
+            )
     # For the others there is nothing to find, and it takes its time.
     if labels.dtype.kind not in "iubUO":
         # scikit-learn takes a second to import.

@@ -76,7 +76,7 @@ def _checked(X: Any, y: NDArray[Any], weights: NDArray[Any], at: str, first_row:
     if y.ndim == 2:
         labels, codes = list(range(y.shape[1])), distributions(y, partial(_place, at, first_row))
     else:
-        check_labels(y)
+        check_labels(y, partial(_place, at, first_row))
         found, codes = np.unique(y, return_inverse=True)
         labels = found.tolist()
     weights = weights.astype(np.float64)

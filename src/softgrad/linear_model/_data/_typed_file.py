@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from softgrad.linear_model._data._column_types import is_list
+from softgrad.linear_model._data._plain_columns import plain
 from softgrad.linear_model._data._row_groups import RowGroups
 from softgrad.linear_model._data._source_file import SourceFile
 
@@ -13,6 +15,7 @@ from softgrad.linear_model._data._source_file import SourceFile
 # as much, and is not faster with more.
 _BATCH_BYTES = 1 << 22
 _PARQUET_BUFFER_BYTES = 1 << 16
+_LEAST_ROWS = 256
 # Of all columns, where every request takes its time; of one as many as that takes.
 _FAR_BUFFERS_BYTES, _MOST_FAR_BUFFER_BYTES = 1 << 25, 1 << 22
 
@@ -44,28 +47,38 @@ class ParquetFile:
             # Without buffering the whole of a row group's columns would be read at once.
             file = pyarrow.parquet.ParquetFile(content, buffer_size=buffer_bytes, pre_buffer=False)
             # All columns but the target are features, as a rule.
-            length = int(_BATCH_BYTES / (8 * max(_cells_of_row(file.metadata, names) - 1, 1)))
+            length = int(_BATCH_BYTES / (8 * max(self._cells_of_row(file, names) - 1, 1)))
             rows = 0
-            for batch in file.iter_batches(batch_size=max(length, 256), row_groups=self._groups, columns=names):
+            for batch in file.iter_batches(batch_size=max(length, _LEAST_ROWS), row_groups=self._groups, columns=names):
                 rows += batch.num_rows
                 self.share = rows / file.metadata.num_rows
                 yield batch
 
+    def _cells_of_row(self, file: Any, names: list[str]) -> float:
+        """How many cells of some columns there are in a row, on average of the first rows those of lists.
 
-def _cells_of_row(metadata: Any, names: list[str]) -> float:
-    """How many cells of some columns there are in a row, on average those of lists."""
-    # The schema of the metadata would keep them until Python looks for cycles.
-    if metadata.num_row_groups == 0:
+        The metadata would tell of all rows, but pyarrow ends the process where those of a column are damaged.
+        """
+        lists = [name for name in names if _is_list(self.schema.field(name).type)]
+        if lists:
+            for rows in file.iter_batches(batch_size=_LEAST_ROWS, row_groups=self._groups, columns=lists):
+                if rows.num_rows:
+                    elements: int = sum(map(_elements, rows.columns))
+                    return len(names) - len(lists) + elements / int(rows.num_rows)
         return len(names)
-    read = set(names)
-    group = metadata.row_group(0)
-    cells = 0.0
-    for column in map(group.column, range(group.num_columns)):
-        # Cells of a list have the name of its column and more.
-        parts = column.path_in_schema.split(".")
-        if any(".".join(parts[:end]) in read for end in range(1, len(parts) + 1)):
-            cells += column.num_values
-    return cells / max(int(group.num_rows), 1)
+
+
+def _is_list(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return is_list(plain(pa.nulls(0, kind)).type)
+
+
+def _elements(cells: Any) -> int:
+    cells = plain(cells)
+    while is_list(cells.type):
+        cells = plain(cells.flatten())
+    return len(cells)
 
 
 class IpcFile:
@@ -90,7 +103,10 @@ class IpcFile:
             else:
                 read = ((batch, self._file.share_read()) for batch in reader)
             for batch, self.share in read:
-                yield batch.select(names)
+                columns = batch.select(names)
+                # Arrow would follow the offsets of a damaged file to wherever they lead.
+                columns.validate(full=True)
+                yield columns
 
     @contextmanager
     def _reader(self) -> Iterator[Any]:

@@ -25,6 +25,8 @@ _FORMAT = 3
 # What this format calls the description of the fit.
 _FIT = "problem"
 _NAMES = ["changes", "gradient", "numbers", "objectives", "promises", "steps", "theta"]
+# In the tensor of this name.
+_NUMBERS = 6
 
 
 def checkpoint_place(path: str | os.PathLike[str] | None, *, resume: bool, files: Iterable[Path]) -> Path | None:
@@ -133,6 +135,10 @@ def _content(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
                 raise ValueError(f"{refused}: its metadata has no entry softgrad-checkpoint")
             if sorted(file.keys()) != _NAMES:
                 raise ValueError(f"{refused}: it holds the tensors {sorted(file.keys())}")
+            for name in _NAMES:
+                kind = file.get_slice(name).get_dtype()
+                if kind != "F64":
+                    raise ValueError(f"{refused}: {name} is {kind}, not F64")
             tensors = {name: file.get_tensor(name) for name in _NAMES}
     except SafetensorError as error:
         raise ValueError(f"{refused}: {error}") from None
@@ -146,6 +152,22 @@ def _content(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         raise ValueError(f"{refused}: the checksum does not match, it was changed")
     if description.get("format") != _FORMAT:
         raise ValueError(f"{refused}: it has format {description.get('format')}, this softgrad reads {_FORMAT}")
-    if not math.isfinite(tensors["numbers"][0]):
-        raise ValueError(f"{refused}: its objective is {tensors['numbers'][0]}")
+    if not isinstance(description.get(_FIT), dict):
+        raise ValueError(f"{refused}: its {_FIT} is {reprlib.repr(description.get(_FIT))}, no object")
+    for name, shape in _shapes(tensors).items():
+        if tensors[name].shape != shape:
+            raise ValueError(f"{refused}: {name} has shape {tensors[name].shape}, not {shape}")
+    objective, idle = tensors["numbers"][[0, 3]].tolist()
+    if not math.isfinite(objective):
+        raise ValueError(f"{refused}: its objective is {objective}")
+    if not idle.is_integer():
+        raise ValueError(f"{refused}: the number of its iterations without a decrease is {idle}")
     return description, tensors
+
+
+def _shapes(tensors: Mapping[str, NDArray[Any]]) -> dict[str, tuple[int, ...]]:
+    """The shape that each tensor must have besides the coefficients, whose own decides."""
+    theta = tensors["theta"].shape
+    pairs = (*(tensors["steps"].shape[:1] or (0,)), *theta)
+    lists = {name: (tensors[name].size,) for name in ("objectives", "promises")}
+    return {"numbers": (_NUMBERS,), "gradient": theta, "steps": pairs, "changes": pairs, **lists}
