@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import softgrad as sg
@@ -20,29 +21,37 @@ def tool(name: str) -> str | None:
 
 
 class Workshop:
-    """A copy of the sources, and the package built from it for one instruction set.
+    """A copy of the sources, and the package built from it for few instruction sets.
 
     Parameters
     ----------
     directory : Path
         Where the copy goes; it exists and is empty.
     added_line : str, optional
-        A line more for the table of instruction sets, which has that in use here alone.
+        A line more for the table of instruction sets.
+    instruction_sets : sequence of str, optional
+        Those that are kept; by default the one in use here.
+    sanitizers : str, optional
+        What the compiler's option -fsanitize takes.
     """
 
-    def __init__(self, directory: Path, added_line: str = "") -> None:
+    def __init__(
+        self, directory: Path, added_line: str = "", instruction_sets: Sequence[str] = (), sanitizers: str = ""
+    ) -> None:
         self.directory = directory
         self.package = directory / "src" / "softgrad"
         for name in ("cpp", "src"):
             shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
         self._optimise_less()
-        self._keep_one_instruction_set(sg.show_config()["instruction_set"], added_line)
+        self._keep_instruction_sets(instruction_sets or [sg.show_config()["instruction_set"]], added_line)
         cmake = tool("cmake")
         assert cmake, "cmake is needed to build the mutated core: install it, or `pip install cmake`"
         self.cmake = cmake
         ninja = tool("ninja")
         generator = ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}"] if ninja else []
-        self._cmake("-S", ".", "-B", "build", f"-DPython_EXECUTABLE={sys.executable}", *generator)
+        # Debug keeps the names that a sanitizer tells.
+        watched = [f"-DSOFTGRAD_SANITIZE={sanitizers}", "-DCMAKE_BUILD_TYPE=Debug"] if sanitizers else []
+        self._cmake("-S", ".", "-B", "build", f"-DPython_EXECUTABLE={sys.executable}", *generator, *watched)
         self.build()
 
     def _optimise_less(self) -> None:
@@ -51,12 +60,12 @@ class Workshop:
         assert lists.count("-O3 ") == 1
         (self.directory / "CMakeLists.txt").write_text(lists.replace("-O3 ", "-O1 "), encoding="utf-8")
 
-    def _keep_one_instruction_set(self, name: str, added_line: str) -> None:
+    def _keep_instruction_sets(self, names: Sequence[str], added_line: str) -> None:
         table = self.directory / "cpp" / "dispatch" / "isa.def"
         lines = table.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines if re.match(rf"SOFTGRAD_ISA\(\w+, {name}, ", line)]
-        assert len(kept) == 1
-        table.write_text(f"{kept[0]}\n{added_line}\n", encoding="utf-8")
+        kept = [line for line in lines if re.match(rf"SOFTGRAD_ISA\(\w+, ({'|'.join(names)}), ", line)]
+        assert len(kept) == len(names)
+        table.write_text("\n".join([*kept, added_line, ""]), encoding="utf-8")
 
     def _cmake(self, *arguments: str) -> None:
         finished = subprocess.run(
@@ -69,7 +78,13 @@ class Workshop:
         (core,) = (self.directory / "build").glob("_core.*")
         shutil.copy(core, self.package)
 
-    def run(self, tests: tuple[str, ...], *options: str, instruction_set: str = "") -> subprocess.CompletedProcess[str]:
+    def run(
+        self,
+        tests: Sequence[str],
+        *options: str,
+        instruction_set: str = "",
+        environment: Mapping[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
         """pytest on the package built here. Without `site` no import hook of an editable installation is in the way."""
         program = (
             "import sys, pytest, softgrad, softgrad._core\n"
@@ -78,12 +93,11 @@ class Workshop:
             "sys.exit(pytest.main(sys.argv[1:]))\n"
         )
         path = os.pathsep.join([str(self.package.parent), *(entry for entry in sys.path if entry)])
-        environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-        environment["SOFTGRAD_ISA"] = instruction_set
+        given = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "SOFTGRAD_ISA": instruction_set}
         return subprocess.run(
             [sys.executable, "-S", "-c", program, "-q", "-p", "no:cacheprovider", "--tb=line", *options, *tests],
             cwd=ROOT,
-            env=environment,
+            env={**os.environ, **given, **(environment or {})},
             capture_output=True,
             text=True,
             check=False,

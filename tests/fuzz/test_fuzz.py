@@ -1,0 +1,76 @@
+"""Any bytes are read, or refused by an error that names the file: the corpus, and what libFuzzer makes of it.
+
+The corpus has files of each kind, and those that were once read amiss. Of model files, of which 10,000 are tried in a
+second, the slow run tries a million; of tables, of which 300 to 2,000 are, as many as fit in half a minute.
+`python -m tests.fuzz csv -runs=1000000 tests/fuzz/corpus/csv` tries a million of these, in an hour or so.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.targets import TARGETS, Target
+from tests.oracles.inputs import fresh_rng
+
+ROOT = Path(__file__).parents[2]
+CORPUS = Path(__file__).parent / "corpus"
+LIMITS = {
+    **dict.fromkeys(("model", "network", "checkpoint"), "-runs=1000000"),
+    **dict.fromkeys(("csv", "svmlight", "parquet", "arrow"), "-max_total_time=30"),
+}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_corpus(name: str, tmp_path: Path) -> None:
+    files = sorted((CORPUS / name).iterdir())
+    read = [TARGETS[name](file.read_bytes(), tmp_path) for file in files]
+    # Where all were refused, or all taken, nothing was looked at.
+    assert any(read)
+    assert TARGETS[name](b"", tmp_path) is False
+
+
+def test_the_corpus_is_small() -> None:
+    assert {folder.name for folder in CORPUS.iterdir()} == set(TARGETS)
+    assert sum(file.stat().st_size for file in CORPUS.glob("*/*")) <= 200_000
+
+
+@pytest.mark.parametrize("error", [ValueError("a cell is wrong"), KeyError("data")])
+def test_other_errors_are_found(error: Exception, tmp_path: Path) -> None:
+    def read(*_: object) -> None:
+        raise error
+
+    with pytest.raises((AssertionError, KeyError)):
+        Target("data", read)(b"x", tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="atheris has wheels for Linux on x86_64 alone")
+@pytest.mark.parametrize("name", TARGETS)
+def test_what_a_fuzzer_makes(name: str, tmp_path: Path) -> None:
+    # Where it adds what takes new ways through the code.
+    corpus = shutil.copytree(CORPUS / name, tmp_path / "corpus")
+    seed = int(fresh_rng().integers(1, 2**31))
+    limits = (LIMITS[name], "-timeout=20", "-rss_limit_mb=2048", "-max_len=4096")
+    finished = subprocess.run(
+        [sys.executable, "-m", "tests.fuzz", name, f"-seed={seed}", *limits, f"-artifact_prefix={tmp_path}/", corpus],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = finished.stderr[-5000:]
+    assert finished.returncode == 0, told
+    runs = re.search(r"Done (\d+) runs", told)
+    assert runs, told
+    assert int(runs[1]) > 1000
+    # Else it does not see which ways the inputs take.
+    assert re.search(r"INITED cov: [0-9]+", finished.stderr)

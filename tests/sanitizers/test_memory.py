@@ -1,0 +1,68 @@
+"""The core with AddressSanitizer and UndefinedBehaviorSanitizer: its tests reach nothing that is not theirs.
+
+Of the kernels AddressSanitizer alone looks at what they reach through pointers: what GCC makes of more takes it many
+minutes. It does not see the masked loads of AVX-512; those of the baseline it sees.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import softgrad as sg
+from tests.sanitizers.watched import FOUND, Watched
+from tests.test_mutations import Mutation, mutated
+from tests.workshop import ROOT
+
+AVAILABLE = sg.show_config()["available_instruction_sets"]
+WIDEST, NARROWEST = AVAILABLE[0], AVAILABLE[-1]
+TESTS = (
+    "tests/functional",
+    "tests/losses",
+    "tests/test_cross_entropy_native.py",
+    "tests/linear_model/test_sparse_products.py",
+    "tests/linear_model/test_regression_sums.py",
+)
+ERRORS = {
+    # The same number in arithmetic that wraps around, and so the same results.
+    "signed integer overflow": Mutation(
+        "a product beyond int64",
+        "cpp/arrays/targets.cpp",
+        "static_cast<uint64_t>(classes)",
+        "static_cast<uint64_t>(classes * INT64_MAX * INT64_MAX)",
+        ("tests/test_cross_entropy_native.py",),
+    ),
+    # Last, since it takes as long to build the kernels without it as with it.
+    "heap-buffer-overflow": Mutation(
+        "the last lanes of a row loaded as if they were all there",
+        "cpp/kernels/simd/vectors.hpp",
+        "return count == Simd<T>::width ? load(from) : load_first(from, count, padding);",
+        "return count < 0 ? broadcast(padding) : load(from);",
+        ("tests/functional/test_accuracy.py",),
+    ),
+}
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_an_error_has_its_one_place(error: str) -> None:
+    """Quick, so that whoever changes the place learns of it at once."""
+    text = (ROOT / ERRORS[error].source).read_text(encoding="utf-8")
+    assert text.count(ERRORS[error].right) == 1
+
+
+# One test, since each worker of pytest would build a core of its own.
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the runtime of a sanitizer is preloaded, as Linux does it")
+def test_planted_errors_are_found_and_no_others(tmp_path: Path) -> None:
+    instruction_sets = list(dict.fromkeys((WIDEST, NARROWEST)))
+    watched = Watched(tmp_path, instruction_sets, ("address", "undefined"))
+    for instruction_set in instruction_sets:
+        finished = watched.run(TESTS, instruction_set)
+        assert finished.returncode == pytest.ExitCode.OK, finished.stdout[-3000:] + finished.stderr[-5000:]
+    for error, mutation in ERRORS.items():
+        with mutated(watched.workshop, mutation):
+            finished = watched.run(mutation.tests, NARROWEST)
+        assert finished.returncode == FOUND, finished.stdout[-3000:] + finished.stderr[-5000:]
+        assert error in finished.stderr
