@@ -7,6 +7,10 @@ are written apart, from a file, which may be filled question by question:
 
     python -m benchmarks --json docs/performance.json
     python -m benchmarks --write
+
+Whether a change made anything slower is another question, which two commits answer side by side:
+
+    python -m benchmarks --compare main HEAD
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ import time
 from pathlib import Path
 
 from benchmarks._machine import description, keep_to_two_cores, versions
-from benchmarks._questions import NOT_QUICK, QUESTIONS, heading_and_notes, module
+from benchmarks._questions import COMPARED, NOT_QUICK, QUESTIONS, heading_and_notes, module
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "performance.json"
@@ -42,12 +46,22 @@ def _arguments() -> argparse.Namespace:
         help="measure nothing; write docs/performance.md and the table of the READMEs from the figures in --json"
         f" ({RESULTS.relative_to(ROOT)} without it)",
     )
+    parser.add_argument(
+        "--compare",
+        nargs=2,
+        metavar=("A", "B"),
+        help="time softgrad alone, as two commits have it: hashes, branches, tags, HEAD; what is not committed is not"
+        f" seen; of {', '.join(COMPARED)}",
+    )
     arguments = parser.parse_args()
+    questions = QUESTIONS if arguments.compare is None else COMPARED
     for name in arguments.question:
-        if name not in QUESTIONS:
-            parser.error(f"no question {name!r}; there are {', '.join(QUESTIONS)}")
-    if arguments.write and (arguments.question or arguments.quick or arguments.seed is not None):
+        if name not in questions:
+            parser.error(f"no question {name!r}; there are {', '.join(questions)}")
+    if arguments.write and (arguments.question or arguments.quick or arguments.seed is not None or arguments.compare):
         parser.error("--write measures nothing: it takes --json and no other")
+    if arguments.compare and arguments.json is not None:
+        parser.error("--compare writes no figures: it takes no --json")
     return arguments
 
 
@@ -96,8 +110,17 @@ def main() -> None:
         write(arguments.json or RESULTS, ROOT)
         return
     keep_to_two_cores()
-    all_of_them = [name for name in QUESTIONS if not (arguments.quick and name in NOT_QUICK)]
     seed = secrets.randbits(32) if arguments.seed is None else arguments.seed
+    if arguments.compare is not None:
+        from benchmarks._compare import compare
+        from benchmarks._compare_builds import NotBuilt
+
+        try:
+            compare(ROOT, arguments.compare, arguments.question or COMPARED, seed, quick=arguments.quick)
+        except NotBuilt as error:
+            raise SystemExit(f"--compare: {error}") from None
+        return
+    all_of_them = [name for name in QUESTIONS if not (arguments.quick and name in NOT_QUICK)]
     _measure(arguments.question or all_of_them, quick=arguments.quick, json=arguments.json, seed=seed)
 
 

@@ -19,7 +19,8 @@ edit.
 - *goal*: what softgrad is held to; beside PyTorch and JAX the same at every shape (`benchmarks/_goals.py`). **missed**
   names those that are not met.
 
-[Every shape](performance-shapes.md) has a page of its own.
+[Every shape](performance-shapes.md) has a page of its own. `python -m benchmarks --compare A B` times two commits of
+softgrad side by side.
 
 {verdict}
 

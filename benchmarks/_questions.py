@@ -43,6 +43,8 @@ APART = (
 )
 # Not of --quick: their peers, or their clusters, alone take seconds, at any size.
 NOT_QUICK = ("linear_head", "linear_head_growth", "linear_head_confident", "memory", "regression", "distributed")
+# Whose cases --compare times, of softgrad alone.
+COMPARED = ("softmax", "cross_entropy", "small_calls", "derivative_products", "linear_head", "regression")
 
 
 def module(question: str) -> ModuleType:

@@ -12,19 +12,19 @@ from __future__ import annotations
 
 import argparse
 import secrets
-import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from benchmarks._goals import FORWARD, PRODUCTS, WITH_GRADIENT
-from benchmarks._harness import Bench, in_order
-from benchmarks._library_process import LibraryProcess, started
+from benchmarks._harness import Bench
+from benchmarks._library_process import started
 from benchmarks._machine import keep_to_two_cores
 from benchmarks._peers import load
-from benchmarks._results import Row, Spread
+from benchmarks._results import Row
 from benchmarks._shapes_point import Point
 from benchmarks._shapes_tables import tables
 from benchmarks._shapes_work import rows_of
+from benchmarks._worker_process import WorkerProcess, all_asked, timed_in_turns
 
 SIZES = {"64 KB": 16_000, "1 MB": 250_000, "12 MB": 3_000_000, "500 MB": 125_000_000}
 # Below, at and above the length up to which rows are worked on across lanes, and the powers of two and ten.
@@ -40,31 +40,12 @@ GOALS: Mapping[str, Mapping[str, float]] = {
 }
 _QUICK_SIZES, _QUICK_CLASSES = {"4 KB": 1000}, (3, 65)
 _PEERS = ("PyTorch", "JAX")
-# Who has taken so long takes no other turn: the noise of a long call is small beside it.
-_TURNS, _ENOUGH_SECONDS = 3, 0.5
 
 
-def _timed(processes: Mapping[str, LibraryProcess]) -> dict[str, Spread]:
-    """The turn of each library that has the least median."""
-    taken: dict[str, list[Spread]] = {name: [] for name in processes}
-    spent = dict.fromkeys(processes, 0.0)
-    for turn in range(_TURNS):
-        for name in in_order(list(processes), turn):
-            if spent[name] < _ENOUGH_SECONDS:
-                start = time.monotonic()
-                taken[name].append(Spread.of(processes[name].asked("take_turn")))
-                spent[name] += time.monotonic() - start
-    return {name: min(turns, key=lambda turn: turn.median) for name, turns in taken.items()}
-
-
-def _row(processes: Mapping[str, LibraryProcess], function: str, size: tuple[str, int], classes: int, seed: int) -> Row:
+def _row(processes: Mapping[str, WorkerProcess], function: str, size: tuple[str, int], classes: int, seed: int) -> Row:
     words, entries = size
-    # All at once: what is not timed may be disturbed.
-    for process in processes.values():
-        process.tell("prepare", function, entries, classes, seed)
-    for process in processes.values():
-        process.answer()
-    peers = _timed(processes)
+    all_asked(processes, "prepare", function, entries, classes, seed)
+    peers = timed_in_turns(processes)
     work = Point(function, rows_of(entries, classes), classes, words).work
     row = Row(work, peers.pop("softgrad"), {}, peers, at_least=GOALS[function])
     ahead = [name for name in row.at_least if row.beats(name) is False]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks import _shapes_work, shapes
+from benchmarks import _shapes_work, _worker_process, shapes
 from benchmarks._peers import Peer
 from benchmarks._results import Report, Row, Spread
 from benchmarks._shapes_page import page
@@ -163,7 +163,7 @@ def test_libraries_take_turns_and_the_least_median_counts() -> None:
 
 
 def test_who_takes_long_has_one_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shapes, "_ENOUGH_SECONDS", 0.01)
+    monkeypatch.setattr(_worker_process, "_ENOUGH_SECONDS", 0.01)
     order: list[str] = []
     row = shapes._row(told(order, JAX=0.02), "softmax", ("4 KB", 100), 5, 7)
     assert order.count("JAX take_turn") == 1
