@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.pages import PAGES, agree, shown_and_found
+from tests.pages import PAGES, agree, shown_and_found
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

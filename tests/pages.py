@@ -1,7 +1,8 @@
-"""Pages whose blocks of Python and of commands are executed; `python -m tests.cli.pages` writes anew what differs."""
+"""Pages whose blocks of Python and of commands are executed; `python -m tests.pages` writes anew what differs."""
 
 from __future__ import annotations
 
+import doctest
 import os
 import re
 import shlex
@@ -15,8 +16,10 @@ from typer.testing import CliRunner
 from softgrad.cli.app import app
 from softgrad.linear_model import SoftmaxRegression
 
-GUIDE = Path(__file__).parents[2] / "docs" / "guide"
-PAGES = [GUIDE / "tables.md", GUIDE / "tutorial-tables.md"]
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = [DOCS / "guide" / "tables.md", DOCS / "guide" / "tutorial-tables.md"]
+LANDING = DOCS / "index.md"
+TUTORIALS = sorted({*DOCS.glob("tutorials/*.md")} - {DOCS / "tutorials" / "index.md"})
 WIDEST = 120
 
 _BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -38,17 +41,46 @@ def output_of(line: str) -> str:
     return "".join(f"{each}\n" for each in (shown[-int(tail) :] if tail else shown))
 
 
+class _Listening(doctest.OutputChecker):
+    """Keeps what each example gives instead of comparing it."""
+
+    def __init__(self) -> None:
+        self.given: list[str] = []
+
+    def check_output(self, _want: str, got: str, _optionflags: int) -> bool:
+        self.given.append(got)
+        return True
+
+
+def _examples(text: str, names: dict[str, object], page: Path, line: int) -> Iterator[tuple[str, str, str]]:
+    """Execute what stands behind `>>>`: each example, what the page shows, and what it gives."""
+    test = doctest.DocTestParser().get_doctest(text, names, page.name, str(page), line)
+    listening = _Listening()
+    try:
+        doctest.DebugRunner(checker=listening, verbose=False).run(test, clear_globs=False)
+    except doctest.UnexpectedException as unexpected:
+        raise unexpected.exc_info[1] from unexpected
+    names.update(test.globs)
+    lines = text.splitlines()
+    for example, given in zip(test.examples, listening.given, strict=True):
+        source = lines[example.lineno : example.lineno + example.source.count("\n")]
+        yield "\n".join(source), example.want, given
+
+
 def shown_and_found(page: Path) -> Iterator[tuple[str, str, str]]:
-    """Execute the blocks of a page in the current folder: each command, what the page shows, and what it gives."""
+    """Execute the blocks of a page in the current folder: each line asked, what the page shows, and what it gives."""
     names: dict[str, object] = {"__name__": page.stem}
     text = page.read_text(encoding="utf-8")
     for block in _BLOCK.finditer(text):
-        if block[1] == "python":
+        line = text.count("\n", 0, block.start(2))
+        if block[2].startswith(">>> "):
+            yield from _examples(block[2], names, page, line)
+        elif block[1] == "python":
             # A traceback then shows the lines of the page.
-            lines_before = "\n" * text.count("\n", 0, block.start(2))
-            exec(compile(lines_before + block[2], str(page), "exec"), names)
+            exec(compile("\n" * line + block[2], str(page), "exec"), names)
         else:
-            yield from ((command[1], command[2], output_of(command[1])) for command in _COMMAND.finditer(block[2]))
+            for command in _COMMAND.finditer(block[2]):
+                yield f"$ {command[1]}", command[2], output_of(command[1])
 
 
 def agree(shown: str, found: str) -> bool:
@@ -64,11 +96,11 @@ def agree(shown: str, found: str) -> bool:
 
 
 def main() -> None:
-    for page in PAGES:
+    for page in [*PAGES, LANDING, *TUTORIALS]:
         text = page.read_text(encoding="utf-8")
         with tempfile.TemporaryDirectory() as folder:
             os.chdir(folder)
-            for command, shown, found in shown_and_found(page):
+            for asked, shown, found in shown_and_found(page):
                 if agree(shown, found):
                     continue
                 fitting = [
@@ -76,10 +108,10 @@ def main() -> None:
                     for line in found.splitlines()
                     for part in ([line] if len(line) <= WIDEST else textwrap.wrap(line, WIDEST, subsequent_indent="  "))
                 ]
-                before = f"$ {command}\n{shown}"
-                assert text.count(before) == 1, command
-                text = text.replace(before, "\n".join([f"$ {command}", *fitting, ""]))
-            os.chdir(GUIDE)
+                before = f"{asked}\n{shown}"
+                assert text.count(before) == 1, asked
+                text = text.replace(before, "\n".join([asked, *fitting, ""]))
+            os.chdir(DOCS)
         page.write_text(text, encoding="utf-8")
 
 
