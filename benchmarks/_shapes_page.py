@@ -28,6 +28,8 @@ _WORDS = """# {heading}
 
 ![The time of an entry against the number of classes, a panel for each function]({picture})
 
+## The times
+
 {tables}
 ## The bound of the machine
 

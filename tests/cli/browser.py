@@ -73,7 +73,7 @@ class Page:
         elif method == "Network.requestWillBeSent":
             self.requests.append(event["request"]["url"])
         elif method == "Runtime.consoleAPICalled":
-            self.messages.append(f"console: {event['args']}")
+            self.messages.append(f"console.{event['type']}: {event['args']}")
         elif method == "Runtime.exceptionThrown":
             self.messages.append(f"exception: {event['exceptionDetails']}")
         elif method == "Log.entryAdded":

@@ -30,8 +30,8 @@ class Optimizer:
     lr : float
         The learning rate; positive and finite. It may be changed between steps.
     weight_decay : float, default 0
-        Times the parameter, it is added to the gradient: the gradient of an L2 penalty weight_decay / 2 * |parameter|^2
-        on every parameter, biases too, as in PyTorch. Finite and not negative.
+        Times the parameter, it is added to the gradient: the gradient of an L2 penalty
+        ``weight_decay / 2 * |parameter|^2`` on every parameter, biases too, as in PyTorch. Finite and not negative.
 
     Raises
     ------

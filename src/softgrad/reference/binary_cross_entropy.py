@@ -213,7 +213,7 @@ def binary_cross_entropy_hessian(
 
     Returns
     -------
-    ndarray of float64, shape (*shape of logits, 1, 1)
+    ndarray of float64, shape (\\*shape of logits, 1, 1)
 
     Examples
     --------

@@ -332,7 +332,7 @@ def cross_entropy_hessian(logits: ArrayLike, labels: ArrayLike, /, *, axis: Axis
 
     Returns
     -------
-    ndarray of float64, shape (*batch, K, K)
+    ndarray of float64, shape (\\*batch, K, K)
         The class axes are flattened into one.
 
     Examples

@@ -10,7 +10,7 @@ from softgrad.reference.sigmoid import sigmoid, sigmoid_jvp
 
 
 def log_sigmoid(x: ArrayLike, /) -> FloatArray:
-    """Logarithm of sigmoid, min(x, 0) - log1p(exp(-|x|)): two terms of one sign, so nothing cancels.
+    """Logarithm of sigmoid, ``min(x, 0) - log1p(exp(-|x|))``: two terms of one sign, so nothing cancels.
 
     Parameters
     ----------

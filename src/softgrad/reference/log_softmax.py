@@ -171,7 +171,7 @@ def log_softmax_jacobian(
 
     Returns
     -------
-    ndarray of float64, shape (*batch, *classes, *classes)
+    ndarray of float64, shape (\\*batch, \\*classes, \\*classes)
         First the batch axes of x in their order, then its class axes twice: result, then argument.
 
     Examples

@@ -187,7 +187,7 @@ def logsumexp_jacobian(x: ArrayLike, /, *, axis: Axis = -1, where: ArrayLike | N
 
     Returns
     -------
-    ndarray of float64, shape (*batch, *classes)
+    ndarray of float64, shape (\\*batch, \\*classes)
         First the batch axes of x in their order, then its class axes.
 
     Examples

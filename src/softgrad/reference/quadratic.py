@@ -144,7 +144,7 @@ def quadratic_hessian(
 
     Returns
     -------
-    ndarray of float64, shape (*batch, K, K)
+    ndarray of float64, shape (\\*batch, K, K)
         Several class axes count as one, flattened in C order.
 
     Examples

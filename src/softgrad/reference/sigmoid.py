@@ -12,7 +12,7 @@ from softgrad.reference._rows import FloatArray
 
 
 def sigmoid(x: ArrayLike, /) -> FloatArray:
-    """1 / (1 + exp(-x)), with the exponential always taken of -|x| so that it cannot overflow.
+    """1 / (1 + exp(-x)), with the exponential always taken of ``-|x|`` so that it cannot overflow.
 
     Parameters
     ----------

@@ -164,7 +164,7 @@ def softmax_jacobian(
 
     Returns
     -------
-    ndarray of float64, shape (*batch, *classes, *classes)
+    ndarray of float64, shape (\\*batch, \\*classes, \\*classes)
         First the batch axes of x in their order, then its class axes twice: result, then argument.
 
     Examples
