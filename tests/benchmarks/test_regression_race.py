@@ -37,11 +37,13 @@ def test_a_solver_is_left_when_it_has_lost(monkeypatch: pytest.MonkeyPatch) -> N
     limits = limits_of_a_round(own, {"newton-cg": [Fit(1, 3.0, 2.0), Fit(9, 8.0, 1.0 + 1e-9)]}, monkeypatch)
     order = list(limits)
     reached = order.index("newton-cg")
-    assert {limits[solver] for solver in order[1 : reached + 1]} == {25 * 2.0}
+    assert {limits[solver] for solver in order[1 : reached + 1]} == {2.0 + 10.0}
     (left,) = {limits[solver] for solver in order[reached + 1 :]}
     assert 3.0 * 1.5 < left <= 8.0 * 1.5
-    long = limits_of_a_round([Fit(1e-9, 30.0, 1.0)], {}, monkeypatch)
-    assert long["lbfgs"] == 90.0
+    long = limits_of_a_round([Fit(1e-6, 10.0, 1.0), Fit(1e-9, 30.0, 1.0)], {}, monkeypatch)
+    assert long["lbfgs"] == 40.0
+    quick = limits_of_a_round([Fit(1e-9, 0.125, 1.0)], {}, monkeypatch)
+    assert quick["lbfgs"] == 15 * 0.125
     # As long as shows that the goal is met.
     longer = limits_of_a_round([Fit(1e-6, 200.0, 1.0), Fit(1e-9, 300.0, 1.0)], {}, monkeypatch)
     assert longer["lbfgs"] == 500.0
