@@ -126,6 +126,23 @@ def test_it_saves_most_products_where_many_classes_are_nearly_separable(monkeypa
     assert evaluations + products < 0.8 * (newton_evaluations + newton_products)
 
 
+@pytest.mark.parametrize("solver", ["lbfgs-gram", "lbfgs-blocks"])
+def test_a_loose_tolerance_takes_no_longer_than_a_tight_one(solver: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = data_sets.random(fresh_rng(), rows=1000, features=100, classes=100, strength=4.0)
+    tight, loose = (sum(passes_of(solver, data, monkeypatch, tol=tol)[:2]) for tol in (1e-6, 0.1))
+    assert loose <= tight
+
+
+@pytest.mark.parametrize("solver", ["lbfgs-gram", "lbfgs-blocks", "lbfgs-diagonal"])
+def test_only_an_exact_step_tells_that_a_loose_tolerance_is_met(solver: Any) -> None:
+    """The promise of L-BFGS is less than the tolerance long before."""
+    data = data_sets.random(fresh_rng(), rows=1000, features=50, classes=50, strength=4.0)
+    optimum = SoftmaxRegression(tol=1e-10).fit(*data).loss_curve_[-1]
+    model = SoftmaxRegression(solver=solver, tol=0.1).fit(*data)
+    assert model.converged_
+    assert model.loss_curve_[-1] <= 1.1 * optimum
+
+
 def test_diagonal_blocks_save_half_the_passes_of_many_classes(monkeypatch: pytest.MonkeyPatch) -> None:
     data = data_sets.random(fresh_rng(), rows=3000, features=30, classes=100, strength=4.0)
     blocks, gram = (sum(passes_of(solver, data, monkeypatch)[:2]) for solver in ("lbfgs-blocks", "lbfgs-gram"))

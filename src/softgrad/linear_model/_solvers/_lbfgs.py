@@ -22,7 +22,8 @@ _MOST_PAIRS = 20
 # From this promise on the probabilities change little enough for a preconditioner that is made of them to last; where
 # it has for so many iterations and the optimum is not near, steps are too short, and exact ones go further.
 _HALFWAY, _MOST_NEAR = 1e-3, 15
-# Until the model of the pairs promises less than this part of the objective; several times as much is left then.
+# Until the model of the pairs promises less than this part of the objective; several times as much is left then. For a
+# loose tolerance it ends earlier, but not before halfway: from farther out exact steps take many times the products.
 _NEAR = 3e-5
 # The part of the slope that a step may leave; a model of the Hessian as rough as this one makes no better use of a
 # longer search.
@@ -57,14 +58,16 @@ class Approach:
             self._near.update(self._objective.hessian(point.theta), 0)
             self._preconditioner, self._most = self._near, _MOST_NEAR
             direction, promise = self._direction(point, pairs)
-        if self._most == 0 or not promise > max(_NEAR, 2 * tol) * point.value:
+        if self._most == 0 or not promise > max(_NEAR, min(2 * tol, _HALFWAY)) * point.value:
             return None
         step = line_search(self.rough, point, direction, 1.0, steep=_STEEP)
         if step is None:
             return None
         self._most -= 1
         pair = Pair(step.point.theta - point.theta, step.point.gradient - point.gradient)
-        return state._replace(point=step.point, gap=promise / point.value, pairs=[*pairs, pair][-_MOST_PAIRS:])
+        # Far from the optimum a promise of less may be far too little.
+        gap = max(promise / point.value, 2 * tol)
+        return state._replace(point=step.point, gap=gap, pairs=[*pairs, pair][-_MOST_PAIRS:])
 
     def _direction(self, point: Point, pairs: list[Pair]) -> tuple[Array, float]:
         """The direction, and the decrease that the model promises for it."""
