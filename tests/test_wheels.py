@@ -52,7 +52,7 @@ def test_an_interpreter_that_is_not_there_is_named() -> None:
 
 
 def test_a_program_that_fails_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As pyenv has one on the PATH for each version that is not selected."""
+    """pyenv has one on the PATH for each version that is not selected."""
     name = "python{}.{}".format(*sys.version_info[:2])
     shim = tmp_path / name
     shim.write_text("#!/bin/sh\nexit 127\n")

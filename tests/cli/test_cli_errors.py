@@ -101,7 +101,7 @@ def test_no_memory_for_a_file_that_is_right(stream: bool, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(pyarrow.csv, "read_csv", planted)
     outcome = run("train", "animals.csv", "--target", "kind", *(["--stream"] if stream else []))
-    assert last_line(outcome) == f"out of memory (malloc of size 5 failed): {OF_MEMORY}"
+    assert last_line(outcome) == f"out of memory (reading animals.csv: malloc of size 5 failed): {OF_MEMORY}"
 
 
 @pytest.mark.parametrize(

@@ -232,7 +232,7 @@ def test_the_same_in_python(page: Page) -> None:
 
 
 def test_every_control_has_a_name_of_its_own(page: Page) -> None:
-    """As a screen reader is told."""
+    """A screen reader is told nothing else."""
     controls = [
         (node["role"]["value"], node["name"]["value"])
         for node in page.ask("Accessibility.getFullAXTree")["nodes"]

@@ -84,7 +84,9 @@ def minimise(
         far = (_FAR_PROMISE if state.promises else _FIRST_FAR_PROMISE) * point.value
         is_far = preconditioner.is_exact and newton.decrease > far
         step = line_search(objective, point, newton.direction, _FAR_LENGTH if is_far else 1.0, steep=_STEEP)
-        gap = _relative_gap(promises, step, point.value) if bound is None else bound
+        # Where L-BFGS has led, the model of one point may promise a small part of what is left: a second one tells.
+        alone = approach is not None and len(promises) == 1
+        gap = bound if bound is not None else math.inf if alone else _relative_gap(promises, step, point.value)
         if step is not None and not (gap <= course.tol and step.point.value > point.value):
             point = step.point
             if bound is None:
