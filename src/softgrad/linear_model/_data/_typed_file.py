@@ -52,7 +52,7 @@ class ParquetFile:
             for batch in file.iter_batches(batch_size=max(length, _LEAST_ROWS), row_groups=self._groups, columns=names):
                 rows += batch.num_rows
                 self.share = rows / file.metadata.num_rows
-                yield batch
+                yield _validated(batch)
 
     def _cells_of_row(self, file: Any, names: list[str]) -> float:
         """How many cells of some columns there are in a row, on average of the first rows those of lists.
@@ -66,6 +66,12 @@ class ParquetFile:
                     elements: int = sum(map(_elements, rows.columns))
                     return len(names) - len(lists) + elements / int(rows.num_rows)
         return len(names)
+
+
+def _validated(batch: Any) -> Any:
+    """Arrow follows the offsets of a damaged file to wherever they lead, and takes any bytes for text."""
+    batch.validate(full=True)
+    return batch
 
 
 def _is_list(kind: Any) -> bool:
@@ -103,10 +109,7 @@ class IpcFile:
             else:
                 read = ((batch, self._file.share_read()) for batch in reader)
             for batch, self.share in read:
-                columns = batch.select(names)
-                # Arrow would follow the offsets of a damaged file to wherever they lead.
-                columns.validate(full=True)
-                yield columns
+                yield _validated(batch.select(names))
 
     @contextmanager
     def _reader(self) -> Iterator[Any]:
