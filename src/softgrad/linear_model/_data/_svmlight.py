@@ -95,9 +95,10 @@ class SvmlightFile:
         for block in self._blocks():
             try:
                 X, y = parsed(block)
-            except (ValueError, OverflowError):
+            except (ValueError, OverflowError) as error:
                 self._name_bad_line(block, lines, parsed)
-                raise
+                # Each of the lines is right by itself.
+                raise ValueError(f"cannot read {self.name}, from line {lines + 1} on: {error}") from None
             lines += block.count(b"\n")
             if len(y):
                 yield X, y.astype(np.int64) if are_whole(y).all() else y
@@ -109,7 +110,8 @@ class SvmlightFile:
             except ValueError as error:
                 raise ValueError(f"cannot read {self.name}, line {number}: {error}") from None
             except OverflowError:
-                index = max(map(int, re.findall(rb"\s(\d+):", line.partition(b"#")[0])))
+                indices = re.findall(r"[+-]?\d+(?=:)", line.decode("latin-1").partition("#")[0])
+                index = max(indices, key=len, default="?")
                 raise ValueError(
                     f"cannot read {self.name}, line {number}: feature index {index}; the largest is {_LARGEST_INDEX}"
                 ) from None
