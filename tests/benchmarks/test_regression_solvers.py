@@ -59,7 +59,7 @@ def test_many_iterations_come_to_the_optimum_and_one_does_not(classes: int, stor
     assert {"lbfgs", "torch LBFGS"} <= set(takers)
     for name in takers:
         fit = SOLVERS[name].ready(problem)
-        far, near = fit(1), fit(2000)
+        far, near = fit(1), fit(10_000)
         assert far.iterations == 1
         assert problem.objective(*of_all_classes(far)) > best * (1.0 + 10.0 * accuracy), name
         assert abs(problem.objective(*of_all_classes(near)) - best) <= accuracy * best, name
