@@ -118,9 +118,10 @@ class Survey:
         self.n_rows = sum(shard.n_rows for shard in shards)
         places: dict[LabelKey, int] = {}
         codes = [np.array([_place(places, label) for label in shard.labels], np.intp) for shard in shards]
-        self.classes, sorted_places = _sorted_classes(
-            [label for _, label in places], untyped=first.untyped and not first.n_probabilities
-        )
+        untyped = first.untyped and not first.n_probabilities
+        if not untyped and len({kind for kind, _ in places}) > 1:
+            raise ValueError(f"the labels are of several kinds: {_kinds(shards)}")
+        self.classes, sorted_places = _sorted_classes([label for _, label in places], untyped=untyped)
         self.numbers = {key: int(sorted_places[place]) for key, place in places.items()}
         totals: TreeSum[Array] = TreeSum(operator.add)
         for shard, of_shard in zip(shards, codes, strict=True):
@@ -163,15 +164,21 @@ def _place(places: dict[LabelKey, int], label: object) -> int:
     return places.setdefault((type(label), label), len(places))
 
 
+def _kinds(shards: Sequence[ShardSurvey]) -> str:
+    """The kinds of the labels, and the first of each with the source that has it."""
+    found: dict[str, str] = {}
+    for shard in shards:
+        for label in shard.labels:
+            found.setdefault(type(label).__name__, f"{label!r} of {shard.file or 'the source'}")
+    return f"{', '.join(sorted(found))}, as {' and '.join(found[kind] for kind in sorted(found))}"
+
+
 def _sorted_classes(found: list[Any], *, untyped: bool) -> tuple[NDArray[Any], NDArray[np.intp]]:
     """The labels that were found in ascending order, and the place there of each."""
     values = found
     # As an integer is written: 01 and 1 are two labels.
     if untyped and all(re.fullmatch(r"0|-?[1-9][0-9]{0,17}", label) for label in found):
         values = [int(label) for label in found]
-    kinds = {type(value).__name__ for value in values}
-    if len(kinds) > 1:
-        raise ValueError(f"the labels are of several kinds: {', '.join(sorted(kinds))}")
     classes, codes = np.unique(label_array(values, lambda code: f"label {values[code]!r}"), return_inverse=True)
     return classes, codes
 
