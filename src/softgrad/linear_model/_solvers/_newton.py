@@ -50,6 +50,8 @@ def minimise(
     """
     products = 0
     approach = None if far is None or state.pairs is None else Approach(objective, far, preconditioner)
+    # Of a resumed fit too, whose approach may be over.
+    least_promises = 1 if far is None else _LEAST_PROMISES
 
     def advance(state: State) -> State:
         nonlocal products
@@ -89,7 +91,7 @@ def minimise(
         step = line_search(objective, point, newton.direction, _FAR_LENGTH if is_far else 1.0, steep=_STEEP)
         if bound is not None:
             gap = bound
-        elif approach is not None and len(promises) < _LEAST_PROMISES:
+        elif len(promises) < least_promises:
             gap = math.inf
         else:
             gap = _relative_gap(promises, step, point.value)
