@@ -91,7 +91,7 @@ def minimise(
         step = line_search(objective, point, newton.direction, _FAR_LENGTH if is_far else 1.0, steep=_STEEP)
         if bound is not None:
             gap = bound
-        elif len(promises) < least_promises:
+        elif step is not None and len(promises) < least_promises:
             gap = math.inf
         else:
             gap = _relative_gap(promises, step, point.value)
