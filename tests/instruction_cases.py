@@ -80,6 +80,12 @@ def _regression_cases(rng: np.random.Generator, dtype: np.dtype[Any]) -> Iterato
                 sums = np.zeros_like(matrix), np.zeros(k)
                 call = partial(function, features, of_rows, row_weights, 0.0, matrix, bias, *sums)
                 yield f"{function.__name__}, {kind}, {dtype}, {n} x {d} x {k}", call
+    # Features and classes of small tables, of which the whole Hessian is made.
+    for d, k in ((14, 3), (31, 2), (7, 10)):
+        few, weight = np.ascontiguousarray(dense[:, :d]), rng.standard_normal((k, d)).astype(dtype)
+        out = np.zeros(((k - 1) * d,) * 2)
+        call = partial(_native.add_hessian_matrix, few, weight, row_weights, np.arange(1, k), out)
+        yield f"add_hessian_matrix, {dtype}, {n} x {d} x {k}", call
 
 
 def _sparse_features(rng: np.random.Generator, dtype: np.dtype[Any]) -> tuple[NDArray[Any], ...]:

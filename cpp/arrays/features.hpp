@@ -32,7 +32,7 @@ class DenseFeatures {
         // Of `count` rows from the first on, to rows that are apart() apart.
         void operator()(int64_t first, int64_t count, T* out) {
             const int64_t d = features_.d;
-            kernels<T>().dense.product(features_.x_ + first * d, count, d, columns_.data(), apart_,
+            kernels<T>().dense.product(features_.row(first), count, d, columns_.data(), apart_,
                                        columns_.data() + d * apart_, out);
         }
 
@@ -42,10 +42,11 @@ class DenseFeatures {
         Scratch<T, Use::columns> columns_;
     };
 
+    const T* row(int64_t i) const { return x_ + i * d; }
     // Asks for rows while there is other work.
     void fetch(int64_t first, int64_t count) const {
         constexpr int64_t line = 64;
-        const char* const from = reinterpret_cast<const char*>(x_ + first * d);
+        const char* const from = reinterpret_cast<const char*>(row(first));
         for (int64_t byte = 0; byte < count * d * static_cast<int64_t>(sizeof(T)); byte += line)
             __builtin_prefetch(from + byte, 0, 2);
     }
@@ -53,7 +54,7 @@ class DenseFeatures {
     // Adds the transpose of a tile of k classes times the rows from the first on to out (k, d).
     void gather(int64_t first, int64_t count, const T* tile, int64_t k, T* out) const {
         Scratch<T, Use::gradient> rest((tile_rows + k) * kernels<T>().together);
-        kernels<T>().dense.transposed_product(x_ + first * d, count, d, tile, k, out, rest.data());
+        kernels<T>().dense.transposed_product(row(first), count, d, tile, k, out, rest.data());
     }
 
   private:

@@ -77,6 +77,66 @@ void add_hessian_product(const Features& features, const typename Features::Entr
     });
 }
 
+namespace {
+
+// Of each row what the features' products are multiplied by, for the block of the classes a and b: the weight times
+// p_a (1 - p_a), or times -p_a p_b. Of 1 - p no digits would be left where p is near 1. The p of a row without weight
+// may be NaN.
+template <class T>
+void find_factors(const T* p, int64_t k, int64_t a, int64_t b, const double* weights, int64_t count, double* factors) {
+    std::fill(factors, factors + count, 0.0);
+    for (int64_t c = 0; c < k; ++c)
+        if (a == b ? c != a : c == b)
+            for (int64_t i = 0; i < count; ++i) factors[i] += static_cast<double>(p[c * tile_rows + i]);
+    const double sign = a == b ? 1.0 : -1.0;
+    for (int64_t i = 0; i < count; ++i)
+        factors[i] =
+            weights[i] == 0.0 ? 0.0 : factors[i] * sign * weights[i] * static_cast<double>(p[a * tile_rows + i]);
+}
+
+}  // namespace
+
+template <class T>
+void add_hessian_matrix(const DenseFeatures<T>& features, const T* weight, int64_t k, const double* weights,
+                        const int64_t* others, int64_t m, double* out) {
+    const KernelsOf<T>& kernel = kernels<T>();
+    const int64_t d = features.d, size = d * d, blocks = m * (m + 1) / 2;
+    typename DenseFeatures<T>::Affine affine(features, weight, nullptr, k);
+    Scratch<T, Use::rows> row_scratch(tile_rows * std::max(affine.apart(), d));
+    Scratch<T, Use::other_rows> tile_scratch(tile_rows * d);
+    Scratch<T, Use::target> probability_scratch(tile_rows * k);
+    Scratch<T, Use::vector> sum_scratch(blocks * size);
+    T *const rows = row_scratch.data(), *const tile = tile_scratch.data(), *const p = probability_scratch.data(),
+             *const sums = sum_scratch.data();
+    std::fill(sums, sums + blocks * size, T(0));
+    for (int64_t first = 0; first < features.n; first += tile_rows) {
+        const int64_t count = std::min(tile_rows, features.n - first), whole = whole_packs<T>(count);
+        affine(first, count, rows);
+        fill_tile(rows, affine.apart(), k, count, p);
+        kernel.tiles.softmax(p, k, whole);
+        fill_tile(features.row(first), d, d, count, tile);
+        double factors[tile_rows] = {};
+        T* block = sums;
+        for (int64_t a = 0; a < m; ++a)
+            for (int64_t b = 0; b <= a; ++b, block += size) {
+                find_factors(p, k, others[a], others[b], weights + first, count, factors);
+                kernel.tiles.scale(tile, d, whole, factors, rows);
+                features.gather(first, count, rows, d, block);
+            }
+    }
+    const T* block = sums;
+    for (int64_t a = 0; a < m; ++a)
+        for (int64_t b = 0; b <= a; ++b, block += size)
+            for (int64_t i = 0; i < d; ++i)
+                for (int64_t j = 0; j < d; ++j) out[((a * d + i) * m + b) * d + j] += block[i * d + j];
+}
+
+#define SOFTGRAD_MATRIX_OF(T)                                                                                   \
+    template void add_hessian_matrix(const DenseFeatures<T>&, const T*, int64_t, const double*, const int64_t*, \
+                                     int64_t, double*);
+SOFTGRAD_MATRIX_OF(float)
+SOFTGRAD_MATRIX_OF(double)
+
 #define SOFTGRAD_FEATURES(T, ...)                                                                                  \
     template double add_loss_gradient(const __VA_ARGS__&, const int64_t*, const double*, double,                   \
                                       const AffineLogits<T>&, const ByAffine<T>&);                                 \

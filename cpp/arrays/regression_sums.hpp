@@ -36,4 +36,11 @@ void add_hessian_product(const Features& features, const typename Features::Entr
                          double least, const AffineLogits<typename Features::Entry>& direction,
                          const ByAffine<typename Features::Entry>& out);
 
+// Adds the Hessian of the losses of rows times their weights, whose logits are their products with a weight (k, d), by
+// the weights of the m classes `others`, to out (m, d, m, d): each class's block, and its blocks with the classes
+// before it.
+template <class T>
+void add_hessian_matrix(const DenseFeatures<T>& features, const T* weight, int64_t k, const double* weights,
+                        const int64_t* others, int64_t m, double* out);
+
 }  // namespace softgrad

@@ -51,7 +51,7 @@ constexpr KernelsOf<T> kernels_of = {
     fill_tile<T>,
     drain_tile<T>,
     {softmax_tile<T>, log_softmax_tile<T>, logsumexp_tile<T>, cross_entropy_tile<T>, soft_cross_entropy_tile<T>,
-     product_tile<T>, product_of_output_tile<T>, clear_tile<T>, curvature_tile<T>, add_sums_of_tile<T>},
+     product_tile<T>, product_of_output_tile<T>, clear_tile<T>, curvature_tile<T>, scale_tile<T>, add_sums_of_tile<T>},
     {dense_product<T>, dense_transposed_product<T>},
     sparse_kernels<T, int32_t>,
     sparse_kernels<T, int64_t>,

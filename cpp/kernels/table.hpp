@@ -76,6 +76,7 @@ struct TileKernels {
     // What of weighted rows goes into a product of matrices (tiles/curvature.hpp).
     void (*clear)(T* tile, int64_t n, int64_t rows, const double* weights, double least);
     void (*curvature)(T* tile, const T* v, int64_t n, int64_t rows, const double* weights, double least);
+    void (*scale)(const T* tile, int64_t n, int64_t rows, const double* factors, T* out);
     void (*add_sums)(const T* tile, int64_t n, int64_t rows, double* sums);
 };
 

@@ -80,6 +80,8 @@ NB_MODULE(_core, m) {
                                    "least"_a, "weight"_a, "bias"_a.none(), "out"_a, "out_bias"_a.none());
     define<softgrad::FlushingMode>(m, "add_hessian_product", &python::add_hessian_product, "x"_a, "probabilities"_a,
                                    "weights"_a, "least"_a, "weight"_a, "bias"_a.none(), "out"_a, "out_bias"_a.none());
+    define<softgrad::FlushingMode>(m, "add_hessian_matrix", &python::add_hessian_matrix, "x"_a, "weight"_a, "weights"_a,
+                                   "others"_a, "out"_a);
     define(m, "sparse_product", &python::sparse_product, "data"_a, "indices"_a, "indptr"_a, "dense"_a, "bias"_a.none(),
            "out"_a);
     define(m, "sparse_transposed_product", &python::sparse_transposed_product, "data"_a, "indices"_a, "indptr"_a,

@@ -77,4 +77,19 @@ void add_hessian_product(nb::handle x, nb::handle probabilities, nb::handle weig
     });
 }
 
+void add_hessian_matrix(nb::handle x, nb::handle weight, nb::handle weights, nb::handle others, nb::handle out) {
+    const Array matrix(weight, Array::read), of_rows(weights, Array::read), classes(others, Array::read);
+    const Array sums(out, Array::write);
+    with_dense(x, [&]<class T>(const DenseFeatures<T>& features) {
+        const int64_t k = matrix.length(0), m = classes.size(), unknowns = m * features.d;
+        const auto* of_others = classes.contiguous<const int64_t>('l');
+        bool match = k >= 1 && k <= most_tile_classes && matrix.length(1) == features.d &&
+                     of_rows.size() == features.n && sums.size() == unknowns * unknowns;
+        for (int64_t c = 0; c < m; ++c) match &= of_others[c] >= 0 && of_others[c] < k;
+        if (!match) throw nb::type_error("softgrad._core: shapes that do not match");
+        softgrad::add_hessian_matrix(features, matrix.contiguous<const T>(format_of<T>), k,
+                                     of_rows.contiguous<const double>('d'), of_others, m, sums.contiguous<double>('d'));
+    });
+}
+
 }  // namespace softgrad::python

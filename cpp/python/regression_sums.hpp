@@ -11,5 +11,6 @@ double add_loss_gradient(nb::handle x, nb::handle labels, nb::handle weights, do
                          nb::handle bias, nb::handle out, nb::handle out_bias);
 void add_hessian_product(nb::handle x, nb::handle probabilities, nb::handle weights, double least, nb::handle weight,
                          nb::handle bias, nb::handle out, nb::handle out_bias);
+void add_hessian_matrix(nb::handle x, nb::handle weight, nb::handle weights, nb::handle others, nb::handle out);
 
 }  // namespace softgrad::python

@@ -105,6 +105,14 @@ def add_hessian_product(
     and the largest logit that the direction has there is left out.
     """
 
+def add_hessian_matrix(x: _Buffer, weight: _Buffer, weights: _Float64, others: _Int64, out: _Float64) -> None:
+    """Add the Hessian of the weighted cross-entropies of rows by the weights of some classes, the `others`.
+
+    The logits are x @ weight.T, of at most `most_tile_classes` classes. The dense features (n, d) and the weight (k, d)
+    are in one dtype, in which the rows are added up; `out`, (m, d, m, d) for m others, is float64. Of it each class
+    gets its block, and those with the classes before it.
+    """
+
 def advance(
     columns: _Range, length: float, search: _Float64, curved: _Float64, direction: _Float64, residual: _Float64
 ) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from softgrad import _core
 from softgrad._core import (
+    add_hessian_matrix,
     add_hessian_product,
     add_loss_gradient,
     add_pull,
@@ -54,6 +55,7 @@ from softgrad._core import (
 )
 
 __all__ = [
+    "add_hessian_matrix",
     "add_hessian_product",
     "add_loss_gradient",
     "add_pull",

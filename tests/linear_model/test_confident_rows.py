@@ -7,6 +7,7 @@ import pytest
 
 from softgrad._native import most_tile_classes
 from softgrad.linear_model._data._rows import ArrayRows, Rows
+from softgrad.linear_model._model import _hessian
 from softgrad.linear_model._model import _hessian_terms as terms
 from softgrad.linear_model._model._objective import SoftmaxObjective
 from softgrad.linear_model._solvers._averaged_steps import AveragedSteps
@@ -102,7 +103,10 @@ def test_joint_probabilities_below_the_smallest_normal_number():
 
 
 @dtypes
-def test_the_whole_hessian(dtype):
+@pytest.mark.parametrize("few", [0, CLASSES], ids=["by BLAS", "by the core"])
+def test_the_whole_hessian(dtype, few, monkeypatch):
+    monkeypatch.setattr(_hessian, "_FEW_CLASSES", few)
+    monkeypatch.setattr(_hessian, "_FEW_UNKNOWNS", CLASSES * (FEATURES + 1))
     rng = fresh_rng()
     X, y, theta = confident(rng, dtype)
     objective = SoftmaxObjective(ArrayRows(X, y, np.ones(ROWS)), n_classes=CLASSES, C=1.0, fit_intercept=True)

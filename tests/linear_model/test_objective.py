@@ -191,8 +191,12 @@ def test_there_is_a_rough_objective_only_where_rows_are_copied() -> None:
 
 
 @both
+@pytest.mark.parametrize("few", [0, 128], ids=["by BLAS", "by the core"])
 @pytest.mark.parametrize("ground", range(4))
-def test_whole_hessian_is_the_textbook_hessian_on_zero_sums(ground: int, fit_intercept: bool) -> None:
+def test_whole_hessian_is_the_textbook_hessian_on_zero_sums(
+    ground: int, few: int, fit_intercept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_hessian, "_FEW_UNKNOWNS", few)
     setting = Setting(fit_intercept=fit_intercept)
     theta = setting.theta()
     wide = np.kron(grounded(4, ground), np.eye(theta.shape[1]))

@@ -61,6 +61,13 @@ class Problem:
     def hessian_product(self) -> tuple[None, np.ndarray, np.ndarray | None]:
         return self.add(_native.add_hessian_product, self.probabilities)
 
+    def hessian_matrix(self) -> np.ndarray:
+        """By all classes but the first, of dense rows."""
+        unknowns = (self.k - 1) * self.X.shape[1]
+        out = np.zeros((unknowns, unknowns))
+        _native.add_hessian_matrix(self.X, self.weight, self.weights, np.arange(1, self.k), out)
+        return out
+
     def logits(self) -> np.ndarray:
         bias = 0.0 if self.bias is None else self.bias.astype(np.longdouble)
         return self.X.astype(np.longdouble) @ self.weight.astype(np.longdouble).T + bias
@@ -133,6 +140,30 @@ def test_products_are_those_with_the_hessian(kind: str, dtype: type) -> None:
         problem.check(found, weights * p * (centre - mean), error)
 
 
+@dtypes
+def test_the_matrix_is_the_hessian_of_the_other_classes(dtype: type) -> None:
+    rng = fresh_rng()
+    for problem in problems("dense", dtype):
+        weight, k, d = problem.weight, problem.k, problem.X.shape[1]
+        # Some classes, in an order of their own.
+        others = rng.permutation(k)[: int(rng.integers(1, min(k, 6)))]
+        found = np.ones((len(others), d, len(others), d))
+        _native.add_hessian_matrix(problem.X, weight, problem.weights, others, found)
+        X, problem.bias = problem.X.astype(np.longdouble), None
+        p, weights = probabilities_of(problem.logits()), problem.weights.astype(np.longdouble)
+        eps, rounding = float(np.finfo(problem.dtype).eps), problem.rounding_of_logits()
+        for a, first in enumerate(others):
+            for b, second in enumerate(others[: a + 1]):
+                factors = p[:, first] * ((np.delete(p, first, axis=1)).sum(axis=1) if a == b else -p[:, second])
+                expected = X.T @ (X * (weights * factors)[:, None])
+                # Each p changes by at most as much, in parts of itself, as two logits.
+                error = weights * np.abs(factors) * (4.0 * rounding + eps * (len(X) + 2 * k + 16))
+                bound = np.abs(X).T @ (np.abs(X) * error[:, None]) + 4.0 * eps
+                assert np.all(np.abs(found[a, :, b] - 1.0 - expected) <= bound)
+            # What is above the diagonal is as it was.
+            assert np.all(found[a, :, a + 1 :] == 1.0)
+
+
 @kinds
 @dtypes
 @pytest.mark.parametrize("exceeds", [False, True])
@@ -167,6 +198,7 @@ def test_a_row_without_weight_adds_nothing(kind: str) -> None:
     problem = Problem(rng, kind, np.float64, 9, 3, 4, bias=True)
     problem.weights[4] = 0.0
     before = problem.loss_gradient(), problem.hessian_product()
+    whole = problem.hessian_matrix() if kind == "dense" else None
     problem.X[4] = 1e308
     problem.weight *= 10.0
     problem.X[[i for i in range(9) if i != 4]] /= 10.0
@@ -175,6 +207,9 @@ def test_a_row_without_weight_adds_nothing(kind: str) -> None:
     for first, second in zip(before, after, strict=True):
         assert np.isfinite(second[1]).all()
         np.testing.assert_array_max_ulp(first[2], second[2], 64)
+    if whole is not None:
+        scale = np.abs(whole).max()
+        assert np.all(np.abs(100.0 * problem.hessian_matrix() - whole) <= 64 * np.finfo(np.float64).eps * scale)
 
 
 def test_what_does_not_match_is_refused() -> None:
@@ -216,6 +251,21 @@ def test_what_does_not_match_is_refused() -> None:
     with pytest.raises(TypeError, match="shapes that do not match"):
         add(_native.add_loss_gradient, weight=np.ones((many, 3)), out=np.ones((many, 3)), bias=None, out_bias=None)
 
+    whole = {"x": X, "weight": weight, "weights": weights, "others": np.arange(1, 4), "out": np.zeros((9, 9))}
+    for changed in (
+        {"weights": weights[:5]},
+        {"weight": weight[:, :2].copy()},
+        {"weight": np.ones((many, 3))},
+        {"others": np.array([1, 2, 4])},
+        {"others": np.array([1, 2, -1])},
+        {"others": np.arange(1, 3)},
+    ):
+        with pytest.raises(TypeError, match="shapes that do not match"):
+            _native.add_hessian_matrix(**{**whole, **changed})
+    for changed in ({"weight": weight.astype(np.float32)}, {"out": np.zeros((9, 9), np.float32)}):
+        with pytest.raises(TypeError, match="wrong buffer"):
+            _native.add_hessian_matrix(**{**whole, **changed})
+
 
 def digest() -> str:
     rng = np.random.default_rng(20261130)
@@ -227,12 +277,14 @@ def digest() -> str:
                 for said, by_weight, by_bias in (problem.loss_gradient(), problem.hessian_product()):
                     assert by_bias is not None
                     found.update(f"{said!r}".encode() + by_weight.tobytes() + by_bias.tobytes())
+                if kind == "dense" and k * d <= 128:
+                    found.update(problem.hessian_matrix().tobytes())
     return found.hexdigest()
 
 
 @pytest.mark.parametrize("level", [level for level in AVAILABLE if level != sg.show_config()["instruction_set"]])
 def test_the_sums_hold_on_every_instruction_set(level: str) -> None:
-    chosen = "of_the_losses or with_the_hessian"
+    chosen = "of_the_losses or with_the_hessian or of_the_other"
     said = on(
         level,
         "-m",
@@ -244,7 +296,7 @@ def test_the_sums_hold_on_every_instruction_set(level: str) -> None:
         "-k",
         chosen,
     )
-    assert "12 passed" in said
+    assert "14 passed" in said
 
 
 @pytest.mark.parametrize("level", WITH_FMA)

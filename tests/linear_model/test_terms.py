@@ -18,7 +18,7 @@ from softgrad.linear_model._data._prepared import OfPrepared
 from softgrad.linear_model._data._rows import ArrayRows, IteratedRows, Rows
 from softgrad.linear_model._data._terms import Term
 from softgrad.linear_model._data._workers import Workers
-from softgrad.linear_model._model import _objective
+from softgrad.linear_model._model import _hessian, _objective
 from softgrad.linear_model._model._objective import SoftmaxObjective
 from tests.linear_model import data_sets
 from tests.oracles.inputs import fresh_rng
@@ -70,7 +70,9 @@ def arrays_of(total: Any) -> list[np.ndarray]:
     return [array for part in total for array in arrays_of(part)] if isinstance(total, tuple) else [np.asarray(total)]
 
 
-def asked_for(rng: np.random.Generator, dtype: type, *, is_sparse: bool, fit_intercept: bool) -> NotedRows:
+def asked_for(
+    rng: np.random.Generator, patched: pytest.MonkeyPatch, dtype: type, *, is_sparse: bool, fit_intercept: bool
+) -> NotedRows:
     """The sums that the objective, its derivatives and a fit without a penalty are made of."""
     data = data_sets.random(rng, rows=700, features=6, classes=4)
     X = data.X.astype(dtype)
@@ -90,6 +92,9 @@ def asked_for(rng: np.random.Generator, dtype: type, *, is_sparse: bool, fit_int
         hessian.class_covariance()
         hessian.diagonal()
         hessian.matrix(1)
+        with patched.context() as patch:
+            patch.setattr(_hessian, "_FEW_UNKNOWNS", 0)
+            hessian.matrix(1)
         objective.dual_step(theta, direction)
         objective.is_separated_by(direction)
         objective.hessian_of_the_likely(theta, 1e-4).matrix(1)
@@ -101,7 +106,7 @@ def test_every_sum_has_the_same_bits_in_another_process(monkeypatch: pytest.Monk
     monkeypatch.setattr(_objective, "_BLOCK_BYTES", 1)
     rng = fresh_rng()
     sources = [
-        asked_for(rng, dtype, is_sparse=is_sparse, fit_intercept=fit_intercept)
+        asked_for(rng, monkeypatch, dtype, is_sparse=is_sparse, fit_intercept=fit_intercept)
         for dtype in (np.float32, np.float64)
         for is_sparse in (False, True)
         for fit_intercept in (False, True)

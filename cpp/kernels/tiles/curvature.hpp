@@ -60,6 +60,17 @@ void curvature_tile(T* tile, const T* v, int64_t n, int64_t rows, const double* 
     }
 }
 
+// out: the entries times the factor of their row.
+template <class T>
+void scale_tile(const T* tile, int64_t n, int64_t rows, const double* factors, T* out) {
+    for (int64_t i = 0; i < rows; i += Simd<T>::width) {
+        Double of_halves[halves<T>];
+        for (int h = 0; h < halves<T>; ++h) of_halves[h] = load(factors + i + h * Simd<double>::width);
+        const Vec<T> factor = joined(of_halves, Vec<T>{});
+        for (int64_t j = 0; j < n; ++j) store(out + i + j * tile_rows, load(tile + i + j * tile_rows) * factor);
+    }
+}
+
 // sums[j] += the sum of the entries j, in eight lanes whatever the width of a vector.
 template <class T>
 void add_sums_of_tile(const T* tile, int64_t n, int64_t rows, double* sums) {

@@ -43,12 +43,14 @@ class Workers:
         iterator = iter(items)
         head = list(islice(iterator, 2))
         if self.n_threads == 1 or len(head) < 2:
-            yield from map(function, chain(head, iterator))
-            return
+            return map(function, chain(head, iterator))
+        return self._on_threads(function, chain(head, iterator))
+
+    def _on_threads(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         if self._pool is None:
             self._pool = self._stack.enter_context(ThreadPoolExecutor(self.n_threads))
         pending: deque[Future[Result]] = deque()
-        for item in chain(head, iterator):
+        for item in items:
             pending.append(self._pool.submit(function, item))
             if len(pending) > 2 * self.n_threads:
                 yield pending.popleft().result()

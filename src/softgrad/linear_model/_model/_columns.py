@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from itertools import pairwise
 from typing import TypeVar
 
@@ -27,8 +28,7 @@ class Columns:
 
     def __init__(self, shape: tuple[int, ...], workers: Workers) -> None:
         classes, columns = shape
-        count = min(max(classes * columns // _LEAST_ENTRIES, 1), columns)
-        self._ranges = list(pairwise(columns * i // count for i in range(count + 1)))
+        self._ranges = _ranges(columns, min(max(classes * columns // _LEAST_ENTRIES, 1), columns))
         self._workers = workers
 
     def map(self, work: Callable[[Range], Result]) -> list[Result]:
@@ -57,3 +57,8 @@ class Columns:
         """
         products = self.map(lambda part: _native.add_pull(part, ridge, theta, result))
         return sum(bend for bend, _ in products), sum(pull for _, pull in products)
+
+
+@cache
+def _ranges(columns: int, count: int) -> tuple[Range, ...]:
+    return tuple(pairwise(columns * i // count for i in range(count + 1)))

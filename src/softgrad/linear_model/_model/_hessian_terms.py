@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softgrad._native import add_hessian_product, most_tile_classes
+from softgrad._native import add_hessian_matrix, add_hessian_product, most_tile_classes
 from softgrad._negligible import clear_negligible, least_kept
 from softgrad._products import row_products
 from softgrad.linear_model._data._rows import Array, Rows
@@ -148,6 +148,26 @@ class Diagonal(ArrayTerm[Block]):
 
 
 @dataclass
+class WholeOfFew(ArrayTerm[Rows]):
+    """`Whole` at theta (K, P) of the dtype of the rows, by the core, which makes the logits too."""
+
+    standardisation: Standardisation
+    theta: NDArray[Any]
+    others: NDArray[np.int64]
+    length: int
+
+    def start(self) -> Array:
+        return np.zeros((len(self.others), self.theta.shape[1]) * 2)
+
+    def part(self, block: Rows) -> Array:
+        total = self.start()
+        for rows in block.blocks(self.length):
+            X = np.ascontiguousarray(self.standardisation.columns(rows.X))
+            add_hessian_matrix(X, self.theta, rows.weights, self.others, total)
+        return total
+
+
+@dataclass
 class Whole(ArrayTerm[Block]):
     """The Hessian of the mean loss by the theta of the `others`, all classes but one, (m, P, m, P) with m = K - 1.
 
@@ -156,7 +176,7 @@ class Whole(ArrayTerm[Block]):
     """
 
     standardisation: Standardisation
-    others: tuple[int, ...]
+    others: NDArray[np.int64]
     columns: int
     length: int
 
