@@ -33,15 +33,15 @@ def limits_of_a_round(
 
 def test_a_solver_is_left_when_it_has_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """By far to softgrad, or to another one that got there."""
-    own = [Fit(1e-6, 1.0, 1.0), Fit(1e-9, 2.0, 1.0)]
+    own = [Fit(1e-6, 1.0, 1.0), Fit(1e-9, 4.0, 1.0)]
     limits = limits_of_a_round(own, {"newton-cg": [Fit(1, 3.0, 2.0), Fit(9, 8.0, 1.0 + 1e-9)]}, monkeypatch)
     order = list(limits)
     reached = order.index("newton-cg")
-    assert {limits[solver] for solver in order[1 : reached + 1]} == {2.0 + 10.0}
+    assert {limits[solver] for solver in order[1 : reached + 1]} == {4.0 + 30.0}
     (left,) = {limits[solver] for solver in order[reached + 1 :]}
     assert 3.0 * 1.5 < left <= 8.0 * 1.5
     long = limits_of_a_round([Fit(1e-6, 10.0, 1.0), Fit(1e-9, 30.0, 1.0)], {}, monkeypatch)
-    assert long["lbfgs"] == 40.0
+    assert long["lbfgs"] == 60.0
     quick = limits_of_a_round([Fit(1e-9, 0.125, 1.0)], {}, monkeypatch)
     assert quick["lbfgs"] == 15 * 0.125
     # As long as shows that the goal is met.
