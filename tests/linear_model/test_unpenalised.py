@@ -131,7 +131,7 @@ def test_the_error_names_the_feature_that_one_class_has_alone() -> None:
     flag = (data.y == 2) & (rng.random(600) < 0.2)
     frame = pandas.DataFrame({"a": data.X[:, 0], "b": data.X[:, 1], "flag": flag, "c": data.X[:, 2]})
     assert SoftmaxRegression(C=np.inf).fit(frame.drop(columns="flag"), names[data.y]).converged_
-    with pytest.raises(ValueError, match=r"for class 'high', mostly feature 'flag' \(\+1\); choose a finite C"):
+    with pytest.raises(ValueError, match=r"for class 'high', mostly feature 'flag' \(\+1\).*; choose a finite C"):
         SoftmaxRegression(C=np.inf).fit(frame, names[data.y])
     without_names = re.escape("for class 2, mostly feature 2 (+1)")
     with pytest.raises(ValueError, match=without_names):

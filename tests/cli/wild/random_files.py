@@ -250,7 +250,8 @@ def _typed(rng: Generator, rows: int) -> pa.Array:
         lambda: pa.array(whole > 50, mask=missing),
         lambda: pa.array(texts, mask=missing),
         lambda: pa.array(texts, pa.large_string(), mask=missing),
-        lambda: pa.array(texts, mask=missing).dictionary_encode(),
+        # Its type would be null where all are missing, and Parquet has no dictionaries of that.
+        lambda: pa.array(texts, pa.string(), mask=missing).dictionary_encode(),
         lambda: pa.array(whole, mask=missing).cast(pa.decimal128(21, 2)),
         lambda: pa.array(np.copysign(np.inf, numbers) if _chance(rng, 0.2) else numbers),
         lambda: pa.array(whole, pa.int32(), mask=missing).cast(pa.date32()),
@@ -271,5 +272,5 @@ def _typed_labels(rng: Generator, rows: int) -> pa.Array:
         lambda: pa.array(whole.astype(np.float64), mask=missing),
         lambda: pa.array(whole > 0, mask=missing),
         lambda: pa.array([f"k{n}" for n in whole.tolist()], mask=missing),
-        lambda: pa.array([f"k{n}" for n in whole.tolist()], mask=missing).dictionary_encode(),
+        lambda: pa.array([f"k{n}" for n in whole.tolist()], pa.string(), mask=missing).dictionary_encode(),
     ][int(rng.integers(5))]()
