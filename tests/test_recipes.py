@@ -140,9 +140,10 @@ def test_an_instruction_set_is_added_by_its_recipe(tmp_path: Path) -> None:
     assert "cpp/dispatch/isa.def" in files_named(recipe("How to add an instruction set"), "toy")
     table = (ROOT / "cpp" / "dispatch" / "isa.def").read_text(encoding="utf-8")
     # The last of each architecture is what every machine of it has.
-    name = re.escape(_core.available_instruction_sets()[-1])
-    (architecture, width) = re.findall(rf"SOFTGRAD_ISA\((\w+), {name}, \w+, (\d+),", table)[0]
-    workshop = Workshop(tmp_path, f'SOFTGRAD_ISA({architecture}, toy, generic, {width}, "", true)')
+    name = _core.available_instruction_sets()[-1]
+    (architecture, width) = re.findall(rf"SOFTGRAD_ISA\((\w+), {re.escape(name)}, \w+, (\d+),", table)[0]
+    workshop = Workshop(tmp_path)
+    workshop.build(f'SOFTGRAD_ISA({architecture}, toy, generic, {width}, "", true)', [name])
     tests = ("tests/test_registry.py", "tests/functional/test_edge_cases.py", "tests/test_laws.py")
     finished = workshop.run(tests, "-n", "0", "-k", "not examples", instruction_set="toy")
     assert finished.returncode == pytest.ExitCode.OK, finished.stdout + finished.stderr

@@ -1,4 +1,8 @@
-"""A copy of the sources to change and to build, and tests run against what was built."""
+"""A copy of the sources to change and to build, and tests run against what was built.
+
+Several mistakes go into one build, where an environment variable chooses the one that is made: to compile the kernels
+takes far longer than to run the tests that see a mistake.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,21 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import softgrad as sg
 
 ROOT = Path(__file__).parents[1]
+
+_DECLARATION = "namespace softgrad { extern int mistake; }\n"
+# Constants that a mistake changes are made when the core is loaded, and this must be there before.
+_DEFINITION = """
+namespace softgrad {
+int mistake;
+__attribute__((constructor(101))) static void choose_mistake() { mistake = std::atoi(std::getenv("SOFTGRAD_MISTAKE")); }
+}
+"""
 
 
 def tool(name: str) -> str | None:
@@ -20,39 +34,65 @@ def tool(name: str) -> str | None:
     return shutil.which(name, path=os.pathsep.join([os.environ["PATH"], str(Path(sys.executable).parent)]))
 
 
+@dataclass(frozen=True)
+class Mutation:
+    """A mistake: `right`, which stands once in `source`, becomes `wrong`; one of `tests` must fail where it is made.
+
+    `wrong` is C++ in which MISTAKE is true where the mistake is made, and which is as right as before where it is not.
+    """
+
+    name: str
+    source: str
+    right: str
+    wrong: str
+    tests: tuple[str, ...]
+
+
 class Workshop:
-    """A copy of the sources, and the package built from it for few instruction sets.
+    """A copy of the sources, and the package built from it.
 
     Parameters
     ----------
     directory : Path
-        Where the copy goes; it exists and is empty.
-    added_line : str, optional
-        A line more for the table of instruction sets.
-    instruction_sets : sequence of str, optional
-        Those that are kept; by default the one in use here.
-    sanitizers : str, optional
-        What the compiler's option -fsanitize takes.
+        Where the copy is.
+    mutations : sequence of Mutation, optional
+        What is built in, for `run` to choose from.
     """
 
-    def __init__(
-        self, directory: Path, added_line: str = "", instruction_sets: Sequence[str] = (), sanitizers: str = ""
-    ) -> None:
+    def __init__(self, directory: Path, mutations: Sequence[Mutation] = ()) -> None:
         self.directory = directory
+        self.mutations = mutations
         self.package = directory / "src" / "softgrad"
+
+    def build(self, added_line: str = "", instruction_sets: Sequence[str] = (), sanitizers: str = "") -> None:
+        """Fill the directory, which exists and is empty.
+
+        Parameters
+        ----------
+        added_line : str, optional
+            A line more for the table of instruction sets.
+        instruction_sets : sequence of str, optional
+            Those that are kept; by default the one in use here.
+        sanitizers : str, optional
+            What the compiler's option -fsanitize takes.
+        """
         for name in ("cpp", "src"):
-            shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
+            shutil.copytree(ROOT / name, self.directory / name, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
         self._optimise_less()
         self._keep_instruction_sets(instruction_sets or [sg.show_config()["instruction_set"]], added_line)
+        self._build_in_mutations()
         cmake = tool("cmake")
-        assert cmake, "cmake is needed to build the mutated core: install it, or `pip install cmake`"
-        self.cmake = cmake
+        assert cmake, "cmake is needed to build the changed core: install it, or `pip install cmake`"
         ninja = tool("ninja")
         generator = ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}"] if ninja else []
         # Debug keeps the names that a sanitizer tells.
         watched = [f"-DSOFTGRAD_SANITIZE={sanitizers}", "-DCMAKE_BUILD_TYPE=Debug"] if sanitizers else []
-        self._cmake("-S", ".", "-B", "build", f"-DPython_EXECUTABLE={sys.executable}", *generator, *watched)
-        self.build()
+        configuration = ["-S", ".", "-B", "build", f"-DPython_EXECUTABLE={sys.executable}", *generator, *watched]
+        for step in (configuration, ["--build", "build", "--parallel", "2"]):
+            finished = subprocess.run([cmake, *step], cwd=self.directory, capture_output=True, text=True, check=False)
+            assert finished.returncode == 0, finished.stdout + finished.stderr
+        (core,) = (self.directory / "build").glob("_core.*")
+        shutil.copy(core, self.package)
 
     def _optimise_less(self) -> None:
         """A third of the time to compile; the arithmetic is what is written at any level of optimisation."""
@@ -67,16 +107,16 @@ class Workshop:
         assert len(kept) == len(names)
         table.write_text("\n".join([*kept, added_line, ""]), encoding="utf-8")
 
-    def _cmake(self, *arguments: str) -> None:
-        finished = subprocess.run(
-            [self.cmake, *arguments], cwd=self.directory, capture_output=True, text=True, check=False
-        )
-        assert finished.returncode == 0, finished.stdout + finished.stderr
-
-    def build(self) -> None:
-        self._cmake("--build", "build", "--parallel", "2")
-        (core,) = (self.directory / "build").glob("_core.*")
-        shutil.copy(core, self.package)
+    def _build_in_mutations(self) -> None:
+        for number, mutation in enumerate(self.mutations, 1):
+            source = self.directory / mutation.source
+            text = source.read_text(encoding="utf-8")
+            assert text.count(mutation.right) == 1, f"{mutation.name} is out of date"
+            wrong = mutation.wrong.replace("MISTAKE", f"(softgrad::mistake == {number})")
+            source.write_text(_DECLARATION + text.replace(mutation.right, wrong), encoding="utf-8")
+        if self.mutations:
+            with (self.directory / "cpp" / "dispatch" / "dispatch.cpp").open("a", encoding="utf-8") as file:
+                file.write(_DEFINITION)
 
     def run(
         self,
@@ -84,6 +124,7 @@ class Workshop:
         *options: str,
         instruction_set: str = "",
         environment: Mapping[str, str] | None = None,
+        mutation: Mutation | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """pytest on the package built here. Without `site` no import hook of an editable installation is in the way."""
         program = (
@@ -93,7 +134,12 @@ class Workshop:
             "sys.exit(pytest.main(sys.argv[1:]))\n"
         )
         path = os.pathsep.join([str(self.package.parent), *(entry for entry in sys.path if entry)])
-        given = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "SOFTGRAD_ISA": instruction_set}
+        given = {
+            "PYTHONPATH": path,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "SOFTGRAD_ISA": instruction_set,
+            "SOFTGRAD_MISTAKE": "0" if mutation is None else str(1 + self.mutations.index(mutation)),
+        }
         return subprocess.run(
             [sys.executable, "-S", "-c", program, "-q", "-p", "no:cacheprovider", "--tb=line", *options, *tests],
             cwd=ROOT,

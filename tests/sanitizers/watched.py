@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.workshop import Workshop, tool
+from tests.workshop import Mutation, Workshop, tool
 
 # The exit status of a process in which something was found; pytest has others.
 FOUND = 99
@@ -29,23 +29,36 @@ class Watched:
         Where it is built; it exists and is empty.
     instruction_sets : sequence of str
     sanitizers : sequence of {"address", "undefined"}
+    mutations : sequence of Mutation
+        Errors that `run` can choose from.
     """
 
-    def __init__(self, directory: Path, instruction_sets: Sequence[str], sanitizers: Sequence[str]) -> None:
-        self.workshop = Workshop(directory, instruction_sets=instruction_sets, sanitizers=",".join(sanitizers))
+    def __init__(
+        self,
+        directory: Path,
+        instruction_sets: Sequence[str],
+        sanitizers: Sequence[str],
+        mutations: Sequence[Mutation],
+    ) -> None:
+        self._workshop = Workshop(directory, mutations)
+        self._workshop.build(instruction_sets=instruction_sets, sanitizers=",".join(sanitizers))
         # Python is not linked with a runtime, which must be there first; one finds what it replaces of the C++ library
         # only if that is there, too.
         names = [*(_RUNTIMES[sanitizer] for sanitizer in sanitizers), "libstdc++.so.6"]
         self._environment = {**_OPTIONS, "LD_PRELOAD": " ".join(map(_library, names))}
 
-    def run(self, tests: Sequence[str], instruction_set: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, tests: Sequence[str], instruction_set: str, mutation: Mutation | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """pytest in one process, up to the first failure; what a sanitizer says is on stderr."""
         # What goes to the process's own stderr pytest would keep, and lose with it. Left out are tests of the peak of
         # memory and of time, since a sanitizer sets memory free late and takes its time; and those that start processes
         # for other instruction sets, which are not built here.
         left_out = "not peak and not within_a_second and not instruction_set"
         options = ("-n", "0", "-x", "--capture=sys", "-k", left_out)
-        return self.workshop.run(tests, *options, instruction_set=instruction_set, environment=self._environment)
+        return self._workshop.run(
+            tests, *options, instruction_set=instruction_set, environment=self._environment, mutation=mutation
+        )
 
 
 def _library(name: str) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.shared import made_once
 from tests.site.pages import DOCS
 
 COMMAND = (sys.executable, "-m", "sphinx")
@@ -17,15 +16,10 @@ COMMAND = (sys.executable, "-m", "sphinx")
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the site. Of several workers the first builds it, and the others wait."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    built, done = shared / "site", shared / "site.done"
-    with (shared / "site.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists():
-            result = subprocess.run([*COMMAND, DOCS, built], capture_output=True, text=True)
-            assert result.returncode == 0, result.stderr
-            done.touch()
-    return built
+    """The folder of the site."""
+    return made_once(tmp_path_factory, "site", _build)
+
+
+def _build(folder: Path) -> None:
+    result = subprocess.run([*COMMAND, DOCS, folder], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
