@@ -2,8 +2,8 @@
 
 The corpus has files of each kind, and those that were once read amiss. Of model files, of which 10,000 are tried in a
 second, the slow run tries a million; of tables, of which 300 to 2,000 are, as many as take half a minute. They are the
-same in every run, so that a change that fails is at fault.
-`python -m tests.fuzz csv -runs=1000000 tests/fuzz/corpus/csv` tries a million of these, others each time.
+same in every run, so that a change that fails is at fault. A million of each, others each time, are tried every week
+by .github/workflows/fuzz.yml.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.fuzz.targets import TARGETS, Target
 
@@ -43,6 +44,11 @@ def test_the_corpus(name: str, tmp_path: Path) -> None:
 def test_the_corpus_is_small() -> None:
     assert {folder.name for folder in CORPUS.iterdir()} == set(TARGETS)
     assert sum(file.stat().st_size for file in CORPUS.glob("*/*")) <= 200_000
+
+
+def test_every_reader_is_fuzzed_each_week() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "fuzz.yml").read_text(encoding="utf-8"))
+    assert set(workflow["jobs"]["fuzz"]["strategy"]["matrix"]["target"]) == set(TARGETS)
 
 
 @pytest.mark.parametrize("error", [ValueError("a cell is wrong"), KeyError("data")])
