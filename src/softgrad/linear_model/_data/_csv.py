@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from softgrad.linear_model._data._text_rows import place_of, rows_end
@@ -56,7 +56,7 @@ class RowParser:
                 use_threads=False,
             ),
             "parse_options": pyarrow.csv.ParseOptions(
-                delimiter=delimiter, newlines_in_values=True, invalid_row_handler=self._keep
+                delimiter=delimiter, newlines_in_values=True, invalid_row_handler=_keeping(self._invalid)
             ),
             "convert_options": pyarrow.csv.ConvertOptions(
                 column_types=None if columns is None else dict.fromkeys(columns.read, pa.string()),
@@ -88,9 +88,18 @@ class RowParser:
         columns: list[Any] = batch.columns
         return columns
 
-    def _keep(self, row: Any) -> str:
-        self._invalid.append(row)
+
+def _keeping(invalid: list[Any]) -> Callable[[Any], str]:
+    """A handler that knows the list alone: Arrow holds it out of sight of the garbage collector.
+
+    By a method of what has the options that it is among, neither would ever be set free.
+    """
+
+    def keep(row: Any) -> str:
+        invalid.append(row)
         return "error"
+
+    return keep
 
 
 def header_cells(rows: bytes, delimiter: str) -> list[str]:
