@@ -184,6 +184,13 @@ def test_a_column_that_is_neither_number_nor_text(values: list[Any], holds: str)
     assert refused(odd, "data.parquet", target="odd") == said
 
 
+def test_a_decimal_that_arrow_cannot_cast() -> None:
+    table = animals()
+    odd = table.append_column("odd", pa.nulls(table.num_rows, pa.decimal64(18, 19)))
+    for target in ("kind", "odd"):
+        assert "(decimal64(18, 19))" in refused(odd, "data.feather", target)
+
+
 DATES = "which are neither numbers nor categories: --text day takes each as a text; --drop day leaves it out"
 
 

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from softgrad.cli.arrow_arrays import as_numpy
 from softgrad.cli.origin import Origin
 from softgrad.linear_model._data._cells import NotNumberError, numbers
+from softgrad.linear_model._data._column_types import is_plain_decimal
 from softgrad.linear_model._data._read_options import ReadOptions
 
-# "nothing": no cell has a value. "other": what is neither number nor text, as lists are.
+# "nothing": no cell has a value. "other": what is neither number nor text, as lists are, and decimals
+# that Arrow cannot cast.
 Kind = Literal["integer", "number", "truth value", "text", "date", "nothing", "other"]
 
 # How programs that export tables write that a number is missing; an empty cell is missing everywhere.
@@ -273,7 +275,7 @@ def kind_of_type(kind: pa.DataType) -> Kind:
         return "truth value"
     if types.is_integer(kind):
         return "integer"
-    if types.is_floating(kind) or types.is_decimal(kind):
+    if types.is_floating(kind) or is_plain_decimal(kind):
         return "number"
     if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
         return "text"

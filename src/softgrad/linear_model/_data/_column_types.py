@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+# The most of a decimal of so many bits.
+_DIGITS = {32: 9, 64: 18, 128: 38, 256: 76}
+
 
 def check_numbers_type(title: str, kind: Any, cells: Any) -> None:
     """Raise TypeError where the cells of a column are no numbers; `kind` is the type that the column was given with."""
@@ -41,12 +44,19 @@ def is_list(kind: Any) -> bool:
     return any(is_kind(kind) for is_kind in lists)
 
 
+def is_plain_decimal(kind: Any) -> bool:
+    """Decimals that Arrow can cast: of a larger scale it takes the power of ten from behind its table."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_decimal(kind) and abs(kind.scale) <= _DIGITS[kind.bit_width])
+
+
 def _is_number(kind: Any) -> bool:
     import pyarrow as pa
 
     types = pa.types
     # Of nulls no row has a value, which is told with the row.
-    numbers = (types.is_floating, types.is_integer, types.is_boolean, types.is_decimal, types.is_null)
+    numbers = (types.is_floating, types.is_integer, types.is_boolean, is_plain_decimal, types.is_null)
     return any(is_kind(kind) for is_kind in numbers)
 
 
@@ -54,6 +64,9 @@ def _advice(kind: Any) -> str:
     import pyarrow as pa
 
     types = pa.types
+    if types.is_decimal(kind):
+        digits = _DIGITS[kind.bit_width]
+        return f"give it a scale from -{digits} to {digits}"
     advice = {
         "give each of its texts a column of 0 and 1": (types.is_string, types.is_large_string),
         "give what matters of it as numbers, such as the days since another date, the month or the weekday": (
