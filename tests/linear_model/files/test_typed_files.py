@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import polars as pl
@@ -90,6 +91,36 @@ def test_offsets_that_lead_out_of_the_file_are_refused(new, tmp_path: Path) -> N
         writer.write_batch(pa.RecordBatch.from_arrays([column], ["x"]))
     with pytest.raises(ValueError, match=f"cannot read {path}: .*offset"):
         list(FileBatches(path))
+
+
+# pyarrow reads the type, and makes neither it nor its arrays.
+INTERVALS = (Path(__file__).parents[2] / "fuzz" / "corpus" / "arrow" / "interval").read_bytes()[1:]
+INTERVAL = pa.ipc.open_stream(INTERVALS).schema.field("x").type
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(INTERVAL, pa.list_(INTERVAL), pa.struct({"inside": INTERVAL}), pa.map_(pa.string(), INTERVAL)),
+        *(pa.dictionary(pa.int8(), INTERVAL), pa.run_end_encoded(pa.int32(), INTERVAL)),
+        pa.opaque(INTERVAL, "interval", "test"),
+    ],
+    ids=str,
+)
+def test_a_type_that_pyarrow_has_no_arrays_of(kind: pa.DataType, tmp_path: Path) -> None:
+    path = tmp_path / "data.arrow"
+    with pa.ipc.new_stream(str(path), pa.schema({"z": pa.int8(), "x": kind})):
+        pass
+    with pytest.raises(TypeError, match=re.escape(f"{path}, column 'x' holds {kind}, of which pyarrow has no arrays")):
+        FileBatches(path)
+
+
+def test_intervals_beside_others(tmp_path: Path) -> None:
+    path = tmp_path / "data.arrow"
+    path.write_bytes(INTERVALS)
+    assert columns_of(path, drop=["x"]) == {"y": pa.ipc.open_stream(INTERVALS).read_all()["y"].to_pylist()}
+    with pytest.raises(TypeError, match=r"^column 'x' holds day_time_interval, of which pyarrow has no arrays"):
+        SoftmaxRegression().fit_stream([pa.ipc.open_stream(INTERVALS).read_all()], "y")
 
 
 def test_what_a_file_asks_of_memory_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from softgrad.linear_model._data._batches import Batch, Batches, check_labels, check_weights
 from softgrad.linear_model._data._cells import NotNumberError, numbers
+from softgrad.linear_model._data._column_types import check_has_arrays
 from softgrad.linear_model._data._distributions import distributions
 from softgrad.linear_model._data._fields import Field, check_complete
 from softgrad.linear_model._data._index_lists import sparse_rows
@@ -86,6 +87,8 @@ class ArrowBatches(Batches):
             table = given if isinstance(given, pa.RecordBatch) else pa.table(given)
             if self._schema is None:
                 self._schema = table.schema
+                for field in table.schema:
+                    check_has_arrays(f"{self._at}column {field.name!r}", field.type)
             _same_columns(table.schema, self._schema, number)
             batches: list[Any] = [table] if table is given else table.to_batches()
             for batch in batches:

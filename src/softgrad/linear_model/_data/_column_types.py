@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 # The most of a decimal of so many bits.
 _DIGITS = {32: 9, 64: 18, 128: 38, 256: 76}
+
+
+def check_has_arrays(title: str, kind: Any) -> None:
+    """Raise TypeError where pyarrow has no arrays of the type of a column, or of one inside it."""
+    import pyarrow as pa
+
+    for inside in _types_in(kind):
+        if inside.id in (pa.lib.Type_INTERVAL_MONTHS, pa.lib.Type_INTERVAL_DAY_TIME):
+            raise TypeError(f"{title} holds {kind}, of which pyarrow has no arrays; leave the column out")
 
 
 def check_numbers_type(title: str, kind: Any, cells: Any) -> None:
@@ -34,6 +44,18 @@ def check_indices_type(title: str, kind: Any, elements: Any) -> None:
 
     if elements is None or not (pa.types.is_integer(elements) or pa.types.is_null(elements)):
         raise TypeError(f"{title} holds {kind}; indices must be lists of integers")
+
+
+def _types_in(kind: Any) -> Iterator[Any]:
+    import pyarrow as pa
+
+    yield kind
+    for number in range(kind.num_fields):
+        yield from _types_in(kind.field(number).type)
+    if pa.types.is_dictionary(kind):
+        yield from _types_in(kind.value_type)
+    if isinstance(kind, pa.BaseExtensionType):
+        yield from _types_in(kind.storage_type)
 
 
 def is_list(kind: Any) -> bool:

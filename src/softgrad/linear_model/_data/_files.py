@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from softgrad.linear_model._data._cells import without_words
+from softgrad.linear_model._data._column_types import check_has_arrays
 from softgrad.linear_model._data._folder_keys import Key
 from softgrad.linear_model._data._formats import known_format
 from softgrad.linear_model._data._locations import Location, Name, location_of
@@ -47,8 +48,8 @@ class FileBatches:
 
     Raises
     ------
-    OSError, ValueError
-        It cannot be read; an option is not for its format, or names no column.
+    OSError, ValueError, TypeError
+        It cannot be read; an option is not for its format, or names no column; pyarrow has no arrays of a column.
     """
 
     def __init__(
@@ -78,6 +79,9 @@ class FileBatches:
         self._keys = [key for key in location.keys if key.name in self.names]
         # Without any the reader would not say how many rows there are.
         self._of_file = self.names[: len(self.names) - len(self._keys)] or of_file[:1]
+        if not isinstance(self._reader, TextFile):
+            for name in self._of_file:
+                check_has_arrays(f"{self.name}, column {name!r}", self._reader.schema.field(name).type)
 
     def __iter__(self) -> Iterator[Any]:
         rows = 0
