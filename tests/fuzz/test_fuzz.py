@@ -1,7 +1,7 @@
 """Any bytes are read, or refused by an error that names the file: the corpus, and what libFuzzer makes of it.
 
-The corpus has files of each kind, and those that were once read amiss. Of model files, of which 10,000 are tried in a
-second, the slow run tries a million; of tables, of which 300 to 2,000 are, as many as take half a minute. They are the
+The corpus has files of each kind, and those that were once read amiss. Of model files, of which 8,000 are tried in a
+second, the slow run tries a million; of tables, of which 600 to 2,000 are, as many as take half a minute. They are the
 same in every run, so that a change that fails is at fault. A million of each, others each time, are tried every week
 by .github/workflows/fuzz.yml.
 """

@@ -13,10 +13,15 @@ import pytest
 
 import softgrad as sg
 from tests.sanitizers.watched import FOUND, Watched
+from tests.shared import made_once
 from tests.workshop import ROOT, Mutation
 
 AVAILABLE = sg.show_config()["available_instruction_sets"]
-WIDEST, NARROWEST = AVAILABLE[0], AVAILABLE[-1]
+NARROWEST = AVAILABLE[-1]
+INSTRUCTION_SETS = list(dict.fromkeys((AVAILABLE[0], NARROWEST)))
+ON_LINUX = pytest.mark.skipif(
+    sys.platform != "linux", reason="the runtime of a sanitizer is preloaded, as Linux does it"
+)
 TESTS = (
     "tests/functional",
     "tests/losses",
@@ -51,16 +56,26 @@ def test_an_error_has_its_one_place(error: str) -> None:
     assert text.count(ERRORS[error].right) == 1
 
 
-# One test, since each worker of pytest would build a core of its own.
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
+    def at(directory: Path) -> Watched:
+        return Watched(directory, ("address", "undefined"), list(ERRORS.values()))
+
+    return at(made_once(tmp_path_factory, "watched", lambda folder: at(folder).build(INSTRUCTION_SETS)))
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="the runtime of a sanitizer is preloaded, as Linux does it")
-def test_planted_errors_are_found_and_no_others(tmp_path: Path) -> None:
-    instruction_sets = list(dict.fromkeys((WIDEST, NARROWEST)))
-    watched = Watched(tmp_path, instruction_sets, ("address", "undefined"), list(ERRORS.values()))
-    for instruction_set in instruction_sets:
-        finished = watched.run(TESTS, instruction_set)
-        assert finished.returncode == pytest.ExitCode.OK, finished.stdout[-3000:] + finished.stderr[-5000:]
-    for error, mutation in ERRORS.items():
-        finished = watched.run(mutation.tests, NARROWEST, mutation)
-        assert finished.returncode == FOUND, finished.stdout[-3000:] + finished.stderr[-5000:]
-        assert error in finished.stderr
+@ON_LINUX
+@pytest.mark.parametrize("instruction_set", INSTRUCTION_SETS)
+def test_no_error_is_found(instruction_set: str, watched: Watched) -> None:
+    finished = watched.run(TESTS, instruction_set)
+    assert finished.returncode == pytest.ExitCode.OK, finished.stdout[-3000:] + finished.stderr[-5000:]
+
+
+@pytest.mark.slow
+@ON_LINUX
+@pytest.mark.parametrize("error", ERRORS)
+def test_a_planted_error_is_found(error: str, watched: Watched) -> None:
+    finished = watched.run(ERRORS[error].tests, NARROWEST, ERRORS[error])
+    assert finished.returncode == FOUND, finished.stdout[-3000:] + finished.stderr[-5000:]
+    assert error in finished.stderr

@@ -26,26 +26,23 @@ class Watched:
     Parameters
     ----------
     directory : Path
-        Where it is built; it exists and is empty.
-    instruction_sets : sequence of str
+        Where it is built.
     sanitizers : sequence of {"address", "undefined"}
     mutations : sequence of Mutation
         Errors that `run` can choose from.
     """
 
-    def __init__(
-        self,
-        directory: Path,
-        instruction_sets: Sequence[str],
-        sanitizers: Sequence[str],
-        mutations: Sequence[Mutation],
-    ) -> None:
+    def __init__(self, directory: Path, sanitizers: Sequence[str], mutations: Sequence[Mutation]) -> None:
         self._workshop = Workshop(directory, mutations)
-        self._workshop.build(instruction_sets=instruction_sets, sanitizers=",".join(sanitizers))
+        self._sanitizers = sanitizers
         # Python is not linked with a runtime, which must be there first; one finds what it replaces of the C++ library
         # only if that is there, too.
         names = [*(_RUNTIMES[sanitizer] for sanitizer in sanitizers), "libstdc++.so.6"]
         self._environment = {**_OPTIONS, "LD_PRELOAD": " ".join(map(_library, names))}
+
+    def build(self, instruction_sets: Sequence[str]) -> None:
+        """Fill the directory, which exists and is empty."""
+        self._workshop.build(instruction_sets=instruction_sets, sanitizers=",".join(self._sanitizers))
 
     def run(
         self, tests: Sequence[str], instruction_set: str, mutation: Mutation | None = None
