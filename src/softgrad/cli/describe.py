@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 
+from softgrad.cli.arrow_arrays import as_numpy
 from softgrad.cli.columns import as_it_is, read
 from softgrad.cli.data import Data
 from softgrad.cli.description import ColumnFacts, facts, oddities, show
@@ -65,7 +67,16 @@ def _facts(table: Table, name: str, learnt: dict[str, Numbers | Texts]) -> Colum
     missing, example = 0, ""
     for part in table.parts(_ROWS_AT_ONCE):
         cells = part.cells(name)
-        missing += cells.null_count
-        if not example and cells.null_count < len(cells):
-            example = str(cells.drop_null()[0].as_py())
+        given = as_numpy(cells.is_valid())
+        missing += int((~given).sum())
+        if not example and given.any():
+            example = _shown(cells.slice(int(given.argmax()), 1))
     return ColumnFacts(name, table.kind(name), "", missing, example)
+
+
+def _shown(single: pa.Array) -> str:
+    try:
+        return str(single[0].as_py())
+    except (ArithmeticError, ValueError):
+        # Python has no day after the year 9999, not every time zone, and no decimals of any scale.
+        return str(single.to_string(skip_new_lines=True)[1:-1])

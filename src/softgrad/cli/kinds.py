@@ -279,4 +279,4 @@ def kind_of_type(kind: pa.DataType) -> Kind:
         return "number"
     if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
         return "text"
-    return "date" if types.is_temporal(kind) else "other"
+    return "date" if types.is_temporal(kind) and not types.is_interval(kind) else "other"

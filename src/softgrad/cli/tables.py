@@ -147,7 +147,11 @@ class Part:
         cells = self.cells(name)
         if kind_of_type(cells.type) == "other":
             raise UserError(f"{self.table.name}, column {name!r}: text is needed, this holds {cells.type}")
-        encoded = cells.cast(pa.large_string()).dictionary_encode()
+        try:
+            encoded = cells.cast(pa.large_string()).dictionary_encode()
+        except pa.ArrowInvalid as error:
+            # Of a time zone that is not known here.
+            raise UserError(f"{self.table.name}, column {name!r}: {error}") from None
         vocabulary: list[str] = encoded.dictionary.to_pylist()
         order = sorted(range(len(vocabulary)), key=vocabulary.__getitem__)
         # The code of a missing cell is the last place, which is found by -1.

@@ -196,6 +196,26 @@ def test_what_is_no_feature(case: str, way: Way, tmp_path: Path) -> None:
         SoftmaxRegression().fit_stream(source, "y")
 
 
+TWICE = pa.RunEndEncodedArray.from_arrays([4], pa.RunEndEncodedArray.from_arrays([1], [1.0]))
+# What Arrow has no function for; of the views only where no list has an element.
+NOT_UNPACKED = {
+    "run ends of run ends": TWICE,
+    "lists of run ends of run ends": pa.FixedSizeListArray.from_arrays(TWICE, 1),
+    "empty views of dictionaries": pa.ListViewArray.from_arrays(
+        *[pa.array([0] * 4, pa.int32())] * 2, encoded(of_type(pa.float16()))
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NOT_UNPACKED)
+@pytest.mark.parametrize("way", [as_batches, as_arrow])
+def test_what_arrow_cannot_unpack(case: str, way: Way, tmp_path: Path) -> None:
+    column = NOT_UNPACKED[case]
+    told = re.escape(f"column 'x' holds {column.type}, which Arrow cannot unpack (")
+    with pytest.raises(TypeError, match=told):
+        SoftmaxRegression().fit_stream(way(pa.table({"x": column, "y": LABELS}), tmp_path), "y")
+
+
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_is_no_label(case: str) -> None:
     column, kind, _ = REFUSED[case]

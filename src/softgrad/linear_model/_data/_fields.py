@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from softgrad.linear_model._data._column_types import is_list
-from softgrad.linear_model._data._plain_columns import plain
+from softgrad.linear_model._data._plain_columns import plain, unpacking
 
 
 class Field(NamedTuple):
@@ -38,18 +38,19 @@ class Field(NamedTuple):
         ValueError
             It lacks the list.
         """
-        cells = plain(column.slice(0, 1))
         shape: tuple[int, ...] = ()
-        while is_list(cells.type):
-            check_complete(cells, partial(_place, at, name, shape, first_row))
-            shape = (*shape, _length(cells))
-            cells = plain(cells.flatten().slice(0, 1))
+        with unpacking(_title(at, name), column.type):
+            cells = plain(column.slice(0, 1))
+            while is_list(cells.type):
+                check_complete(cells, partial(_place, at, name, shape, first_row))
+                shape = (*shape, _length(cells))
+                cells = plain(cells.flatten().slice(0, 1))
         return cls(at, name, number, column.type, cells.type, shape, first_row)
 
     @property
     def title(self) -> str:
         """What messages call the column."""
-        return f"{self.at}column {self.name!r}"
+        return _title(self.at, self.name)
 
     @property
     def width(self) -> int:
@@ -73,12 +74,13 @@ class Field(NamedTuple):
         ValueError
             A list is missing, or has another length than that of the first row.
         """
-        cells = plain(batch.column(self.number))
-        for depth, length in enumerate(self.shape):
-            place = partial(_place, self.at, self.name, self.shape[:depth], first_row)
-            check_complete(cells, place)
-            _check_lengths(cells, length, place, self.first_row)
-            cells = plain(cells.flatten())
+        with unpacking(self.title, self.type):
+            cells = plain(batch.column(self.number))
+            for depth, length in enumerate(self.shape):
+                place = partial(_place, self.at, self.name, self.shape[:depth], first_row)
+                check_complete(cells, place)
+                _check_lengths(cells, length, place, self.first_row)
+                cells = plain(cells.flatten())
         return cells
 
 
@@ -86,6 +88,10 @@ def check_complete(cells: Any, place: Callable[[int], str]) -> None:
     if cells.null_count:
         missing = cells.is_null().to_numpy(zero_copy_only=False)
         raise ValueError(f"{place(int(missing.argmax()))} has no value")
+
+
+def _title(at: str, name: str) -> str:
+    return f"{at}column {name!r}"
 
 
 def _names(name: str, shape: tuple[int, ...]) -> list[str]:

@@ -11,7 +11,7 @@ from softgrad.linear_model._data._column_types import check_has_arrays
 from softgrad.linear_model._data._folder_keys import Key
 from softgrad.linear_model._data._formats import known_format
 from softgrad.linear_model._data._locations import Location, Name, location_of
-from softgrad.linear_model._data._plain_columns import plain
+from softgrad.linear_model._data._plain_columns import plain, unpacking
 from softgrad.linear_model._data._read_options import TEXT_FORMATS, ReadOptions
 from softgrad.linear_model._data._reading_errors import reading
 from softgrad.linear_model._data._row_groups import RowGroups
@@ -116,10 +116,17 @@ class FileBatches:
 
         if self.untyped and not self._keys:
             return batch
-        columns = batch.columns if self.untyped else _plain(batch.columns, self._options.na)
+        columns = batch.columns if self.untyped else self._plain(batch)
         keys = [self._key(key, batch.num_rows) for key in self._keys]
         of_file = columns[: len(self.names) - len(keys)]
         return pa.RecordBatch.from_arrays([*of_file, *keys], self.names)
+
+    def _plain(self, batch: Any) -> list[Any]:
+        columns = []
+        for name, column in zip(self._of_file, batch.columns, strict=True):
+            with unpacking(f"{self.name}, column {name!r}", column.type):
+                columns.append(_without_na(plain(column), self._options.na))
+        return columns
 
     def _key(self, key: Key, rows: int) -> Any:
         import pyarrow as pa
@@ -127,8 +134,8 @@ class FileBatches:
         if self.untyped:
             text = None if key.text is None else key.text.strip()
             return pa.repeat(pa.scalar(None if text in ("", *self._options.na) else text, pa.string()), rows)
-        (column,) = _plain([pa.array([key.value], key.type)], self._options.na)
-        return pa.repeat(column[0], rows)
+        column = pa.array([key.value], key.type)
+        return pa.repeat(_without_na(plain(column), self._options.na)[0], rows)
 
     def _opened(self, form: str, row_groups: RowGroups | None) -> TextFile | ParquetFile | IpcFile:
         if self.untyped:
@@ -157,12 +164,8 @@ class FileBatches:
         return [name for name in names if name in read]
 
 
-def _plain(columns: list[Any], na: tuple[str, ...]) -> list[Any]:
-    """Plain columns, and null where their texts are words of `na`."""
+def _without_na(column: Any, na: tuple[str, ...]) -> Any:
+    """A plain column, null where its texts are words of `na`."""
     import pyarrow as pa
 
-    columns = [plain(column) for column in columns]
-    if na:
-        texts = (pa.string(), pa.large_string())
-        columns = [without_words(column, na) if column.type in texts else column for column in columns]
-    return columns
+    return without_words(column, na) if na and column.type in (pa.string(), pa.large_string()) else column

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -19,3 +21,17 @@ def plain(column: Any) -> Any:
     if isinstance(column.type, pa.FixedShapeTensorType):
         return column.storage
     return column
+
+
+@contextmanager
+def unpacking(title: str, kind: Any) -> Iterator[None]:
+    """What Arrow has no function for, as a TypeError that names the column; `kind` is its type.
+
+    Some types that are one inside another have none, and some have none only for lists without an element.
+    """
+    import pyarrow as pa
+
+    try:
+        yield
+    except pa.ArrowNotImplementedError as error:
+        raise TypeError(f"{title} holds {kind}, which Arrow cannot unpack ({error}); leave the column out") from None
