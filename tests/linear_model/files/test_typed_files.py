@@ -89,7 +89,7 @@ def test_offsets_that_lead_out_of_the_file_are_refused(new, tmp_path: Path) -> N
     path = tmp_path / "data.arrow"
     with new(str(path), pa.schema({"x": pa.string()})) as writer:
         writer.write_batch(pa.RecordBatch.from_arrays([column], ["x"]))
-    with pytest.raises(ValueError, match=f"cannot read {path}: .*offset"):
+    with pytest.raises(ValueError, match=f"cannot read {path}: column 'x': .*offset"):
         list(FileBatches(path))
 
 

@@ -70,7 +70,17 @@ class ParquetFile:
 
 def _validated(batch: Any) -> Any:
     """Arrow follows the offsets of a damaged file to wherever they lead, and takes any bytes for text."""
-    batch.validate(full=True)
+    import pyarrow as pa
+
+    try:
+        batch.validate(full=True)
+    except pa.ArrowInvalid:
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            try:
+                column.validate(full=True)
+            except pa.ArrowInvalid as error:
+                raise pa.ArrowInvalid(f"column {name!r}: {error}") from None
+        raise
     return batch
 
 
