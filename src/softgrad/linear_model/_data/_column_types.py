@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-# The most of a decimal of so many bits.
+# The most digits of a decimal, by its bits.
 _DIGITS = {32: 9, 64: 18, 128: 38, 256: 76}
 
 

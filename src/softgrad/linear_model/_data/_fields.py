@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from softgrad.linear_model._data._column_types import is_list
-from softgrad.linear_model._data._plain_columns import plain, unpacking
+from softgrad.linear_model._data._plain_columns import not_unpacked, plain
 
 
 class Field(NamedTuple):
@@ -39,12 +39,14 @@ class Field(NamedTuple):
             It lacks the list.
         """
         shape: tuple[int, ...] = ()
-        with unpacking(_title(at, name), column.type):
+        try:
             cells = plain(column.slice(0, 1))
             while is_list(cells.type):
                 check_complete(cells, partial(_place, at, name, shape, first_row))
                 shape = (*shape, _length(cells))
                 cells = plain(cells.flatten().slice(0, 1))
+        except NotImplementedError as error:
+            raise not_unpacked(_title(at, name), column.type, error) from None
         return cls(at, name, number, column.type, cells.type, shape, first_row)
 
     @property
@@ -74,13 +76,15 @@ class Field(NamedTuple):
         ValueError
             A list is missing, or has another length than that of the first row.
         """
-        with unpacking(self.title, self.type):
+        try:
             cells = plain(batch.column(self.number))
             for depth, length in enumerate(self.shape):
                 place = partial(_place, self.at, self.name, self.shape[:depth], first_row)
                 check_complete(cells, place)
                 _check_lengths(cells, length, place, self.first_row)
                 cells = plain(cells.flatten())
+        except NotImplementedError as error:
+            raise not_unpacked(self.title, self.type, error) from None
         return cells
 
 

@@ -11,7 +11,7 @@ from softgrad.linear_model._data._column_types import check_has_arrays
 from softgrad.linear_model._data._folder_keys import Key
 from softgrad.linear_model._data._formats import known_format
 from softgrad.linear_model._data._locations import Location, Name, location_of
-from softgrad.linear_model._data._plain_columns import plain, unpacking
+from softgrad.linear_model._data._plain_columns import not_unpacked, plain
 from softgrad.linear_model._data._read_options import TEXT_FORMATS, ReadOptions
 from softgrad.linear_model._data._reading_errors import reading
 from softgrad.linear_model._data._row_groups import RowGroups
@@ -124,9 +124,11 @@ class FileBatches:
     def _plain(self, batch: Any) -> list[Any]:
         columns = []
         for name, column in zip(self._of_file, batch.columns, strict=True):
-            with unpacking(f"{self.name}, column {name!r}", column.type):
-                columns.append(_without_na(plain(column), self._options.na))
-        return columns
+            try:
+                columns.append(plain(column))
+            except NotImplementedError as error:
+                raise not_unpacked(f"{self.name}, column {name!r}", column.type, error) from None
+        return _without_na(columns, self._options.na)
 
     def _key(self, key: Key, rows: int) -> Any:
         import pyarrow as pa
@@ -134,8 +136,8 @@ class FileBatches:
         if self.untyped:
             text = None if key.text is None else key.text.strip()
             return pa.repeat(pa.scalar(None if text in ("", *self._options.na) else text, pa.string()), rows)
-        column = pa.array([key.value], key.type)
-        return pa.repeat(_without_na(plain(column), self._options.na)[0], rows)
+        (column,) = _without_na([plain(pa.array([key.value], key.type))], self._options.na)
+        return pa.repeat(column[0], rows)
 
     def _opened(self, form: str, row_groups: RowGroups | None) -> TextFile | ParquetFile | IpcFile:
         if self.untyped:
@@ -164,8 +166,11 @@ class FileBatches:
         return [name for name in names if name in read]
 
 
-def _without_na(column: Any, na: tuple[str, ...]) -> Any:
-    """A plain column, null where its texts are words of `na`."""
+def _without_na(columns: list[Any], na: tuple[str, ...]) -> list[Any]:
+    """Plain columns, null where their texts are words of `na`."""
     import pyarrow as pa
 
-    return without_words(column, na) if na and column.type in (pa.string(), pa.large_string()) else column
+    if not na:
+        return columns
+    texts = (pa.string(), pa.large_string())
+    return [without_words(column, na) if column.type in texts else column for column in columns]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 
@@ -23,15 +21,9 @@ def plain(column: Any) -> Any:
     return column
 
 
-@contextmanager
-def unpacking(title: str, kind: Any) -> Iterator[None]:
-    """What Arrow has no function for, as a TypeError that names the column; `kind` is its type.
+def not_unpacked(title: str, kind: Any, error: NotImplementedError) -> TypeError:
+    """What to raise where Arrow has no function to unpack a column with; `kind` is its type.
 
     Some types that are one inside another have none, and some have none only for lists without an element.
     """
-    import pyarrow as pa
-
-    try:
-        yield
-    except pa.ArrowNotImplementedError as error:
-        raise TypeError(f"{title} holds {kind}, which Arrow cannot unpack ({error}); leave the column out") from None
+    return TypeError(f"{title} holds {kind}, which Arrow cannot unpack ({error}); leave the column out")
